@@ -1,0 +1,93 @@
+"""Embed users, retrieve items and measure: python infer.py -m config.yaml [-top_n 20 50] [-o key=value …].
+
+Reports Recall, NDCG and HitRate on the test split beside MostPop's, and writes them to metrics.json.
+"""
+
+import argparse
+import contextlib
+import json
+import logging
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from models import MODELS
+from tools import checkpoint, config, progress, runtime
+from tools.dataset import data_files, open_split, read_map, read_sequences
+from tools.dygraph import DygraphModel
+from tools.errors import exits_with_code_2
+from tools.evaluate import RecommendationTable, evaluate, most_popular, recommend
+from tools.files import atomic_file
+from tools.metrics import Metrics
+from tools.retrieval import Retriever
+
+
+@exits_with_code_2
+def main(argv=None):
+    """Evaluate the best checkpoint, or a range of epochs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    config.add_arguments(parser)
+    parser.add_argument(
+        "-top_n", "--top_n", type=config.positive, nargs="+", metavar="N", help="list lengths; default: runner.top_n"
+    )
+    parser.add_argument("--recommend", type=Path, metavar="FILE", help="write user,rank,item,score,interest as CSV")
+    args = parser.parse_args(argv)
+    settings = config.load_config(args.config_yaml, args.opt, MODELS)
+    if args.top_n:
+        settings = replace(settings, runner=replace(settings.runner, top_n=args.top_n))
+    runtime.prepare(settings.runner.use_gpu, settings.runner.seed)
+    with progress.logging_to_terminal():
+        infer(settings, args.recommend)
+
+
+def infer(settings: config.Config, table: Path | None):
+    """Embed, retrieve, measure; one row a checkpoint and one for MostPop."""
+    runner = settings.runner
+    test_data = open_split("test", settings)
+    graph = DygraphModel()
+    model = graph.create_model(settings)
+    rows = {}
+    for folder in checkpoint.folders(settings):
+        started = time.perf_counter()
+        checkpoint.load(folder, model, settings)
+        retriever = Retriever(model.item_vectors().numpy())
+        metrics = Metrics(runner.top_n)
+        with recommendation_table(table, settings) as written:
+            lists_of_all = recommend(test_data, lambda batch: graph.infer_forward(model, batch), retriever, settings)
+            for batch, lists in lists_of_all:
+                metrics.update(lists.items, batch.target)
+                if written:
+                    written.write(batch.user, lists)
+        rows[f"{settings.hyper_parameters.model} {folder.name}"] = metrics.result()
+        seconds = time.perf_counter() - started
+        logging.info(
+            "epoch: %s done, %s, epoch time: %.2f s", folder.name, progress.metric_line(metrics.result()), seconds
+        )
+    items = read_sequences(data_files(runner.train_data_dir), settings.hyper_parameters.item_count).items.values
+    rows["MostPop"] = evaluate(test_data, *most_popular(items, settings.hyper_parameters.item_count), settings)
+    logging.info("test, %d users, percent\n%s", metrics.users, progress.metric_table(rows))
+    write_metrics(settings, rows)
+
+
+def write_metrics(settings, rows):
+    """`metrics.json` beside the checkpoints."""
+    path = Path(settings.runner.infer_load_path or settings.runner.model_save_path) / "metrics.json"
+    with atomic_file(path) as file:
+        json.dump(rows, file, indent=1)
+    logging.info("written to %s", path)
+
+
+@contextlib.contextmanager
+def recommendation_table(path, settings):
+    """A table of recommendations in the user's own ids, or None without a path."""
+    if path is None:
+        yield None
+        return
+    maps = Path(settings.runner.test_data_dir).parent
+    names = [read_map(maps / name) for name in ("user_map.csv", "item_map.csv")]
+    with atomic_file(path) as file:
+        yield RecommendationTable(file, *names)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""The few functions that several parts of a model share."""
+
+import paddle
+
+EPSILON = 1e-9  # added to squared norms, so that value and gradient are finite at the zero vector
+
+
+def squash(capsule, power=1.0):
+    """Shrink a capsule to a length below 1 and keep its direction.
+
+    `squash(z) = (|z|^2 / (1 + |z|^2))^p * z / |z|`: MIND eq. 7 at `power` 1; lower powers shrink short capsules less.
+
+    Args:
+        capsule: `[..., D]`.
+        power: p in [0, 1]; 0 leaves a unit vector.
+
+    Returns:
+        `[..., D]`, zero where the capsule is zero.
+    """
+    squared_norm = paddle.sum(paddle.square(capsule), axis=-1, keepdim=True) + EPSILON  # [..., 1]
+    return (squared_norm / (1.0 + squared_norm)) ** power * paddle.rsqrt(squared_norm) * capsule
+
+
+def l2_normalize(vector):
+    """Scale `[..., D]` to unit length along the last axis; the zero vector stays zero."""
+    return vector * paddle.rsqrt(paddle.sum(paddle.square(vector), axis=-1, keepdim=True) + EPSILON)
+
+
+def length_mask(seq_len, maxlen):
+    """Which positions of a right-padded history are real: `[B]` lengths to `[B, maxlen]` of 1.0 and 0.0."""
+    return (paddle.arange(maxlen) < seq_len.unsqueeze(1)).astype("float32")
+
+
+def live_interests(seq_len, interest_num, dynamic):
+    """Which interests a user of this history length has.
+
+    `K'_u = max(1, min(K, floor(log2 |I_u|)))`: MIND eq. 9, where `dynamic`; all K otherwise.
+
+    Args:
+        seq_len: `[B]`, the length after the cut at `maxlen`.
+        interest_num: K.
+        dynamic: whether K'_u follows the length.
+
+    Returns:
+        `[B, K]` bool; the live interests come first.
+    """
+    # Interest j (from 1) lives from length 2^j on, the first always: no logarithm, so no rounding at powers of two.
+    shortest = [0] + [2**j if dynamic else 0 for j in range(2, interest_num + 1)]
+    return seq_len.unsqueeze(1) >= paddle.to_tensor(shortest, dtype=seq_len.dtype)  # [B, K]

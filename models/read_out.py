@@ -1,0 +1,45 @@
+"""Read-out: the one vector of a user that is trained against a target."""
+
+import math
+
+import paddle
+from paddle import nn
+
+
+class LabelAwareAttention(nn.Layer):
+    """`v_u = V softmax(pow(Vᵀ e, p))` over the live interests: MIND eq. 8, ComiRec eq. 8 at infinite p.
+
+    Args:
+        pow_p: p. 0 is the mean, `inf` the interest that scores highest (the lowest index on a tie; gradient reaches
+            only that one); between them the power is `sign(x) exp(min(p log(max(|x|, 1e-6)), 80))`, whose value and
+            gradient are finite for every score.
+    """
+
+    def __init__(self, *, pow_p=math.inf):
+        super().__init__()
+        self.pow_p = pow_p
+        cases = {0: self._mean, math.inf: self._hard}
+        self.weigh = cases.get(pow_p, self._soft)
+
+    def forward(self, interests, target_eb, live):
+        """Interests `[B, K, D]`, target `[B, D]` and live mask `[B, K]` to the user's vector `[B, D]`."""
+        scores = paddle.matmul(interests, target_eb.unsqueeze(2)).squeeze(2)  # [B, K]
+        weight = self.weigh(scores, live).unsqueeze(1)  # [B, 1, K]
+        return paddle.matmul(weight, interests).squeeze(1)
+
+    def _mean(self, scores, live):
+        alive = live.astype(scores.dtype)
+        return alive / alive.sum(axis=1, keepdim=True)
+
+    def _hard(self, scores, live):
+        chosen = paddle.argmax(_only_live(scores, live), axis=1)
+        return nn.functional.one_hot(chosen, scores.shape[1])
+
+    def _soft(self, scores, live):
+        magnitude = paddle.clip(scores.abs(), min=1e-6)
+        power = paddle.sign(scores) * paddle.exp(paddle.clip(self.pow_p * paddle.log(magnitude), max=80.0))
+        return nn.functional.softmax(_only_live(power, live), axis=1)
+
+
+def _only_live(scores, live):
+    return paddle.where(live, scores, paddle.full_like(scores, -math.inf))

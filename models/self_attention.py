@@ -1,0 +1,35 @@
+"""Interests by self-attention over the history (ComiRec-SA)."""
+
+import paddle
+from paddle import nn
+
+
+class SelfAttention(nn.Layer):
+    """`A = softmax(W2ᵀ tanh(W1 H))ᵀ`, `V = H A`: ComiRec eq. 6 and 7, softmax over positions.
+
+    Learned positions are added to H for the weights, not for the values.
+
+    Args:
+        hidden_size: D, of behaviours and interests; the hidden layer has 4D units, without bias as in the paper.
+        seq_len: T, the longest history.
+        interest_num: K.
+    """
+
+    def __init__(self, *, hidden_size, seq_len, interest_num):
+        super().__init__()
+        scale = nn.initializer.Normal(std=hidden_size**-0.5)
+        self.position = self.create_parameter([1, seq_len, hidden_size], default_initializer=scale)
+        self.linear1 = nn.Linear(hidden_size, 4 * hidden_size, bias_attr=False)
+        self.linear2 = nn.Linear(4 * hidden_size, interest_num, bias_attr=False)
+
+    def forward(self, item_eb, mask):
+        """`[B, T, D]` and mask `[B, T]` to interests `[B, K, D]`."""
+        return self.route(item_eb, mask)[0]
+
+    def route(self, item_eb, mask):
+        """Interests `[B, K, D]` and the attention `[B, K, T]` that made them, 0 at padding."""
+        positioned = item_eb + self.position[:, : item_eb.shape[1]]  # [B, T, D]
+        logits = self.linear2(paddle.tanh(self.linear1(positioned))).transpose([0, 2, 1])  # [B, K, T]
+        padding = (mask.unsqueeze(1) - 1.0) * 1e30  # 0 where real; -inf would make an empty history NaN
+        attention = nn.functional.softmax(logits + padding, axis=2) * mask.unsqueeze(1)
+        return paddle.matmul(attention, item_eb), attention

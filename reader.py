@@ -1,0 +1,140 @@
+"""Batches for training and evaluation, cut from flat arrays of items and offsets."""
+
+import logging
+from typing import NamedTuple
+
+import numpy as np
+from paddle.io import IterableDataset, get_worker_info
+
+from tools.dataset import read_evaluation, read_sequences
+from tools.errors import UserError
+from tools.ragged import Ragged
+
+logger = logging.getLogger(__name__)
+
+
+def cut_histories(items: Ragged, rows, ends, maxlen) -> tuple[np.ndarray, np.ndarray]:
+    """The last `maxlen` items before position `ends` of each row, padded on the right with 0.
+
+    Args:
+        items: sequences, oldest first.
+        rows, ends: `[B]`, which sequence and how many of its items came before.
+        maxlen: T.
+
+    Returns:
+        `(hist_item, seq_len)`, int64 `[B, T]` and `[B]`.
+    """
+    seq_len = np.minimum(ends, maxlen)
+    step = np.arange(maxlen)
+    index = (items.offsets[rows] + ends - seq_len)[:, None] + step  # [B, T]
+    hist_item = items.values.take(index, mode="clip").astype(np.int64)
+    hist_item[step >= seq_len[:, None]] = 0
+    return hist_item, seq_len
+
+
+class RecDataset(IterableDataset):
+    """Training batches `[hist_item [B, T], target_item [B], seq_len [B]]`, int64.
+
+    A sample is a user, a position k of at least `min_history` (from 0), the `maxlen` items before it and the item
+    there. Samples are drawn with replacement; batch s of epoch e depends on (seed, e, s) alone, so neither the number
+    of reader processes nor an interruption changes the order. An epoch is ceil(eligible positions / batch) batches.
+
+    Args:
+        file_list: text files of the split.
+        config: the configuration; read are `runner.seed`, `runner.train_batch_size` and `hyper_parameters.item_count,
+            maxlen, min_history, train_sampling`.
+
+    Raises:
+        UserError: for bad data, see `tools.dataset`, or where no user has an eligible position.
+    """
+
+    def __init__(self, file_list, config):
+        super().__init__()
+        hyper = config.hyper_parameters
+        self.maxlen, self.min_history = hyper.maxlen, hyper.min_history
+        self.batch_size, self.seed, self.epoch = config.runner.train_batch_size, config.runner.seed, 0
+        self.items = read_sequences(file_list, hyper.item_count).items
+        eligible = np.maximum(self.items.lengths - self.min_history, 0)  # positions of each user
+        self.users = np.flatnonzero(eligible)
+        self.first_position = np.concatenate([[0], np.cumsum(eligible[self.users])])  # [users + 1]
+        self.draw = {"user": self._draw_users, "position": self._draw_positions}[hyper.train_sampling]
+        if not len(self.users):
+            raise UserError(f"{file_list[0]}: no user has more than min_history = {self.min_history} items")
+        logger.info(
+            "train: %d users, %d positions; %d users with %d items or fewer left out",
+            len(self.users), self.positions, len(eligible) - len(self.users), self.min_history,
+        )  # fmt: skip
+
+    @property
+    def positions(self) -> int:
+        """Eligible positions: how many different samples there are."""
+        return int(self.first_position[-1])
+
+    @property
+    def batches(self) -> int:
+        """Batches an epoch."""
+        return -(-self.positions // self.batch_size)
+
+    def set_epoch(self, epoch):
+        """Choose the epoch whose batches the next iteration gives."""
+        self.epoch = epoch
+
+    def __iter__(self):
+        worker = get_worker_info()
+        first, stride = (worker.id, worker.num_workers) if worker else (0, 1)
+        for step in range(first, self.batches, stride):
+            yield self.batch(step)
+
+    def batch(self, step):
+        """Batch number `step` of the epoch."""
+        user, k = self.draw(np.random.default_rng((self.seed, self.epoch, step)))  # [B], [B]
+        hist_item, seq_len = cut_histories(self.items, user, k, self.maxlen)
+        target_item = self.items.values[self.items.offsets[user] + k].astype(np.int64)
+        return [hist_item, target_item, seq_len]
+
+    def _draw_users(self, rng):
+        user = self.users[rng.integers(len(self.users), size=self.batch_size)]
+        length = self.items.offsets[user + 1] - self.items.offsets[user]
+        return user, rng.integers(self.min_history, length)
+
+    def _draw_positions(self, rng):
+        position = rng.integers(self.positions, size=self.batch_size)
+        index = np.searchsorted(self.first_position, position, side="right") - 1
+        return self.users[index], self.min_history + position - self.first_position[index]
+
+
+class InferBatch(NamedTuple):
+    """Users to embed and evaluate."""
+
+    user: np.ndarray  # [B]
+    hist_item: np.ndarray  # [B, T]
+    seq_len: np.ndarray  # [B]
+    seen: Ragged  # B rows: the whole history
+    target: Ragged  # B rows: all items to find
+
+
+class InferDataset(IterableDataset):
+    """Evaluation batches `InferBatch`, every user once, in file order, the last batch as short as it is.
+
+    Args:
+        file_list: text files of the split, `uid,item,time` or PaddleRec's evaluation format.
+        config: the configuration; read are `runner.infer_batch_size` and `hyper_parameters.item_count, maxlen`.
+
+    Raises:
+        UserError: for bad data, see `tools.dataset`, or where no user can be evaluated.
+    """
+
+    def __init__(self, file_list, config):
+        super().__init__()
+        self.maxlen, self.batch_size = config.hyper_parameters.maxlen, config.runner.infer_batch_size
+        self.data, short = read_evaluation(file_list, config.hyper_parameters.item_count)
+        if not len(self.data.users):
+            raise UserError(f"{file_list[0]}: no user has both a history and a target; nothing to evaluate")
+        logger.info("%s: %d users; %d without history or target left out", file_list[0], len(self.data.users), short)
+
+    def __iter__(self):
+        for start in range(0, len(self.data.users), self.batch_size):
+            rows = np.arange(start, min(start + self.batch_size, len(self.data.users)))
+            seen, target = self.data.history.take(rows), self.data.target.take(rows)
+            hist_item, seq_len = cut_histories(seen, np.arange(len(rows)), seen.lengths, self.maxlen)
+            yield InferBatch(self.data.users[rows], hist_item, seq_len, seen, target)

@@ -1,0 +1,64 @@
+"""Checkpoints in PaddleRec's layout, `<model_save_path>/<epoch>/rec.pdparams`, each with its configuration."""
+
+import json
+from pathlib import Path
+
+import paddle
+
+from tools.config import Config, load_config
+from tools.errors import UserError
+from tools.files import atomic_folder
+
+BEST = "best"
+# Hyper-parameters that the parameters or the meaning of an interest hang on; the rest may change after training.
+MUST_AGREE = (
+    *("model", "item_count", "embedding_dim", "maxlen", "interest_num", "dynamic_interest_num", "similarity"),
+    *("routing_times", "routing_softmax", "squash_power", "relu_layer"),
+)
+
+
+def save(folder, model, optimizer, config: Config, state: dict):
+    """Write parameters, optimizer, resolved configuration and `state.json` (epoch, step, metrics), or nothing."""
+    with atomic_folder(folder) as temporary:
+        paddle.save(model.state_dict(), str(temporary / "rec.pdparams"))
+        paddle.save(optimizer.state_dict(), str(temporary / "rec.pdopt"))
+        config.save(temporary / "config.yaml")
+        (temporary / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+
+
+def load(folder, model, config: Config, optimizer=None):
+    """Fill a model, and an optimizer where given, from a checkpoint.
+
+    Raises:
+        UserError: where there is none, or its hyper-parameters differ from the configuration's, with both values.
+    """
+    folder = Path(folder)
+    if not (folder / "rec.pdparams").is_file():
+        raise UserError(f"{folder}: no rec.pdparams here; train first: python trainer.py -m config.yaml")
+    _check_agreement(folder, config)
+    model.set_state_dict(paddle.load(str(folder / "rec.pdparams")))
+    if optimizer is not None and (folder / "rec.pdopt").is_file():
+        optimizer.set_state_dict(paddle.load(str(folder / "rec.pdopt")))
+
+
+def _check_agreement(folder, config):
+    if not (folder / "config.yaml").is_file():
+        return
+    saved = load_config(folder / "config.yaml").hyper_parameters
+    for name in MUST_AGREE:
+        then, now = getattr(saved, name), getattr(config.hyper_parameters, name)
+        if then != now:
+            raise UserError(
+                f"{folder}: trained with hyper_parameters.{name}: {then}, the configuration has {now}; "
+                f"set it to {then} or train again"
+            )
+
+
+def folders(config: Config) -> list[Path]:
+    """Checkpoints that `infer.py` evaluates: epochs `infer_start_epoch` to before `infer_end_epoch`, or the best."""
+    runner = config.runner
+    root = Path(runner.infer_load_path or runner.model_save_path)
+    if runner.infer_start_epoch is None and runner.infer_end_epoch is None:
+        return [root / BEST]
+    start = runner.infer_start_epoch or 0
+    return [root / str(epoch) for epoch in range(start, runner.infer_end_epoch or start + 1)]

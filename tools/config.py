@@ -1,0 +1,236 @@
+"""Configuration: a yaml file and `-o key=value` overrides, checked against `tools.schema`, all errors at once."""
+
+import argparse
+import contextlib
+import dataclasses
+import inspect
+import math
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tools.errors import UserError, did_you_mean
+from tools.schema import HyperParameters, Runner
+
+DATA_DIRS = ("runner.train_data_dir", "runner.valid_data_dir", "runner.test_data_dir")
+
+
+@dataclass(frozen=True)
+class Config:
+    """A checked configuration: `config.runner.seed`, `config.hyper_parameters.optimizer.learning_rate`."""
+
+    runner: Runner = field(default_factory=Runner)
+    hyper_parameters: HyperParameters = field(default_factory=HyperParameters)
+
+    def flat(self) -> dict[str, Any]:
+        """Every key with its value, dotted as in the yaml."""
+        return {key: _attribute(self, key) for key in _schema()}
+
+    def get(self, key, default=None):
+        """Value of a dotted key, or the default: what a reader written for PaddleRec calls."""
+        return self.flat().get(key, default)
+
+    def save(self, path):
+        """Write the resolved configuration as yaml."""
+        nested: dict[str, Any] = {}
+        for key, value in self.flat().items():
+            *sections, name = key.split(".")
+            branch = nested
+            for section in sections:
+                branch = branch.setdefault(section, {})
+            branch[name] = value
+        Path(path).write_text(yaml.safe_dump(nested, sort_keys=False), encoding="utf-8")
+
+
+def add_arguments(parser: argparse.ArgumentParser):
+    """Give a command PaddleRec's `-m config.yaml` and `-o key=value …`."""
+    parser.add_argument(
+        "-m", "--config_yaml", metavar="FILE", required=True, help="configuration, for example config.yaml"
+    )
+    parser.add_argument(
+        "-o", "--opt", metavar="KEY=VALUE", nargs="*", action="extend", help="override keys of the yaml"
+    )
+
+
+def positive(text) -> int:
+    """A command line's whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def load_config(path, overrides=(), models=None) -> Config:
+    """Read, override and check a configuration.
+
+    Args:
+        path: yaml file.
+        overrides: `key=value` texts, which win over the file.
+        models: `models.MODELS`; where given, the model's name and whether each option applies to it are checked too.
+
+    Raises:
+        UserError: one line for each unknown key, wrong type and impossible value, with file and line.
+    """
+    path = Path(path)
+    given = {**_read_yaml(path), **_read_overrides(overrides or ())}
+    schema, errors, values = _schema(), [], {}
+    for key, (value, where) in given.items():
+        if key not in schema:
+            errors.append(f"{where}: {key}: unknown key{did_you_mean(key, schema)}")
+            continue
+        try:
+            values[key] = _convert(value, schema[key])
+        except ValueError as error:
+            errors.append(f"{where}: {key}: {error}")
+    if not errors:
+        for key in DATA_DIRS:
+            values[key] = str(path.parent.absolute() / values.get(key, schema[key].default))
+        config = _build(Config, "", values)
+        errors = [
+            f"{given.get(key, (None, path))[1]}: {key}: {text}" for key, text in _inconsistencies(config, given, models)
+        ]
+    if errors:
+        raise UserError("\n       ".join(errors))
+    return config
+
+
+def _read_yaml(path):
+    """Dotted key -> (value, file:line)."""
+    try:
+        loader = yaml.SafeLoader(path.read_text(encoding="utf-8-sig"))
+        root = loader.get_single_node()
+        pairs = list(_leaves(loader, root, "", path)) if root else []
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give a yaml file with -m") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise UserError(f"{path}{line}: not valid yaml: {getattr(error, 'problem', None) or error}") from None
+    return dict(pairs)
+
+
+def _leaves(loader, node, prefix, path):
+    if not isinstance(node, yaml.MappingNode):
+        if not prefix:
+            raise UserError(f"{path}:{node.start_mark.line + 1}: not a mapping; write runner: and hyper_parameters:")
+        yield prefix, (loader.construct_object(node, deep=True), f"{path}:{node.start_mark.line + 1}")
+        return
+    for name, child in node.value:
+        yield from _leaves(loader, child, f"{prefix}.{name.value}" if prefix else str(name.value), path)
+
+
+def _read_overrides(overrides):
+    pairs = {}
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UserError(f"-o {text}: not of the form key=value, for example -o runner.epochs=3")
+        try:
+            pairs[key.strip()] = (yaml.safe_load(value), f"-o {text}")
+        except yaml.YAMLError:
+            pairs[key.strip()] = (value, f"-o {text}")
+    return pairs
+
+
+def _schema(owner=Config, prefix=""):
+    """Dotted key -> dataclass field, with the resolved type in its place."""
+    fields, hints = {}, typing.get_type_hints(owner)
+    for entry in dataclasses.fields(owner):
+        name, kind = prefix + entry.name.rstrip("_"), hints[entry.name]
+        if dataclasses.is_dataclass(kind):
+            fields.update(_schema(kind, name + "."))
+        else:
+            entry.type = kind
+            fields[name] = entry
+    return fields
+
+
+def _convert(value, entry):
+    """The value in the key's type, or a ValueError that says what is expected."""
+    kind, optional = entry.type, False
+    if isinstance(kind, types.UnionType):
+        kind, optional = typing.get_args(kind)[0], True
+    if value is None and optional:
+        return None
+    if typing.get_origin(kind) is list:
+        values = value if isinstance(value, list) else [value]
+        if not values:
+            raise ValueError("an empty list; give at least one value")
+        return [_convert_scalar(one, typing.get_args(kind)[0], entry.metadata) for one in values]
+    return _convert_scalar(value, kind, entry.metadata)
+
+
+def _convert_scalar(value, kind, rule):
+    if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError):
+            value = float(value)  # yaml reads 1e-3 as a string
+    if type(value) is not kind:
+        wanted = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}[kind.__name__]
+        raise ValueError(f"{value!r} is a {type(value).__name__}; write {wanted}")
+    if rule["choices"] and value not in rule["choices"].split():
+        choices = rule["choices"].split()
+        raise ValueError(f"{value!r} is not one of {', '.join(choices)}{did_you_mean(value, choices)}")
+    if kind in (int, float) and not rule["low"] <= value <= rule["high"]:
+        low, high = rule["low"], rule["high"]
+        bounds = f"at least {low}" if high == math.inf else f"from {low} to {high}"
+        raise ValueError(f"{value} is out of range; it must be {bounds}")
+    return value
+
+
+def _build(owner, prefix, values):
+    """The dataclass of `owner` with the given values, its defaults elsewhere."""
+    arguments, hints = {}, typing.get_type_hints(owner)
+    for entry in dataclasses.fields(owner):
+        name = prefix + entry.name.rstrip("_")
+        if dataclasses.is_dataclass(hints[entry.name]):
+            arguments[entry.name] = _build(hints[entry.name], name + ".", values)
+        elif name in values:
+            arguments[entry.name] = values[name]
+    return owner(**arguments)
+
+
+def _attribute(config, key):
+    for name in key.split("."):
+        config = getattr(config, name, None) if hasattr(config, name) else getattr(config, name + "_")
+    return config
+
+
+def _inconsistencies(config, given, models):
+    """(key, what is wrong) for values that are possible alone but not together."""
+    runner, hyper = config.runner, config.hyper_parameters
+    if hyper.hidden_size not in (None, hyper.embedding_dim):
+        yield (
+            "hyper_parameters.hidden_size",
+            (f"{hyper.hidden_size} differs from embedding_dim {hyper.embedding_dim}; remove it or make them equal"),
+        )
+    name, _, cut = runner.best_metric.partition("@")
+    if name not in ("recall", "hitrate", "ndcg") or not cut.isdigit() or int(cut) not in runner.top_n:
+        known = ", ".join(f"{metric}@{n}" for metric in ("recall", "hitrate", "ndcg") for n in runner.top_n)
+        yield "runner.best_metric", f"{runner.best_metric!r} is not measured; choose one of {known}"
+    if hyper.optimizer.decay == "exponential" and hyper.optimizer.decay_rate == 0:
+        yield "hyper_parameters.optimizer.decay_rate", "0 cannot be reached by exponential decay; write 0.01, say"
+    if runner.infer_end_epoch is not None and runner.infer_end_epoch <= (runner.infer_start_epoch or 0):
+        yield "runner.infer_end_epoch", f"{runner.infer_end_epoch} is not above infer_start_epoch; the end is exclusive"
+    if models is None:
+        return
+    if hyper.model not in models:
+        known = ", ".join(models)
+        yield "hyper_parameters.model", f"{hyper.model!r} is not one of {known}{did_you_mean(hyper.model, models)}"
+        return
+    others = set().union(*map(constructor_options, models.values())) - constructor_options(models[hyper.model])
+    for key in given:
+        if key.removeprefix("hyper_parameters.") in others:
+            yield key, f"does not apply to the model {hyper.model}; remove it"
+
+
+def constructor_options(model) -> set[str]:
+    """Names of all keyword arguments that a model's class and its bases take."""
+    names: set[str] = set()
+    for owner in model.__mro__:
+        if "__init__" in vars(owner) and owner.__module__.startswith("models"):
+            parameters = inspect.signature(owner.__init__).parameters.values()
+            names.update(one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
+    return names

@@ -1,0 +1,138 @@
+"""The prepared data set on disk: `train/ valid/ test/` with a CSV and flat arrays beside it, maps and `meta.yaml`."""
+
+import csv
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from tools.errors import UserError
+from tools.files import read_bytes, sha256
+from tools.ragged import Ragged
+from tools.text import Evaluation, Sequences, check_items, is_evaluation, parse_evaluation, parse_sequences
+
+CSV_NAME = "interactions.csv"
+ARRAYS = ("users", "items", "offsets")
+READERS = {"train": "RecDataset", "valid": "InferDataset", "test": "InferDataset"}
+
+
+def open_split(name, config):
+    """The reader of a split, `train`, `valid` or `test`, from the module and the folder in the configuration."""
+    runner = config.runner
+    module = runner.train_reader_path if name == "train" else runner.infer_reader_path
+    try:
+        reader = getattr(import_module(module), READERS[name])
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"reader {module!r}: {error}; give a module with the class {READERS[name]}") from None
+    return reader(data_files(getattr(runner, f"{name}_data_dir")), config)
+
+
+def data_files(folder) -> list[str]:
+    """The text files of a split; a `UserError` that names the command where there are none."""
+    folder = Path(folder)
+    files = sorted(str(one) for one in folder.glob("*") if one.is_file() and one.suffix not in (".npy", ".yaml"))
+    if not files:
+        known = folder.parent.name == "movielens-100k"
+        command = f"python -m tools.preprocess {'movielens-100k' if known else '--help'}"
+        raise UserError(f"{folder}: no data here; make it with: {command}")
+    return files
+
+
+def read_meta(split_folder) -> dict:
+    """`meta.yaml` of the data set that a split belongs to; empty where there is none."""
+    path = Path(split_folder).parent / "meta.yaml"
+    if not path.is_file():
+        return {}
+    try:
+        return yaml.safe_load(read_bytes(path)) or {}
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid yaml ({error}); run tools.preprocess again") from None
+
+
+def write_split(folder, users, items: Ragged, times) -> dict:
+    """Write a split and give its entry for `meta.yaml`: users, interactions and the checksum of each file."""
+    folder.mkdir(parents=True)
+    rows = np.stack([np.repeat(users, items.lengths), items.values, times], axis=1)
+    np.savetxt(folder / CSV_NAME, rows, fmt="%d", delimiter=",")
+    np.save(folder / "users.npy", np.asarray(users, np.int64))
+    np.save(folder / "items.npy", np.asarray(items.values, np.int32))
+    np.save(folder / "offsets.npy", np.asarray(items.offsets, np.int64))
+    names = (CSV_NAME, *(f"{name}.npy" for name in ARRAYS))
+    checksums = {name: sha256(folder / name) for name in names}
+    return {"users": len(users), "interactions": len(items.values), "sha256": checksums}
+
+
+def read_sequences(files, item_count) -> Sequences:
+    """Users' items from the files of a split.
+
+    The arrays beside the CSV serve where count and checksum in `meta.yaml` match; the CSV is parsed otherwise.
+
+    Args:
+        files: text files of one folder, as `data_files` gives them.
+        item_count: rows of the item table; every id is from 1 to below it.
+
+    Raises:
+        UserError: for an unreadable, empty or malformed file or an id out of range, with file and line.
+    """
+    folder = Path(files[0]).parent
+    sequences = _read_arrays(folder) if [Path(one).name for one in files] == [CSV_NAME] else None
+    if sequences is None:
+        return parse_sequences(files, item_count)
+    check_items(folder / CSV_NAME, sequences.items.values, item_count)
+    return sequences
+
+
+def _read_arrays(folder):
+    entry = read_meta(folder).get("splits", {}).get(folder.name, {})
+    try:
+        if not entry or any(sha256(folder / name) != known for name, known in entry["sha256"].items()):
+            return None
+        users, items, offsets = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS)
+    except (OSError, KeyError, ValueError):
+        return None
+    counted = len(users) == entry["users"] == len(offsets) - 1 and len(items) == entry["interactions"] == offsets[-1]
+    return Sequences(users, Ragged(items, np.asarray(offsets))) if counted else None
+
+
+def read_evaluation(files, item_count) -> tuple[Evaluation, int]:
+    """Histories and targets of a split's users, by the protocol in its `meta.yaml` (`comirec` where there is none).
+
+    `comirec`: the first `int(0.8 · length)` items are the history, all the rest the targets. `mind`: the last item
+    is the target. Files in PaddleRec's evaluation format say themselves which is which.
+
+    Returns:
+        `(evaluation, short)`: `short` users without any history or any target are left out.
+
+    Raises:
+        UserError: as `read_sequences`.
+    """
+    if is_evaluation(files[0]):
+        evaluation = parse_evaluation(files, item_count)
+    else:
+        users, items = read_sequences(files, item_count)
+        protocol = read_meta(Path(files[0]).parent).get("protocol", "comirec")
+        cut = {"comirec": lambda length: (0.8 * length).astype(np.int64), "mind": lambda length: length - 1}
+        kept = cut[protocol](items.lengths)
+        history = items.spans(items.offsets[:-1], kept)
+        evaluation = Evaluation(users, history, items.spans(items.offsets[:-1] + kept, items.lengths - kept))
+    usable = np.flatnonzero((evaluation.history.lengths > 0) & (evaluation.target.lengths > 0))
+    short = len(evaluation.users) - len(usable)
+    users, history, target = evaluation
+    return Evaluation(users[usable], history.take(usable), target.take(usable)), short
+
+
+def write_map(path, header, names):
+    """Write `number,name` rows, for example our item ids and the user's own."""
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(names)
+
+
+def read_map(path) -> dict[int, str]:
+    """Our ids and the user's own from a map that `write_map` wrote."""
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        next(rows)
+        return {int(number): name for number, name in rows}

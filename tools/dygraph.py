@@ -1,0 +1,54 @@
+"""The dynamic graph under PaddleRec's method names: what the trainer and infer.py do with a model."""
+
+import paddle
+
+from models import MODELS
+from tools.config import Config, constructor_options
+from tools.metrics import Metrics
+
+
+class DygraphModel:
+    """Builds a registered model and runs its steps in the dynamic graph."""
+
+    def create_model(self, config: Config):
+        """The model of `hyper_parameters.model`, built with the hyper-parameters that its constructor takes."""
+        hyper = config.hyper_parameters
+        model = MODELS[hyper.model]
+        return model(**{name: getattr(hyper, name) for name in constructor_options(model) if hasattr(hyper, name)})
+
+    def create_feeds(self, batch):
+        """A training batch as tensors: histories `[B, T]`, targets `[B]`, lengths `[B]`."""
+        return [paddle.to_tensor(array) for array in batch]
+
+    def create_optimizer(self, model, config: Config, total_steps):
+        """The optimizer, with its learning rate falling over `total_steps`; rows not looked up are left alone."""
+        options = config.hyper_parameters.optimizer
+        schedule = SCHEDULES[options.decay](options.learning_rate, options.decay_rate, total_steps)
+        lazy = {"lazy_mode": True} if options.class_ == "Adam" else {}  # the other three are lazy by nature
+        optimizer = getattr(paddle.optimizer, options.class_)
+        return optimizer(learning_rate=schedule, parameters=model.parameters(), **lazy)
+
+    def create_metrics(self, config: Config):
+        """An empty accumulator of the metrics at `runner.top_n`."""
+        return Metrics(config.runner.top_n)
+
+    def train_forward(self, model, batch):
+        """Mean loss of a training batch, a scalar."""
+        hist_item, target_item, seq_len = self.create_feeds(batch)
+        return model.loss(hist_item, seq_len, target_item)
+
+    def infer_forward(self, model, batch):
+        """Interests `[B, K, D]` and live mask `[B, K]` of an evaluation batch, as arrays."""
+        model.eval()
+        with paddle.no_grad():
+            seq_len = paddle.to_tensor(batch.seq_len)
+            interests = model(paddle.to_tensor(batch.hist_item), seq_len)
+            return interests.numpy(), model.live_interests(seq_len).numpy()
+
+
+SCHEDULES = {
+    "none": lambda rate, left, steps: rate,
+    "cosine": lambda rate, left, steps: paddle.optimizer.lr.CosineAnnealingDecay(rate, steps, eta_min=rate * left),
+    "linear": lambda rate, left, steps: paddle.optimizer.lr.PolynomialDecay(rate, steps, end_lr=rate * left, power=1.0),
+    "exponential": lambda rate, left, steps: paddle.optimizer.lr.ExponentialDecay(rate, left ** (1.0 / steps)),
+}

@@ -1,0 +1,67 @@
+"""Embed, retrieve, measure: what the trainer does on valid and infer.py on test."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from tools.config import Config
+from tools.metrics import Metrics
+from tools.retrieval import Recommendations, Retriever
+
+
+def recommend(batches, embed: Callable, retriever: Retriever, config: Config) -> Iterator[tuple]:
+    """Lists for every user, batch by batch, so that memory does not grow with the users.
+
+    Args:
+        batches: `reader.InferBatch`es.
+        embed: batch -> interests `[U, K, D]` and live mask `[U, K]`, arrays.
+        retriever: the item side.
+        config: read are `runner.top_n, filter_seen` and `hyper_parameters.maxlen`.
+
+    Yields:
+        `(batch, Recommendations)` with lists of the largest N.
+    """
+    runner, maxlen = config.runner, config.hyper_parameters.maxlen
+    for batch in batches:
+        seen = batch.seen if runner.filter_seen else None
+        yield batch, retriever.recommend(*embed(batch), max(runner.top_n), seen=seen, maxlen=maxlen)
+
+
+def evaluate(batches, embed: Callable, retriever: Retriever, config: Config) -> dict[str, float]:
+    """Metrics over all users; arguments as in `recommend`."""
+    metrics = Metrics(config.runner.top_n)
+    for batch, lists in recommend(batches, embed, retriever, config):
+        metrics.update(lists.items, batch.target)
+    return metrics.result()
+
+
+def most_popular(items, item_count) -> tuple[Callable, Retriever]:
+    """MostPop as `(embed, retriever)`: K = 1, D = 1, an item's vector its count among `items`, a user's vector 1."""
+    count = np.bincount(items, minlength=item_count)[:, None]  # [V, 1]
+
+    def embed(batch):
+        shape = (len(batch.user), 1)
+        return np.ones((*shape, 1), np.float32), np.ones(shape, bool)
+
+    return embed, Retriever(count)
+
+
+class RecommendationTable:
+    """Writes `user,rank,item,score,interest` rows in the user's own ids.
+
+    Args:
+        file: an open text file.
+        user_names, item_names: our id -> the user's own; an id that is missing is written as it is.
+    """
+
+    def __init__(self, file, user_names, item_names):
+        self.file, self.user_names, self.item_names = file, user_names, item_names
+        file.write("user,rank,item,score,interest\n")
+
+    def write(self, users, lists: Recommendations):
+        """Append the lists of a batch."""
+        row, rank = np.nonzero(lists.items)
+        columns = (users[row], rank + 1, lists.items[row, rank], lists.scores[row, rank], lists.interest[row, rank])
+        for user, place, item, score, interest in zip(*(column.tolist() for column in columns), strict=True):
+            names = self.user_names.get(user, user), self.item_names.get(item, item)
+            self.file.write(f"{names[0]},{place},{names[1]},{score:.6g},{interest}\n")

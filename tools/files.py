@@ -1,0 +1,89 @@
+"""Reading and writing files so that nothing is ever half-written and every fault has a name."""
+
+import contextlib
+import gzip
+import hashlib
+import lzma
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from tools.errors import UserError
+
+OPENERS = {".gz": gzip.open, ".xz": lzma.open}
+
+
+def read_bytes(path) -> bytes:
+    """Content of a plain, .gz or .xz file; a `UserError` where it cannot be read to its end."""
+    path = Path(path)
+    try:
+        with OPENERS.get(path.suffix, open)(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error}); check name and format") from None
+    except (EOFError, lzma.LZMAError) as error:
+        raise UserError(f"{path}: the compressed data ends or breaks early ({error}); fetch the file again") from None
+
+
+def read_text(path) -> str:
+    """Content of a UTF-8 file, plain, .gz or .xz, with or without a byte order mark."""
+    data = read_bytes(path)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        byte = data[error.start]
+        raise UserError(f"{path}:{line}: byte 0x{byte:02x} is not UTF-8; save the file as UTF-8") from None
+
+
+def sha256(path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def atomic_folder(path):
+    """Give a temporary folder that becomes `path` when the block ends well, and vanishes otherwise."""
+    path = Path(path)
+    with _reported(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        with _reported(path):
+            yield temporary
+            temporary.chmod(0o755)  # mkdtemp's folder is closed to others
+            old = temporary.with_name(temporary.name + "-old")
+            if path.exists():
+                path.rename(old)  # a full folder cannot be replaced in one step
+            temporary.rename(path)
+            shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def atomic_file(path):
+    """Give a temporary text file that becomes `path` when the block ends well, and vanishes otherwise."""
+    path = Path(path)
+    with _reported(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}-{os.getpid()}")
+        try:
+            with open(temporary, "w", encoding="utf-8", newline="") as file:
+                yield file
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _reported(path):
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error}); check space and rights") from error

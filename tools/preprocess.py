@@ -1,0 +1,141 @@
+"""From a raw log to a data set: `python -m tools.preprocess movielens-100k | sequences FILE | table FILE …`.
+
+Example: python -m tools.preprocess table clicks.csv --user uid --item sku --time ts --output data/clicks
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from tools.dataset import write_map, write_split
+from tools.errors import UserError, exits_with_code_2
+from tools.files import atomic_folder
+from tools.interactions import Interactions, read_movielens, read_sequence_file, read_table
+from tools.protocol import CUTS, SPLIT_SEED, Prepared, cut_at_targets, prepare
+from tools.ragged import Ragged
+
+
+def parse_args(argv=None):
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.preprocess", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--output", type=Path, help="folder to write; default: data/NAME")
+    common.add_argument("--protocol", choices=CUTS, default="comirec", help="split of users and targets")
+    common.add_argument("--min-count", type=int, default=5, help="fewest interactions of an item, then of a user")
+    sources = parser.add_subparsers(dest="source", required=True)
+    sources.add_parser("movielens-100k", parents=[common], help="download MovieLens 100K and prepare it")
+    sequences = sources.add_parser("sequences", parents=[common], help="a user a line: user item item …, oldest first")
+    sequences.add_argument("file", type=Path, help="plain, .gz or .xz")
+    sequences.add_argument("--attributes", type=Path, help="JSON {item: [attribute, …]}, the last one the category")
+    table = sources.add_parser("table", parents=[common], help="a CSV, TSV or Parquet log with a header")
+    table.add_argument("file", type=Path, help=".csv, .tsv (also .gz, .xz) or .parquet")
+    for name in ("user", "item", "time"):
+        table.add_argument(f"--{name}", required=True, metavar="COLUMN", help=f"column of the {name}")
+    table.add_argument("--category", metavar="COLUMN", help="column of the item's category")
+    table.add_argument("--rating", metavar="COLUMN", help="column of the rating")
+    table.add_argument("--min-rating", type=float, help="leave out rows with a lower rating")
+    return parser.parse_args(argv)
+
+
+@exits_with_code_2
+def main(argv=None):
+    """Read, prepare, write, report."""
+    args = parse_args(argv)
+    output = args.output or Path("data") / (args.source if args.source == "movielens-100k" else _stem(args.file))
+    prepared, log = _prepare(args, output)
+    with atomic_folder(output) as folder:
+        meta = write_dataset(folder, prepared, log, args.protocol)
+    print(report(output, meta))
+
+
+def _stem(file):
+    return file.name.split(".")[0]
+
+
+def _prepare(args, output):
+    if args.source == "movielens-100k":
+        log = read_movielens(output.parent / "download")
+    elif args.source == "sequences":
+        log = read_sequence_file(args.file, args.attributes)
+    else:
+        if (args.rating is None) != (args.min_rating is None):
+            raise UserError("--rating and --min-rating go together: --rating stars --min-rating 4")
+        columns = {name: getattr(args, name) for name in ("user", "item", "time", "category", "rating", "min_rating")}
+        log = read_table(args.file, **columns)
+    prepared = prepare(log, protocol=args.protocol, min_count=args.min_count)
+    if not len(prepared.splits["train"]):
+        users = len(prepared.user_codes)
+        reasons = "; ".join(f"{rows} interactions dropped: {reason}" for reason, rows in prepared.dropped.items())
+        raise UserError(f"{log.source['name']}: {users} users left, none for training ({reasons}); lower --min-count")
+    return prepared, log
+
+
+def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol: str) -> dict:
+    """Write splits, maps, attributes and `meta.yaml` into an empty folder; gives the content of `meta.yaml`."""
+    flat = Ragged(np.arange(len(prepared.times)), prepared.items.offsets)
+    splits = {}
+    for name, users in prepared.splits.items():
+        index = flat.take(users)
+        items, times = Ragged(prepared.items.values[index.values], index.offsets), prepared.times[index.values]
+        if protocol == "mind" and name != "train":
+            items, times = cut_at_targets(items, times)
+        splits[name] = write_split(folder / name, users, items, times)
+    item_names, user_names = log.item_names[prepared.item_codes], log.user_names[prepared.user_codes]
+    write_map(folder / "item_map.csv", ("item", "original"), enumerate(item_names, 1))
+    write_map(folder / "user_map.csv", ("user", "original"), enumerate(user_names))
+    _write_attributes(folder / "item_attributes.npz", log.item_attributes, prepared.item_codes)
+    _write_attributes(folder / "user_attributes.npz", log.user_attributes, prepared.user_codes)
+    if log.item_category is not None:
+        _write_categories(folder, log.item_category[prepared.item_codes])
+    meta = {
+        "source": log.source,
+        "protocol": protocol,
+        "split_seed": SPLIT_SEED,
+        "users": len(prepared.user_codes),
+        "item_count": len(prepared.item_codes) + 1,
+        "interactions": len(prepared.times),
+        "dropped": prepared.dropped,
+        "splits": splits,
+    }
+    (folder / "meta.yaml").write_text(yaml.safe_dump(meta, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return meta
+
+
+def _write_attributes(path, attributes, codes):
+    """Each attribute as `NAME.values` (numbers into `NAME.names`) and `NAME.offsets`, a row an item or user."""
+    arrays = {}
+    for name, texts in attributes.items():
+        rows = texts.take(codes)
+        names, values = np.unique(rows.values, return_inverse=True)
+        arrays |= {f"{name}.names": names, f"{name}.values": values.astype(np.int32), f"{name}.offsets": rows.offsets}
+    if arrays:
+        np.savez(path, **arrays)
+
+
+def _write_categories(folder, texts):
+    """`item_category.npy`: category of each row of the item table, -1 for none; `category_map.csv`: their names."""
+    names = np.unique(texts[texts != ""])
+    category = np.where(texts == "", -1, np.searchsorted(names, texts))
+    np.save(folder / "item_category.npy", np.concatenate([[-1], category]).astype(np.int32))
+    write_map(folder / "category_map.csv", ("category", "name"), enumerate(names))
+
+
+def report(output, meta) -> str:
+    """What was read, kept and dropped, in lines."""
+    dropped = sum(meta["dropped"].values())
+    lines = [f"{meta['source']['name']}: {meta['interactions'] + dropped} interactions read"]
+    lines += [f"  {rows} dropped: {reason}" for reason, rows in meta["dropped"].items()]
+    lines.append(f"  {meta['interactions']} kept: {meta['users']} users, {meta['item_count'] - 1} items")
+    lines += [
+        f"{name}: {one['users']} users, {one['interactions']} interactions" for name, one in meta["splits"].items()
+    ]
+    lines.append(f"written to {output}; in your config: hyper_parameters.item_count: {meta['item_count']}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

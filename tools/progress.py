@@ -1,0 +1,86 @@
+"""The one place that formats log lines and shows progress."""
+
+import logging
+import sys
+import time
+from contextlib import contextmanager
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+SHOWN = ("recall", "ndcg", "hitrate")  # metrics.json has all
+
+
+@contextmanager
+def logging_to_terminal():
+    """Log as PaddleRec does, above the progress bar where there is one."""
+    logging.basicConfig(
+        format="%(asctime)s - %(levelname)s - %(message)s", level=logging.INFO, force=True
+    )  # Paddle sets its own format
+    with logging_redirect_tqdm():
+        yield
+
+
+def progress(iterable, *, total, name):
+    """The iterable, with a bar when standing at a terminal and none in a file."""
+    return tqdm(iterable, total=total, desc=name, disable=not sys.stderr.isatty(), leave=False, dynamic_ncols=True)
+
+
+class TrainingLog:
+    """PaddleRec's training lines, one each `interval` batches.
+
+    Args:
+        interval: batches between two lines.
+        batch_size: samples a batch.
+    """
+
+    def __init__(self, interval, batch_size):
+        self.interval, self.batch_size = interval, batch_size
+        self.restart()
+
+    def restart(self):
+        """Forget the time until now, as after an evaluation."""
+        self.reader_cost = self.batch_cost = 0.0
+        self.batches = 0
+        self.mark = time.perf_counter()
+
+    def read(self):
+        """Note that the batch has been read."""
+        self.read_at = time.perf_counter()
+        self.reader_cost += self.read_at - self.mark
+
+    def trained(self, epoch, batch_id, loss):
+        """Note that the batch has been trained; log a line when one is due."""
+        now = time.perf_counter()
+        self.batch_cost += now - self.mark
+        self.batches += 1
+        self.mark = now
+        if batch_id % self.interval == 0:
+            logging.info(
+                "epoch: %d, batch_id: %d, loss:%.6f, avg_reader_cost: %.5f sec, avg_batch_cost: %.5f sec, "
+                "avg_samples: %.5f, ips: %.5f ins/s",
+                epoch, batch_id, loss, self.reader_cost / self.batches, self.batch_cost / self.batches,
+                float(self.batch_size), self.batches * self.batch_size / self.batch_cost,
+            )  # fmt: skip
+            self.restart()
+
+
+def metric_line(metrics) -> str:
+    """`recall@50: 0.12345, ndcg@50: …` of the metrics in `SHOWN`."""
+    return ", ".join(f"{name}: {value:.5f}" for name, value in metrics.items() if name.split("@")[0] in SHOWN)
+
+
+def metric_table(rows) -> str:
+    """Metrics of several systems side by side, percent.
+
+    Args:
+        rows: name of the system -> its metrics.
+    """
+    names = [name for name in next(iter(rows.values())) if name.split("@")[0] in SHOWN]
+    width = max(len(name) for name in rows)
+    lines = [" ".join([" " * width, *(f"{name:>12}" for name in names)])]
+    lines += [
+        " ".join([f"{system:<{width}}", *(f"{100 * metrics[name]:>12.2f}" for name in names)])
+        for system, metrics in rows.items()
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,61 @@
+"""Rows of different length in two flat arrays."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Ragged(NamedTuple):
+    """Row r is `values[offsets[r]:offsets[r + 1]]`."""
+
+    values: np.ndarray  # [E]
+    offsets: np.ndarray  # [R + 1] int64, from 0
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Length of each row, `[R]`."""
+        return np.diff(self.offsets)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Row number of each value, `[E]`."""
+        return np.repeat(np.arange(len(self.offsets) - 1), self.lengths)
+
+    def take(self, rows) -> "Ragged":
+        """The given rows, in that order."""
+        return self.spans(self.offsets[rows], self.lengths[rows])
+
+    def spans(self, starts, lengths) -> "Ragged":
+        """Stretches of the flat values as rows of their own: positions `starts` `[R]`, `lengths` `[R]`."""
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        index = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+        return Ragged(self.values[index], offsets)
+
+    def distinct_counts(self) -> np.ndarray:
+        """Number of different values in each row, `[R]`."""
+        pairs = np.unique(np.stack([self.rows, self.values]), axis=1)
+        return np.bincount(pairs[0], minlength=len(self.offsets) - 1)
+
+    def contains(self, ids) -> np.ndarray:
+        """Whether row r holds `ids[r, n]`: ids `[R, N]` to bool `[R, N]`."""
+        stride = max(int(ids.max(initial=0)), int(self.values.max(initial=0))) + 1
+        keys = np.arange(len(ids))[:, None] * stride + ids
+        return np.isin(keys, self.rows * stride + self.values)
+
+
+def ragged(lengths, values) -> Ragged:
+    """Rows of the given lengths over flat values."""
+    return Ragged(values, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+
+def first_appearance(values):
+    """Number distinct values in the order of their first appearance.
+
+    Returns:
+        `(codes, distinct)`: `distinct[codes]` are the values again.
+    """
+    distinct, first, codes = np.unique(values, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return rank[codes], distinct[order]

@@ -1,0 +1,99 @@
+"""From interests to recommended lists: exact inner-product search with Faiss, then one list a user."""
+
+import logging
+from typing import NamedTuple
+
+import numpy as np
+
+from tools.ragged import Ragged
+
+logging.getLogger("faiss").setLevel(logging.WARNING)  # it reports how it was loaded
+import faiss  # noqa: E402
+
+
+class Recommendations(NamedTuple):
+    """Lists of N, best first; id 0, score -inf where a list ends early."""
+
+    items: np.ndarray  # [U, N] int64
+    scores: np.ndarray  # [U, N] float32: largest among the interests that retrieved the item
+    interest: np.ndarray  # [U, N] int64: which interest that was
+
+
+class Retriever:
+    """Finds the best items of each interest by inner product, exactly.
+
+    Args:
+        item_vectors: `[item_count, D]`; row 0 is padding and never found.
+    """
+
+    def __init__(self, item_vectors):
+        vectors = np.ascontiguousarray(item_vectors[1:], np.float32)
+        self.index = faiss.IndexFlatIP(vectors.shape[1])
+        self.index.add(vectors)
+
+    def search(self, interests, live, depth) -> tuple[np.ndarray, np.ndarray]:
+        """The best `depth` items of each live interest.
+
+        Args:
+            interests: `[U, K, D]`.
+            live: `[U, K]` bool; the others are not searched.
+            depth: candidates an interest.
+
+        Returns:
+            `(items, scores)`, `[U, K, depth]`, best first; id 0 with score -inf where there is none.
+        """
+        items = np.zeros((*live.shape, depth), np.int64)
+        scores = np.full(items.shape, -np.inf, np.float32)
+        scores[live], found = self.index.search(np.ascontiguousarray(interests[live], np.float32), depth)
+        items[live] = found + 1  # the index starts at item 1; Faiss says -1 for none
+        scores[items == 0] = -np.inf
+        return items, scores
+
+    def recommend(self, interests, live, top_n, *, seen: Ragged | None = None, maxlen=0) -> Recommendations:
+        """One list of `top_n` a user: `f(u, i) = max_k v_k · e_i`.
+
+        Args:
+            interests, live: `[U, K, D]`, `[U, K]`.
+            top_n: N.
+            seen: items that are left out, a row a user; each interest is then searched `maxlen` deeper.
+            maxlen: T.
+        """
+        items, scores = self.search(interests, live, top_n if seen is None else top_n + maxlen)
+        return merge(items, scores, top_n, seen)
+
+
+def merge(items, scores, top_n, seen: Ragged | None = None) -> Recommendations:
+    """K candidate lists of a user to one: duplicates, padding and seen items gone, best score first.
+
+    A candidate's score is its largest among the interests that retrieved it; ties go to the lower interest, then to
+    the better rank in its list.
+
+    Args:
+        items, scores: `[U, K, depth]`.
+        top_n: N.
+        seen: items to leave out, a row a user.
+    """
+    users, interest_num, depth = items.shape
+    order = np.argsort(-scores.reshape(users, -1), axis=1, kind="stable")  # [U, K·depth]
+    items = np.take_along_axis(items.reshape(users, -1), order, axis=1)
+    scores = np.take_along_axis(scores.reshape(users, -1), order, axis=1)
+    usable = _first_in_row(items) & (items > 0)
+    if seen is not None:
+        usable &= ~seen.contains(items)
+    best = np.argsort(~usable, axis=1, kind="stable")[:, :top_n]  # usable ones first, in their order
+    taken = np.take_along_axis(usable, best, axis=1)
+    short = ((0, 0), (0, max(top_n - interest_num * depth, 0)))
+    return Recommendations(
+        np.pad(np.where(taken, np.take_along_axis(items, best, axis=1), 0), short),
+        np.pad(np.where(taken, np.take_along_axis(scores, best, axis=1), -np.inf), short, constant_values=-np.inf),
+        np.pad(np.take_along_axis(order, best, axis=1) // depth, short),
+    )
+
+
+def _first_in_row(items):
+    """Whether each id stands for the first time in its row: `[U, C]` to bool `[U, C]`."""
+    order = np.argsort(items, axis=1, kind="stable")
+    ordered = np.take_along_axis(items, order, axis=1)
+    first = np.ones(items.shape, bool)
+    np.put_along_axis(first, order[:, 1:], ordered[:, 1:] != ordered[:, :-1], axis=1)
+    return first

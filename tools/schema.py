@@ -1,0 +1,82 @@
+"""Every configuration key: its type, default, rule and meaning. Documentation and checks are made from this file."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def key(default: Any, comment: str, *, choices=None, low=-math.inf, high=math.inf) -> Any:
+    """A configuration key: its default, its comment, and the values it may take."""
+    rule = {"comment": comment, "choices": choices, "low": low, "high": high}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=rule)
+    return field(default=default, metadata=rule)
+
+
+@dataclass(frozen=True)
+class Runner:
+    """`runner.*`: where the data is, how a run goes, where results are written."""
+
+    train_data_dir: str = key("data/train", "training split, a folder; relative to the yaml")
+    valid_data_dir: str = key("data/valid", "split that chooses the best step; relative to the yaml")
+    test_data_dir: str = key("data/test", "split that infer.py reports; relative to the yaml")
+    train_reader_path: str = key("reader", "module with the class RecDataset, which gives whole training batches")
+    infer_reader_path: str = key("reader", "module with the class InferDataset, which gives whole evaluation batches")
+    use_gpu: bool = key(False, "train and embed on the first GPU")
+    seed: int = key(12345, "seed of parameters, sampling and routing logits", low=0, high=2**31 - 1)
+    num_workers: int = key(0, "reader processes; 0 reads in the training process", low=0, high=64)
+    train_batch_size: int = key(128, "samples a step", low=1)
+    infer_batch_size: int = key(512, "users a batch at evaluation", low=1)
+    epochs: int = key(10, "passes; an epoch is ceil(eligible positions / batch) steps", low=1)
+    print_interval: int = key(100, "steps between two log lines", low=1)
+    eval_interval: int = key(0, "steps between two evaluations on valid; 0: after each epoch", low=0)
+    early_stop: int = key(0, "evaluations without a better best_metric until training stops; 0: never", low=0)
+    best_metric: str = key("recall@50", "metric on valid that chooses the best step: recall@N, hitrate@N or ndcg@N")
+    top_n: list[int] = key([20, 50], "lengths N of the recommended lists that are measured", low=1, high=2000)
+    filter_seen: bool = key(False, "whether to leave a user's history out of the recommendations")
+    model_save_path: str = key("output", "folder of the checkpoints <epoch>/ and best/; relative to the working folder")
+    model_init_path: str | None = key(None, "checkpoint to start training from; relative to the working folder")
+    infer_load_path: str | None = key(None, "folder of the checkpoints that infer.py reads; null: model_save_path")
+    infer_start_epoch: int | None = key(None, "first epoch that infer.py evaluates; null: best/", low=0)
+    infer_end_epoch: int | None = key(None, "the epoch before which infer.py stops; null: only the first", low=0)
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """`hyper_parameters.optimizer.*`."""
+
+    class_: str = key(
+        "Adam", "optimizer; the four that update only looked-up rows", choices="Adam SGD Adagrad Momentum"
+    )
+    learning_rate: float = key(1e-3, "learning rate at the first step", low=0)
+    decay: str = key("none", "learning rate over the run's steps", choices="none cosine linear exponential")
+    decay_rate: float = key(0.0, "share of the learning rate that is left at the last step", low=0, high=1)
+
+
+@dataclass(frozen=True)
+class HyperParameters:
+    """`hyper_parameters.*`: the model and how it is trained."""
+
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    model: str = key("mind", "name in models.MODELS")
+    item_count: int | None = key(None, "rows of the item table, padding row 0 included; see meta.yaml", low=2)
+    embedding_dim: int = key(64, "D, size of item vectors and interests", low=1)
+    hidden_size: int | None = key(None, "size of an interest; the score is an inner product, so it is embedding_dim")
+    maxlen: int = key(20, "T, the longest history: the last items before the target", low=1)
+    interest_num: int = key(4, "K, interests a user", low=1, high=64)
+    dynamic_interest_num: bool = key(False, "K'_u = max(1, min(K, floor(log2 length))) interests a user")
+    routing_times: int = key(3, "rounds of dynamic routing", low=1)
+    routing_softmax: str = key("interests", "what couplings sum to 1 over", choices="interests items")
+    routing_logits: str = key("resample", "Gaussian logits while training", choices="resample fixed")
+    routing_logits_std: float = key(1.0, "standard deviation of the Gaussian logits", low=0)
+    squash_power: float = key(1.0, "p of squash(z) = (|z|^2/(1+|z|^2))^p z/|z|", low=0, high=1)
+    relu_layer: bool = key(False, "a linear layer and ReLU after the routing")
+    pow_p: float = key(math.inf, "p of the label-aware attention; .inf reads out the best interest", low=0)
+    similarity: str = key("dot", "of interests and items, in training and retrieval", choices="dot cosine")
+    temperature: float = key(1.0, "divides the scores in the loss", low=1e-6)
+    negatives: str = key("log_uniform", "what a target is trained against", choices="log_uniform uniform full")
+    neg_samples: int = key(1280, "negatives a step, shared by the batch", low=1)
+    log_q: bool = key(True, "correct sampled logits by the log of the expected count")
+    init_std: float | None = key(None, "standard deviation of the first item vectors; null: 1/sqrt(D)", low=0)
+    min_history: int = key(4, "shortest history of a training sample", low=1)
+    train_sampling: str = key("user", "uniform users, then positions, or uniform positions", choices="user position")

@@ -113,7 +113,7 @@ class InferBatch(NamedTuple):
     target: Ragged  # B rows: all items to find
 
 
-class InferDataset(IterableDataset):
+class InferDataset:
     """Evaluation batches `InferBatch`, every user once, in file order, the last batch as short as it is.
 
     Args:
@@ -125,7 +125,6 @@ class InferDataset(IterableDataset):
     """
 
     def __init__(self, file_list, config):
-        super().__init__()
         self.maxlen, self.batch_size = config.hyper_parameters.maxlen, config.runner.infer_batch_size
         self.data, short = read_evaluation(file_list, config.hyper_parameters.item_count)
         if not len(self.data.users):

@@ -104,11 +104,7 @@ class CapsuleNetwork(nn.Layer):
         self.resample = {"resample": True, "fixed": False}[routing_logits]
         self.transform = {0: self._shared, 1: self._per_interest, 2: self._per_position}[bilinear_type]
         if bilinear_type == 2:
-            # The default initialiser would take the shape for a convolution's; this keeps a behaviour's length.
-            scale = nn.initializer.Normal(std=hidden_size**-0.5)
-            self.w = self.create_parameter(
-                [1, seq_len, interest_num * hidden_size, hidden_size], default_initializer=scale
-            )
+            self.w = self._position_weights()
         else:
             matrices = interest_num if bilinear_type == 1 else 1
             self.linear = nn.Linear(hidden_size, hidden_size * matrices, bias_attr=False)
@@ -146,6 +142,15 @@ class CapsuleNetwork(nn.Layer):
         if self.relu_layer:
             interests = self.relu(interests)
         return interests, coupling
+
+    def _position_weights(self):
+        """`[1, T, K·D, D]`, at first equal over positions: from T unrelated maps, routing finds no clusters."""
+        rows, size = self.interest_num * self.hidden_size, self.hidden_size
+        first = paddle.randn([1, 1, rows, size]) * size**-0.5
+        return self.create_parameter(
+            [1, self.seq_len, rows, size],
+            default_initializer=nn.initializer.Assign(first.expand([1, self.seq_len, rows, size])),
+        )
 
     def _first_logits(self, item_eb):
         batch, length = paddle.shape(item_eb)[0], item_eb.shape[1]

@@ -2,7 +2,7 @@
 
 import paddle
 
-EPSILON = 1e-9  # added to squared norms, so that value and gradient are finite at the zero vector
+EPSILON = 1e-18  # added to squared norms: value and gradient stay finite at the zero vector
 
 
 def squash(capsule, power=1.0):

@@ -86,8 +86,9 @@ class MultiInterestModel(nn.Layer):
     def loss(self, hist_item, seq_len, target_item):
         """Mean loss of a batch: histories `[B, T]`, lengths `[B]` and targets `[B]` to a scalar."""
         candidate_item = self.objective.candidates(target_item)  # [n]
-        rows = [self.item_table(item) for item in (hist_item, target_item, candidate_item)]
-        return self.loss_from_rows(*rows, seq_len, target_item, candidate_item)
+        hist_eb, target_eb = self.item_table(hist_item), self.item_table(target_item)
+        candidate_eb = self.item_table(candidate_item)
+        return self.loss_from_rows(hist_eb, target_eb, candidate_eb, seq_len, target_item, candidate_item)
 
     def loss_from_rows(self, hist_eb, target_eb, candidate_eb, seq_len, target_item, candidate_item):
         """`loss` after the look-up: everything here is dense and independent of the catalogue's size.
@@ -103,4 +104,6 @@ class MultiInterestModel(nn.Layer):
 
     def _route_rows(self, hist_eb, seq_len):
         interests, coupling = self.extractor.route(hist_eb, length_mask(seq_len, hist_eb.shape[1]))
+        if self.dynamic_interest_num:
+            interests = interests * self.live_interests(seq_len).unsqueeze(2).astype(interests.dtype)
         return self.scale(interests), coupling

@@ -38,7 +38,8 @@ class LabelAwareAttention(nn.Layer):
     def _soft(self, scores, live):
         magnitude = paddle.clip(scores.abs(), min=1e-6)
         power = paddle.sign(scores) * paddle.exp(paddle.clip(self.pow_p * paddle.log(magnitude), max=80.0))
-        return nn.functional.softmax(_only_live(power, live), axis=1)
+        # On a CPU, Paddle's softmax of -inf is 1e-28, not 0.
+        return nn.functional.softmax(_only_live(power, live), axis=1) * live.astype(scores.dtype)
 
 
 def _only_live(scores, live):

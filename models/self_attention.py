@@ -30,6 +30,7 @@ class SelfAttention(nn.Layer):
         """Interests `[B, K, D]` and the attention `[B, K, T]` that made them, 0 at padding."""
         positioned = item_eb + self.position[:, : item_eb.shape[1]]  # [B, T, D]
         logits = self.linear2(paddle.tanh(self.linear1(positioned))).transpose([0, 2, 1])  # [B, K, T]
-        padding = (mask.unsqueeze(1) - 1.0) * 1e30  # 0 where real; -inf would make an empty history NaN
-        attention = nn.functional.softmax(logits + padding, axis=2) * mask.unsqueeze(1)
+        # Not -inf, which makes an empty history NaN; and selected, not added, so that no gradient reaches padding.
+        logits = paddle.where(mask.unsqueeze(1) > 0, logits, paddle.full_like(logits, -1e30))
+        attention = nn.functional.softmax(logits, axis=2) * mask.unsqueeze(1)
         return paddle.matmul(attention, item_eb), attention

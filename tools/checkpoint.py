@@ -21,7 +21,7 @@ def save(folder, model, optimizer, config: Config, state: dict):
     """Write parameters, optimizer, resolved configuration and `state.json` (epoch, step, metrics), or nothing."""
     with atomic_folder(folder) as temporary:
         paddle.save(model.state_dict(), str(temporary / "rec.pdparams"))
-        paddle.save(optimizer.state_dict(), str(temporary / "rec.pdopt"))
+        paddle.save(_rename(optimizer.state_dict(), _names(model)), str(temporary / "rec.pdopt"))
         config.save(temporary / "config.yaml")
         (temporary / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
 
@@ -38,7 +38,22 @@ def load(folder, model, config: Config, optimizer=None):
     _check_agreement(folder, config)
     model.set_state_dict(paddle.load(str(folder / "rec.pdparams")))
     if optimizer is not None and (folder / "rec.pdopt").is_file():
-        optimizer.set_state_dict(paddle.load(str(folder / "rec.pdopt")))
+        automatic = {structured: name for name, structured in _names(model).items()}
+        optimizer.set_state_dict(_rename(paddle.load(str(folder / "rec.pdopt")), automatic))
+
+
+def _names(model):
+    """Automatic name -> structured name of each parameter. The automatic one hangs on what was built before."""
+    return {parameter.name: structured for structured, parameter in model.named_parameters()}
+
+
+def _rename(state, names):
+    """An optimizer's state with `<name>_moment1_0` and the like under other names of the parameters."""
+    renamed = {}
+    for key, value in state.items():
+        name = next((name for name in names if key.startswith(name + "_")), None)
+        renamed[key if name is None else names[name] + key[len(name) :]] = value
+    return renamed
 
 
 def _check_agreement(folder, config):

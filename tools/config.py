@@ -13,7 +13,9 @@ from typing import Any
 
 import yaml
 
+from tools.dataset import read_meta
 from tools.errors import UserError, did_you_mean
+from tools.given import read_overrides, read_yaml
 from tools.schema import HyperParameters, Runner
 
 DATA_DIRS = ("runner.train_data_dir", "runner.valid_data_dir", "runner.test_data_dir")
@@ -75,7 +77,7 @@ def load_config(path, overrides=(), models=None) -> Config:
         UserError: one line for each unknown key, wrong type and impossible value, with file and line.
     """
     path = Path(path)
-    given = {**_read_yaml(path), **_read_overrides(overrides or ())}
+    given = {**read_yaml(path), **read_overrides(overrides or ())}
     schema, errors, values = _schema(), [], {}
     for key, (value, where) in given.items():
         if key not in schema:
@@ -95,44 +97,6 @@ def load_config(path, overrides=(), models=None) -> Config:
     if errors:
         raise UserError("\n       ".join(errors))
     return config
-
-
-def _read_yaml(path):
-    """Dotted key -> (value, file:line)."""
-    try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8-sig"))
-        root = loader.get_single_node()
-        pairs = list(_leaves(loader, root, "", path)) if root else []
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give a yaml file with -m") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{line}: not valid yaml: {getattr(error, 'problem', None) or error}") from None
-    return dict(pairs)
-
-
-def _leaves(loader, node, prefix, path):
-    if not isinstance(node, yaml.MappingNode):
-        if not prefix:
-            raise UserError(f"{path}:{node.start_mark.line + 1}: not a mapping; write runner: and hyper_parameters:")
-        yield prefix, (loader.construct_object(node, deep=True), f"{path}:{node.start_mark.line + 1}")
-        return
-    for name, child in node.value:
-        yield from _leaves(loader, child, f"{prefix}.{name.value}" if prefix else str(name.value), path)
-
-
-def _read_overrides(overrides):
-    pairs = {}
-    for text in overrides:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise UserError(f"-o {text}: not of the form key=value, for example -o runner.epochs=3")
-        try:
-            pairs[key.strip()] = (yaml.safe_load(value), f"-o {text}")
-        except yaml.YAMLError:
-            pairs[key.strip()] = (value, f"-o {text}")
-    return pairs
 
 
 def _schema(owner=Config, prefix=""):
@@ -165,7 +129,7 @@ def _convert(value, entry):
 
 def _convert_scalar(value, kind, rule):
     if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, OverflowError):
             value = float(value)  # yaml reads 1e-3 as a string
     if type(value) is not kind:
         wanted = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}[kind.__name__]
@@ -173,6 +137,8 @@ def _convert_scalar(value, kind, rule):
     if rule["choices"] and value not in rule["choices"].split():
         choices = rule["choices"].split()
         raise ValueError(f"{value!r} is not one of {', '.join(choices)}{did_you_mean(value, choices)}")
+    if kind is float and not math.isfinite(value) and not rule["infinite"]:
+        raise ValueError(f"{value} is not finite; write a number")
     if kind in (int, float) and not rule["low"] <= value <= rule["high"]:
         low, high = rule["low"], rule["high"]
         bounds = f"at least {low}" if high == math.inf else f"from {low} to {high}"
@@ -216,13 +182,17 @@ def _inconsistencies(config, given, models):
         yield "runner.infer_end_epoch", f"{runner.infer_end_epoch} is not above infer_start_epoch; the end is exclusive"
     if models is None:
         return
+    if hyper.item_count is None:
+        counted = read_meta(runner.train_data_dir).get("item_count", "the largest item id + 1")
+        yield "hyper_parameters.item_count", f"missing; set it to {counted}"
     if hyper.model not in models:
         known = ", ".join(models)
         yield "hyper_parameters.model", f"{hyper.model!r} is not one of {known}{did_you_mean(hyper.model, models)}"
         return
     others = set().union(*map(constructor_options, models.values())) - constructor_options(models[hyper.model])
     for key in given:
-        if key.removeprefix("hyper_parameters.") in others:
+        name = key.removeprefix("hyper_parameters.")
+        if name in others and getattr(hyper, name) != getattr(HyperParameters, name):
             yield key, f"does not apply to the model {hyper.model}; remove it"
 
 

@@ -13,6 +13,10 @@ from tools.ragged import Ragged
 from tools.text import Evaluation, Sequences, check_items, is_evaluation, parse_evaluation, parse_sequences
 
 CSV_NAME = "interactions.csv"
+EVALUATION_CUTS = {  # protocol -> how many of a user's first items are the history
+    "comirec": lambda length: (0.8 * length).astype(np.int64),
+    "mind": lambda length: length - 1,
+}
 ARRAYS = ("users", "items", "offsets")
 READERS = {"train": "RecDataset", "valid": "InferDataset", "test": "InferDataset"}
 
@@ -31,7 +35,9 @@ def open_split(name, config):
 def data_files(folder) -> list[str]:
     """The text files of a split; a `UserError` that names the command where there are none."""
     folder = Path(folder)
-    files = sorted(str(one) for one in folder.glob("*") if one.is_file() and one.suffix not in (".npy", ".yaml"))
+    files = sorted(
+        str(one) for one in folder.glob("*") if one.is_file() and one.name[0] != "." and one.suffix != ".npy"
+    )
     if not files:
         known = folder.parent.name == "movielens-100k"
         command = f"python -m tools.preprocess {'movielens-100k' if known else '--help'}"
@@ -45,9 +51,14 @@ def read_meta(split_folder) -> dict:
     if not path.is_file():
         return {}
     try:
-        return yaml.safe_load(read_bytes(path)) or {}
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid yaml ({error}); run tools.preprocess again") from None
+        meta = yaml.safe_load(read_bytes(path))
+    except yaml.YAMLError:
+        meta = None
+    if not isinstance(meta, dict):
+        raise UserError(f"{path}: not what tools.preprocess writes; run it again")
+    if (protocol := meta.get("protocol", "comirec")) not in EVALUATION_CUTS:
+        raise UserError(f"{path}: protocol {protocol!r} is not one of {', '.join(EVALUATION_CUTS)}")
+    return meta
 
 
 def write_split(folder, users, items: Ragged, times) -> dict:
@@ -84,14 +95,16 @@ def read_sequences(files, item_count) -> Sequences:
 
 
 def _read_arrays(folder):
-    entry = read_meta(folder).get("splits", {}).get(folder.name, {})
     try:
-        if not entry or any(sha256(folder / name) != known for name, known in entry["sha256"].items()):
+        entry = read_meta(folder)["splits"][folder.name]
+        if any(sha256(folder / name) != known for name, known in entry["sha256"].items()):
             return None
         users, items, offsets = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS)
-    except (OSError, KeyError, ValueError):
-        return None
-    counted = len(users) == entry["users"] == len(offsets) - 1 and len(items) == entry["interactions"] == offsets[-1]
+        counted = (
+            len(users) == entry["users"] == len(offsets) - 1 and len(items) == entry["interactions"] == offsets[-1]
+        )
+    except (OSError, LookupError, TypeError, AttributeError, ValueError):
+        return None  # not ours, or not whole: the text is what counts
     return Sequences(users, Ragged(items, np.asarray(offsets))) if counted else None
 
 
@@ -112,8 +125,7 @@ def read_evaluation(files, item_count) -> tuple[Evaluation, int]:
     else:
         users, items = read_sequences(files, item_count)
         protocol = read_meta(Path(files[0]).parent).get("protocol", "comirec")
-        cut = {"comirec": lambda length: (0.8 * length).astype(np.int64), "mind": lambda length: length - 1}
-        kept = cut[protocol](items.lengths)
+        kept = EVALUATION_CUTS[protocol](items.lengths)
         history = items.spans(items.offsets[:-1], kept)
         evaluation = Evaluation(users, history, items.spans(items.offsets[:-1] + kept, items.lengths - kept))
     usable = np.flatnonzero((evaluation.history.lengths > 0) & (evaluation.target.lengths > 0))
@@ -131,7 +143,9 @@ def write_map(path, header, names):
 
 
 def read_map(path) -> dict[int, str]:
-    """Our ids and the user's own from a map that `write_map` wrote."""
+    """Our ids and the user's own from a map that `write_map` wrote; empty where there is none."""
+    if not Path(path).is_file():
+        return {}
     with open(path, encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
         next(rows)

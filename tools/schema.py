@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-def key(default: Any, comment: str, *, choices=None, low=-math.inf, high=math.inf) -> Any:
+def key(default: Any, comment: str, *, choices=None, low=-math.inf, high=math.inf, infinite=False) -> Any:
     """A configuration key: its default, its comment, and the values it may take."""
-    rule = {"comment": comment, "choices": choices, "low": low, "high": high}
+    rule = {"comment": comment, "choices": choices, "low": low, "high": high, "infinite": infinite}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=rule)
     return field(default=default, metadata=rule)
@@ -71,7 +71,9 @@ class HyperParameters:
     routing_logits_std: float = key(1.0, "standard deviation of the Gaussian logits", low=0)
     squash_power: float = key(1.0, "p of squash(z) = (|z|^2/(1+|z|^2))^p z/|z|", low=0, high=1)
     relu_layer: bool = key(False, "a linear layer and ReLU after the routing")
-    pow_p: float = key(math.inf, "p of the label-aware attention; .inf reads out the best interest", low=0)
+    pow_p: float = key(
+        math.inf, "p of the label-aware attention; .inf reads out the best interest", low=0, infinite=True
+    )
     similarity: str = key("dot", "of interests and items, in training and retrieval", choices="dot cosine")
     temperature: float = key(1.0, "divides the scores in the loss", low=1e-6)
     negatives: str = key("log_uniform", "what a target is trained against", choices="log_uniform uniform full")

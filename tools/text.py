@@ -15,6 +15,8 @@ from tools.ragged import Ragged, first_appearance, ragged
 ROW = np.dtype([("user", np.int64), ("item", np.int64), ("time", np.float64)])
 ROW_FORM = re.compile(rb"\s*[+-]?\d{1,18}\s*,\s*[+-]?\d{1,18}\s*,\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 BOM = b"\xef\xbb\xbf"
+KINDS = (b"user_id", b"target_item", b"hist_item", b"eval_item")
+LONGEST_WORD = 1000  # bytes; one longer word would be padded into all others
 
 
 class Sequences(NamedTuple):
@@ -43,9 +45,11 @@ def parse_sequences(files, item_count) -> Sequences:
     Raises:
         UserError: for an empty file, a malformed row or an id out of range, with file and line.
     """
-    parts = [_parse_rows(path) for path in files]
-    for path, rows in zip(files, parts, strict=True):
-        check_items(path, rows["item"], item_count)
+    parts = []
+    for path in files:
+        rows, lines = _parse_rows(path)
+        check_items(path, rows["item"], item_count, lines)
+        parts.append(rows)
     rows = np.concatenate(parts)
     codes, users = first_appearance(rows["user"])
     order = np.lexsort((rows["time"], codes))
@@ -53,58 +57,84 @@ def parse_sequences(files, item_count) -> Sequences:
 
 
 def _parse_rows(path):
-    data = read_bytes(path).removeprefix(BOM)
-    if not data.strip():
+    """Rows of a file with the line that each stands on."""
+    lines = read_bytes(path).removeprefix(BOM).splitlines()
+    filled = [number for number, line in enumerate(lines, 1) if line.strip()]
+    if not filled:
         raise UserError(f"{path}: empty; it must hold rows uid,item,time")
-    lines = data.splitlines()
     try:
-        rows = np.loadtxt(lines, ROW, delimiter=",", comments=None, ndmin=1, encoding="ascii")
+        rows = np.loadtxt([lines[number - 1] for number in filled], ROW, delimiter=",", comments=None, ndmin=1)
         if np.isfinite(rows["time"]).all():
-            return rows
+            return rows, np.array(filled)
     except ValueError:
-        pass  # numpy counts rows, not lines, so the line is looked for here
-    number = next(number for number, line in enumerate(lines, 1) if line.strip() and not ROW_FORM.fullmatch(line))
+        pass  # numpy does not say which line
+    number = next((number for number in filled if not _is_row(lines[number - 1])), filled[0])
     shown = lines[number - 1].decode("utf-8", "replace")[:80]
     raise UserError(f"{path}:{number}: {shown!r} is not a row uid,item,time of three numbers; mend or remove it")
 
 
-def check_items(path, items, item_count):
-    """Refuse an id that is no row of the item table; items are the rows of a file in order."""
+def _is_row(line):
+    return ROW_FORM.fullmatch(line) and np.isfinite(float(line.split(b",")[2]))
+
+
+def check_items(path, items, item_count, lines=None):
+    """Refuse an id that is no row of the item table.
+
+    Args:
+        items: ids in the order of the file.
+        lines: the line of each; None: one a line.
+    """
     if not len(items) or (items.min() >= 1 and items.max() < item_count):
         return
-    line = int(np.argmax((items < 1) | (items >= item_count)))
+    bad = int(np.argmax((items < 1) | (items >= item_count)))
+    line = bad + 1 if lines is None else lines[bad]
     fix = f"set hyper_parameters.item_count above the largest id, {items.max()}, or mend the row"
-    raise UserError(f"{path}:{line + 1}: item {items[line]} is not from 1 to item_count - 1 = {item_count - 1}; {fix}")
+    raise UserError(f"{path}:{line}: item {items[bad]} is not from 1 to item_count - 1 = {item_count - 1}; {fix}")
+
+
+def split_tokens(path) -> tuple[np.ndarray, np.ndarray]:
+    """The words of a file and the line of each, from 1: bytes `[n]` and int64 `[n]`; a byte order mark is no word."""
+    data = read_bytes(path).removeprefix(BOM)
+    space = np.isin(
+        np.frombuffer(data, np.uint8), np.frombuffer(b" \t\n\r\x0b\x0c", np.uint8)
+    )  # what split() splits at
+    edge = np.flatnonzero(np.diff(np.concatenate([[True], space, [True]])))
+    start, end = edge[::2], edge[1::2]
+    line = np.searchsorted(np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")), start) + 1
+    if len(start) and (longest := int(np.argmax(end - start))) >= 0 and end[longest] - start[longest] > LONGEST_WORD:
+        raise UserError(
+            f"{path}:{line[longest]}: a word of {end[longest] - start[longest]} bytes; is this a text file?"
+        )
+    return np.array(data.split()), line
 
 
 def parse_evaluation(files, item_count) -> Evaluation:
     """Users of files in the evaluation form; a `UserError` with file and line for anything else."""
-    kinds = (b"user_id", b"hist_item", b"eval_item")
-    users, history, target = [], [], []
+    users: list[np.ndarray] = []
+    history: list[tuple] = []
+    target: list[tuple] = []
     for path in files:
-        tokens = np.array(read_bytes(path).removeprefix(BOM).split())
+        tokens, line = split_tokens(path)
+        if not len(tokens):
+            raise UserError(f"{path}: empty; it must hold lines user_id:N hist_item:N … eval_item:N …")
         name, _, value = np.char.partition(tokens, b":").T
-        known = np.isin(name, [*kinds, b"target_item"]) & np.char.isdigit(value)
-        line = np.cumsum(name == b"user_id")  # from 1
-        if not known.all() or line[0] == 0:
-            bad = int(np.argmin(known))
+        fine = np.isin(name, KINDS) & np.char.isdigit(value) & (np.char.str_len(value) <= 18)
+        fine &= (name == b"user_id") == np.concatenate([[True], line[1:] != line[:-1]])  # first in a line, nowhere else
+        if not fine.all():
+            bad = int(np.argmin(fine))
+            shown = tokens[bad].decode("utf-8", "replace")[:80]
             raise UserError(
-                f"{path}:{max(line[bad], 1)}: {tokens[bad].decode('utf-8', 'replace')!r} is not one of "
-                "user_id:N, target_item:N, hist_item:N, eval_item:N"
+                f"{path}:{line[bad]}: {shown!r}: a line is user_id:N, then hist_item:N and eval_item:N words"
             )
-        number = value.astype(np.int64)
+        number, row = value.astype(np.int64), np.cumsum(name == b"user_id") - 1
         users.append(number[name == b"user_id"])
-        for kind, rows in zip(kinds[1:], (history, target), strict=True):
+        for kind, rows in ((b"hist_item", history), (b"eval_item", target)):
             chosen = name == kind
-            beyond = chosen & ((number < 1) | (number >= item_count))
-            if beyond.any():
-                bad = int(np.argmax(beyond))
-                raise UserError(
-                    f"{path}:{line[bad]}: item {number[bad]} is not from 1 to item_count - 1 = {item_count - 1}; "
-                    "set hyper_parameters.item_count above the largest id"
-                )
-            rows.append((np.bincount(line[chosen] - 1, minlength=line[-1]), number[chosen]))
-    return Evaluation(
-        np.concatenate(users),
-        *(ragged(*(np.concatenate(part) for part in zip(*rows, strict=True))) for rows in (history, target)),
-    )
+            check_items(path, number[chosen], item_count, line[chosen])
+            rows.append((np.bincount(row[chosen], minlength=row[-1] + 1), number[chosen]))
+    return Evaluation(np.concatenate(users), _join(history), _join(target))
+
+
+def _join(parts):
+    lengths, values = zip(*parts, strict=True)
+    return ragged(np.concatenate(lengths), np.concatenate(values))

@@ -1,0 +1,56 @@
+# Two commands for a newcomer: `make run`, `make test`. They need Python 3.10 or newer and a package index.
+PYTHON ?= python3
+BIN := .venv/bin
+DATA := data/movielens-100k/meta.yaml
+BEST := output/movielens-100k/best/rec.pdparams
+
+.PHONY: run test test-extras lint format lock clean
+
+run: $(BEST)  ## from nothing to measured recommendations on MovieLens 100K
+	$(BIN)/python infer.py -m config.yaml
+
+test: .venv/.dev  ## the core suite
+	$(BIN)/python -m pytest -m "not extras"
+
+test-extras: .venv/.extras  ## what needs optional packages
+	$(BIN)/python -m pytest -m extras
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(DATA): | .venv/.core
+	$(BIN)/python -m tools.preprocess movielens-100k
+
+$(BEST): config.yaml $(DATA)
+	$(BIN)/python trainer.py -m config.yaml
+
+.venv/.core: requirements/core.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.core
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+.venv/.extras: requirements/extras.txt .venv/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+lock:  ## renew the pinned versions from pyproject.toml
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet pip-tools==7.6.2
+	for group in core dev extras; do .venv-lock/bin/pip-compile --quiet --upgrade --strip-extras --no-header \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate \
+	  $$(case $$group in dev) echo --extra dev;; extras) echo --extra dev --extra parquet;; esac) \
+	  --output-file requirements/$$group.txt pyproject.toml || exit 1; done
+	rm -rf .venv-lock
+
+clean:
+	rm -rf .venv output data

@@ -1,0 +1,86 @@
+"""Quality of committed configurations on test, over seeds: one row a run in results.jsonl, and the mean of each.
+
+Example: python -m benchmarks.quality benchmarks/configs/amazon-beauty/mind.yaml --seeds 3
+
+A run that is already in the file, with the same resolved configuration, is not repeated.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from datetime import date
+from pathlib import Path
+
+import faiss
+import paddle
+
+import infer
+import trainer
+from models import MODELS
+from tools.config import load_config, positive
+from tools.progress import SHOWN, metric_table
+
+RESULTS = Path(__file__).parent / "results.jsonl"
+LOCAL = ("_dir", "_path")  # keys that say where files are: the same run on another machine has others
+
+
+def main(argv=None):
+    """Run what is missing, print the means."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("configs", type=Path, nargs="+", metavar="CONFIG")
+    parser.add_argument("--seeds", type=positive, default=3, help="training seeds 1…N; the split is always the same")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    args = parser.parse_args(argv)
+    table = {}
+    for path in args.configs:
+        runs = [run_once(path, seed, args.results) for seed in range(1, args.seeds + 1)]
+        for system in runs[0]["test"]:
+            metrics = [row["test"][system] for row in runs]
+            table[f"{path.parent.name} {system}"] = {
+                name: statistics.mean(one[name] for one in metrics) for name in metrics[0]
+            }
+        deviation = statistics.stdev(row["test"][path.stem]["recall@50"] for row in runs) if len(runs) > 1 else 0.0
+        print(f"{path}: {len(runs)} seeds, recall@50 standard deviation {100 * deviation:.2f}")
+    print(metric_table(table))
+
+
+def run_once(path, seed, results) -> dict:
+    """Train and test one configuration with one seed, or give the row that says how that went."""
+    overrides = [f"runner.seed={seed}", f"runner.model_save_path=output/quality/{path.parent.name}-{path.stem}-{seed}"]
+    settings = load_config(path, overrides, MODELS)
+    resolved = {key: value for key, value in settings.flat().items() if not key.endswith(LOCAL)}
+    for row in read_rows(results):
+        if row["resolved"] == json.loads(json.dumps(resolved)):
+            return row
+    started = time.perf_counter()
+    trainer.main(["-m", str(path), "-o", *overrides])
+    infer.main(["-m", str(path), "-o", *overrides])
+    output = Path(settings.runner.model_save_path)
+    test = json.loads((output / "metrics.json").read_text())
+    row = {
+        "config": path.as_posix(), "seed": seed, "date": date.today().isoformat(),
+        "versions": {"paddle": paddle.__version__, "faiss": faiss.__version__},
+        "best_step": json.loads((output / "best" / "state.json").read_text())["step"],
+        "seconds": round(time.perf_counter() - started),
+        "test": {name.replace(f"{settings.hyper_parameters.model} best", path.stem): shown(metrics)
+                 for name, metrics in test.items()},
+        "resolved": resolved,
+    }  # fmt: skip
+    with open(results, "a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+    return row
+
+
+def shown(metrics):
+    """The metrics of the tables, rounded to what a user more or less can tell."""
+    return {name: round(value, 6) for name, value in metrics.items() if name.split("@")[0] in SHOWN}
+
+
+def read_rows(results) -> list[dict]:
+    """All runs so far."""
+    return [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Training speed: the trainer's real loop, reader included, as one JSON line.
+
+Example: python -m benchmarks.train_speed --model mind --item_count 368000 --batch 128 --negatives 1280
+
+Two ratios stand beside the samples a second, measured in the same run. `times_dense`: how many times faster than the
+same step with a dense table and plain Adam, which is what PaddleRec's MIND does. `times_gemm`: how many times slower
+than the three products of the sampled logits alone. Ids are uniform over 1…V, all T positions are filled.
+"""
+
+import argparse
+import json
+import logging
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import paddle
+import yaml
+
+from models import MODELS
+from tools import runtime
+from tools.config import Config, positive
+from tools.dataset import write_split
+from tools.ragged import ragged
+from tools.schema import HyperParameters, Runner
+from trainer import Trainer
+
+MAXLEN, POSITIONS, RUNS = 20, 20, 3  # POSITIONS: eligible positions a user
+
+
+def main(argv=None):
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=MODELS, default="mind")
+    parser.add_argument("--graph", choices=["dynamic"], default="dynamic")
+    parser.add_argument("--item_count", type=positive, default=368_000, help="rows of the item table")
+    parser.add_argument("--batch", type=positive, default=128)
+    parser.add_argument("--negatives", type=positive, default=1280)
+    parser.add_argument("--steps", type=positive, default=200, help="steps a run; the median of 3 runs counts")
+    args = parser.parse_args(argv)
+    logging.disable(logging.INFO)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = write_data(Path(folder), args)
+        runtime.prepare(use_gpu=False, seed=settings.runner.seed)
+        step, dense, gemm = measure(settings)
+    row = {
+        "model": args.model, "graph": args.graph, "item_count": args.item_count, "batch": args.batch,
+        "negatives": args.negatives, "samples_per_s": round(args.batch / step), "ms_per_step": round(1e3 * step, 2),
+        "times_dense": round(dense / step, 1), "times_gemm": round(step / gemm, 1), "steps": args.steps,
+        "seed": settings.runner.seed, "paddle": paddle.__version__, "date": date.today().isoformat(),
+    }  # fmt: skip
+    print(json.dumps(row))
+
+
+def write_data(folder, args) -> Config:
+    """A data set with enough positions for `--steps`, and the configuration that trains on it."""
+    rng = np.random.default_rng(0)
+    users = -(-args.steps * args.batch // POSITIONS)
+    items = ragged(np.full(users, MAXLEN + POSITIONS), rng.integers(1, args.item_count, users * (MAXLEN + POSITIONS)))
+    times = np.tile(np.arange(MAXLEN + POSITIONS), users)
+    entry = write_split(folder / "train", np.arange(users), items, times)
+    (folder / "meta.yaml").write_text(yaml.safe_dump({"splits": {"train": entry}}))
+    runner = Runner(train_batch_size=args.batch, print_interval=10**9)
+    runner = replace(runner, train_data_dir=str(folder / "train"), valid_data_dir=str(folder / "train"))
+    hyper = HyperParameters(model=args.model, item_count=args.item_count, neg_samples=args.negatives)
+    return Config(runner, replace(hyper, maxlen=MAXLEN, min_history=MAXLEN))
+
+
+def measure(settings):
+    """Seconds a step of the trainer, of the same with a dense table, and of the bare matrix products."""
+    trainer = Trainer(settings)
+    batches = trainer.train_data.batches
+    run_steps(trainer, 10)  # warm
+    runs = []
+    for epoch in range(RUNS):
+        start = time.perf_counter()
+        trainer.train_epoch(epoch)
+        runs.append((time.perf_counter() - start) / batches)
+    trainer.model.item_table._sparse = False
+    trainer.optimizer = paddle.optimizer.Adam(1e-3, parameters=trainer.model.parameters())
+    run_steps(trainer, 2)
+    start = time.perf_counter()
+    run_steps(trainer, 8)
+    dense = (time.perf_counter() - start) / 8
+    return statistics.median(runs), dense, gemm_seconds(settings)
+
+
+def run_steps(trainer, steps):
+    """Some steps of the first epoch."""
+    trainer.train_data.set_epoch(0)
+    for step in range(steps):
+        trainer.train_step(trainer.train_data.batch(step))
+
+
+def gemm_seconds(settings):
+    """Seconds for the sampled logits' product and the two of its gradient, float32."""
+    hyper, batch = settings.hyper_parameters, settings.runner.train_batch_size
+    user, candidate = (paddle.randn([rows, hyper.embedding_dim]) for rows in (batch, hyper.neg_samples))
+    logits = paddle.matmul(user, candidate, transpose_y=True)
+    seconds = []
+    for _ in range(30):
+        start = time.perf_counter()
+        paddle.matmul(user, candidate, transpose_y=True)
+        paddle.matmul(logits, candidate)
+        paddle.matmul(logits, user, transpose_x=True)
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+if __name__ == "__main__":
+    main()

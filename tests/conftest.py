@@ -1,0 +1,88 @@
+import csv
+import random
+from collections import Counter
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import yaml
+
+from tools.config import Config
+from tools.preprocess import main
+from tools.schema import HyperParameters, Runner
+
+CUTS = {"comirec": (0.8, 0.9), "mind": (0.9, 0.95)}
+
+
+def reference(events, min_count=5, protocol="comirec"):
+    """The protocol word by word: names of users and items, rows [(item id, time)] of each user, users of each split."""
+    count = Counter(item for _, item, _ in events)
+    common = [event for event in events if count[event[1]] >= min_count]
+    left = Counter(user for user, _, _ in common)
+    users = [user for user in dict.fromkeys(user for user, _, _ in events) if left[user] >= min_count]
+    items = sorted((item for item in count if count[item] >= min_count), key=lambda item: -count[item])
+    number = {item: n for n, item in enumerate(items, 1)}
+    rows = {user: [] for user in users}
+    for user, item, time in sorted(common, key=lambda event: event[2]):
+        if user in rows:
+            rows[user].append((number[item], time))
+    shuffled = users.copy()
+    random.Random(1230).shuffle(shuffled)
+    first, second = (int(share * len(users)) for share in CUTS[protocol])
+    return users, items, rows, {"train": shuffled[:first], "valid": shuffled[first:second], "test": shuffled[second:]}
+
+
+def table_of(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def rows_of(folder):
+    """Rows of a split, the CSV's, after a look that the arrays beside it say the same."""
+    rows = [(int(user), int(item), int(time)) for user, item, time in table_of(folder / "interactions.csv")]
+    users, items, offsets = (np.load(folder / f"{name}.npy") for name in ("users", "items", "offsets"))
+    assert [row[:2] for row in rows] == list(zip(np.repeat(users, np.diff(offsets)), items, strict=True))
+    return rows
+
+
+def check_dataset(folder, events, min_count=5):
+    """Hold a data set against the reference."""
+    users, items, rows, splits = reference(events, min_count)
+    assert table_of(folder / "user_map.csv") == [["user", "original"], *([str(n), u] for n, u in enumerate(users))]
+    assert table_of(folder / "item_map.csv") == [["item", "original"], *([str(n), i] for n, i in enumerate(items, 1))]
+    for name, members in splits.items():
+        expected = [(users.index(user), item, time) for user in members for item, time in rows[user]]
+        assert rows_of(folder / name) == expected, name
+    meta = yaml.safe_load((folder / "meta.yaml").read_text(encoding="utf-8"))
+    kept = sum(map(len, rows.values()))
+    assert (meta["users"], meta["item_count"], meta["interactions"]) == (len(users), len(items) + 1, kept)
+    assert kept + sum(meta["dropped"].values()) == len(events)
+    return meta
+
+
+@pytest.fixture
+def write_dataset(tmp_path, capsys):
+    """`write_dataset({"user": ["item", …]}, "--protocol", "mind")`: a prepared folder; nothing is filtered out."""
+
+    def write(sequences, *options):
+        source = tmp_path / "log.txt"
+        source.write_text("".join(f"{user} {' '.join(items)}\n" for user, items in sequences.items()), encoding="utf-8")
+        main(["sequences", str(source), "--output", str(tmp_path / "data"), "--min-count", "1", *options])
+        capsys.readouterr()
+        return tmp_path / "data"
+
+    return write
+
+
+@pytest.fixture
+def settings():
+    """`settings(folder, maxlen=5, seed=1)`: a configuration, its splits in the folder where one is given."""
+
+    def build(folder=None, **values):
+        if folder is not None:
+            values |= {f"{split}_data_dir": str(folder / split) for split in ("train", "valid", "test")}
+        names = {entry.name for entry in fields(Runner)}
+        runner = {key: values.pop(key) for key in list(values) if key in names}
+        return Config(Runner(**runner), HyperParameters(**values))
+
+    return build

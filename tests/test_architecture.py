@@ -1,0 +1,83 @@
+"""The house rules that a program can check: who imports whom, and that text is kept in step."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted(path for folder in ("models", "tools", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+SOURCES += [ROOT / name for name in ("reader.py", "trainer.py", "infer.py")]
+OURS = {"models", "tools", "reader", "trainer", "infer", "benchmarks", "tests"}
+# What each part may import of ours. Data flows one way, so nothing imports what comes after it.
+ALLOWED = {
+    "models": {"models"},
+    "tools": {"models", "tools"},
+    "reader": {"tools"},
+    "trainer": {"models", "tools"},
+    "infer": {"models", "tools"},
+    "benchmarks": OURS - {"tests"},
+}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+            yield from (f"{node.module}.{one.name}" for one in node.names)
+
+
+def relative(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_nothing_imports_upwards(path):
+    part = relative(path).removesuffix(".py").split("/")[0]
+    ours = {name.split(".")[0] for name in imports(path)} & OURS
+    assert ours <= ALLOWED[part]
+
+
+@pytest.mark.parametrize("path", [one for one in SOURCES if relative(one).startswith("models/")], ids=relative)
+def test_models_are_mathematics(path):
+    assert {name.split(".")[0] for name in imports(path)} <= {"models", "paddle", "math"}
+
+
+@pytest.mark.parametrize("module", ["metrics", "retrieval", "ragged", "text"])
+def test_metrics_and_retrieval_know_nothing_of_models(module):
+    known = {name.split(".")[0] for name in imports(ROOT / f"tools/{module}.py")}
+    assert not known & {"models", "paddle"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_no_sys_path_games(path):
+    assert not re.search(r"sys\.path\b", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_files_and_functions_stay_short(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 250
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno <= 40 or isinstance(node.body[0], ast.Expr), node.name
+
+
+def headings(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return [
+        len(line.split()[0]) for line in re.sub(r"```.*?```", "", text, flags=re.S).splitlines() if line.startswith("#")
+    ]
+
+
+def code(name):
+    return re.findall(r"```.*?\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), flags=re.S)
+
+
+def test_both_readmes_have_the_same_sections_and_commands():
+    assert headings("README.md") == headings("README_CN.md")
+    assert code("README.md") == code("README_CN.md")

@@ -64,6 +64,7 @@ def test_softmax_over_items_agrees_with_the_public_code(name):
     net = CapsuleNetwork(8, 7, kind, INTERESTS, relu_layer=relu, routing_softmax="items")
     weights = {key.removeprefix("weight."): value.astype("float32") for key, value in case.items() if "weight." in key}
     state = {key: value if key == "w" else value.T for key, value in weights.items() if relu or "relu" not in key}
+    state |= {key: value for key, value in net.state_dict().items() if key == "initial_logits"}  # none there
     net.set_state_dict({key: paddle.to_tensor(np.ascontiguousarray(value)) for key, value in state.items()})
     interests, _ = net.route(
         *(paddle.to_tensor(case[key].astype("float32")) for key in ("item_eb", "mask", "initial_logits"))

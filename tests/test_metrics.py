@@ -96,6 +96,17 @@ def test_recommend_is_the_best_score_over_live_interests(filtered, interest_num)
         assert live[user][got.interest[user]].all()
 
 
+def test_who_has_seen_more_than_maxlen_gets_a_full_list_too():
+    rng = np.random.default_rng(5)
+    vectors, interests = rng.normal(size=(200, 6)), rng.normal(size=(3, 2, 6))
+    live = np.ones((3, 2), bool)
+    seen = [
+        np.argsort(-(interests[user] @ vectors[1:].T).max(axis=0))[:depth] + 1 for user, depth in enumerate((90, 3, 0))
+    ]
+    got = Retriever(vectors).recommend(interests, live, 10, seen=rows_of(seen), maxlen=5)
+    np.testing.assert_array_equal(got.items, brute_force(vectors, interests, live, 10, seen))
+
+
 def test_merge_by_hand():
     """Item 4 comes from both interests; 0 is padding; the tie of 6 and 8 goes to the lower interest."""
     items = np.array([[[4, 6, 0], [4, 8, 9]]])

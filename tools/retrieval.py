@@ -55,11 +55,20 @@ class Retriever:
         Args:
             interests, live: `[U, K, D]`, `[U, K]`.
             top_n: N.
-            seen: items that are left out, a row a user; each interest is then searched `maxlen` deeper.
+            seen: items that are left out, a row a user; each interest is then searched `maxlen` deeper, and a user
+                whose list ends early all the same, having seen more, once again as deep as needed.
             maxlen: T.
         """
-        items, scores = self.search(interests, live, top_n if seen is None else top_n + maxlen)
-        return merge(items, scores, top_n, seen)
+        if seen is None:
+            return merge(*self.search(interests, live, top_n), top_n)
+        lists = merge(*self.search(interests, live, top_n + maxlen), top_n, seen)
+        short = np.flatnonzero((lists.items[:, -1] == 0) & (seen.lengths > maxlen))
+        if len(short):
+            rest = seen.take(short)
+            deeper = merge(*self.search(interests[short], live[short], top_n + int(rest.lengths.max())), top_n, rest)
+            for whole, part in zip(lists, deeper, strict=True):
+                whole[short] = part
+        return lists
 
 
 def merge(items, scores, top_n, seen: Ragged | None = None) -> Recommendations:

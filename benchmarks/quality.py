@@ -34,20 +34,25 @@ def main(argv=None):
     args = parser.parse_args(argv)
     table = {}
     for path in args.configs:
+        settings = load_config(path, (), MODELS)
+        name, dataset = label(path, settings), Path(settings.runner.train_data_dir).parent.name
         runs = [run_once(path, seed, args.results) for seed in range(1, args.seeds + 1)]
         for system in runs[0]["test"]:
             metrics = [row["test"][system] for row in runs]
-            table[f"{path.parent.name} {system}"] = {
-                name: statistics.mean(one[name] for one in metrics) for name in metrics[0]
+            table[f"{dataset} {system}"] = {
+                metric: statistics.mean(one[metric] for one in metrics) for metric in metrics[0]
             }
-        deviation = statistics.stdev(row["test"][path.stem]["recall@50"] for row in runs) if len(runs) > 1 else 0.0
+        deviation = statistics.stdev(row["test"][name]["recall@50"] for row in runs) if len(runs) > 1 else 0.0
         print(f"{path}: {len(runs)} seeds, recall@50 standard deviation {100 * deviation:.2f}")
     print(metric_table(table))
 
 
 def run_once(path, seed, results) -> dict:
     """Train and test one configuration with one seed, or give the row that says how that went."""
-    overrides = [f"runner.seed={seed}", f"runner.model_save_path=output/quality/{path.parent.name}-{path.stem}-{seed}"]
+    overrides = [
+        f"runner.seed={seed}",
+        f"runner.model_save_path=output/quality/{path.parent.name or 'default'}-{path.stem}-{seed}",
+    ]
     settings = load_config(path, overrides, MODELS)
     resolved = {key: value for key, value in settings.flat().items() if not key.endswith(LOCAL)}
     for row in read_rows(results):
@@ -63,13 +68,18 @@ def run_once(path, seed, results) -> dict:
         "versions": {"paddle": paddle.__version__, "faiss": faiss.__version__},
         "best_step": json.loads((output / "best" / "state.json").read_text())["step"],
         "seconds": round(time.perf_counter() - started),
-        "test": {name.replace(f"{settings.hyper_parameters.model} best", path.stem): shown(metrics)
+        "test": {name if name == "MostPop" else label(path, settings): shown(metrics)
                  for name, metrics in test.items()},
         "resolved": resolved,
     }  # fmt: skip
     with open(results, "a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
     return row
+
+
+def label(path, settings) -> str:
+    """How a configuration is called in the table: its file, or its model where the file is the default one."""
+    return settings.hyper_parameters.model if path.stem == "config" else path.stem
 
 
 def shown(metrics):

@@ -133,7 +133,7 @@ def _convert_scalar(value, kind, rule):
             value = float(value)  # yaml reads 1e-3 as a string
     if type(value) is not kind:
         wanted = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}[kind.__name__]
-        raise ValueError(f"{value!r} is a {type(value).__name__}; write {wanted}")
+        raise ValueError(f"{value!r} is of type {type(value).__name__}; write {wanted}")
     if rule["choices"] and value not in rule["choices"].split():
         choices = rule["choices"].split()
         raise ValueError(f"{value!r} is not one of {', '.join(choices)}{did_you_mean(value, choices)}")

@@ -3,7 +3,9 @@
 `uid,item,time` rows, and for evaluation a user a line, `user_id:7 target_item:0 hist_item:3 hist_item:5 eval_item:9`.
 """
 
+import contextlib
 import re
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -62,12 +64,11 @@ def _parse_rows(path):
     filled = [number for number, line in enumerate(lines, 1) if line.strip()]
     if not filled:
         raise UserError(f"{path}: empty; it must hold rows uid,item,time")
-    try:
+    with warnings.catch_warnings(), contextlib.suppress(ValueError, DeprecationWarning):  # neither says which line
+        warnings.simplefilter("error", DeprecationWarning)  # before numpy 2.3, 1.5 was a whole number with a warning
         rows = np.loadtxt([lines[number - 1] for number in filled], ROW, delimiter=",", comments=None, ndmin=1)
         if np.isfinite(rows["time"]).all():
             return rows, np.array(filled)
-    except ValueError:
-        pass  # numpy does not say which line
     number = next((number for number in filled if not _is_row(lines[number - 1])), filled[0])
     shown = lines[number - 1].decode("utf-8", "replace")[:80]
     raise UserError(f"{path}:{number}: {shown!r} is not a row uid,item,time of three numbers; mend or remove it")

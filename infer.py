@@ -14,12 +14,12 @@ from pathlib import Path
 from models import MODELS
 from tools import checkpoint, config, progress, runtime
 from tools.dataset import data_files, open_split, read_map, read_sequences
-from tools.dygraph import DygraphModel
 from tools.errors import exits_with_code_2
 from tools.evaluate import RecommendationTable, evaluate, most_popular, recommend
 from tools.files import atomic_file
 from tools.metrics import Metrics
 from tools.retrieval import Retriever
+from tools.static import GRAPHS
 
 
 @exits_with_code_2
@@ -44,7 +44,7 @@ def infer(settings: config.Config, table: Path | None):
     """Embed, retrieve, measure; one row a checkpoint and one for MostPop."""
     runner = settings.runner
     test_data = open_split("test", settings)
-    graph = DygraphModel()
+    graph = GRAPHS[runner.graph]()
     model = graph.create_model(settings)
     rows = {}
     for folder in checkpoint.folders(settings):

@@ -13,10 +13,10 @@ from paddle.io import DataLoader
 from models import MODELS
 from tools import checkpoint, config, progress, runtime
 from tools.dataset import open_split
-from tools.dygraph import DygraphModel
 from tools.errors import UserError, exits_with_code_2
 from tools.evaluate import evaluate
 from tools.retrieval import Retriever
+from tools.static import GRAPHS
 
 
 class Trainer:
@@ -30,7 +30,7 @@ class Trainer:
         self.config, self.runner = settings, settings.runner
         self.train_data = open_split("train", settings)
         self.valid_data = open_split("valid", settings)
-        self.graph = DygraphModel()
+        self.graph = GRAPHS[self.runner.graph]()
         self.model = self.graph.create_model(settings)
         total_steps = self.runner.epochs * self.train_data.batches
         self.optimizer = self.graph.create_optimizer(self.model, settings, total_steps)

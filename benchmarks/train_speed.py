@@ -27,6 +27,7 @@ from tools.config import Config, positive
 from tools.dataset import write_split
 from tools.ragged import ragged
 from tools.schema import HyperParameters, Runner
+from tools.static import GRAPHS
 from trainer import Trainer
 
 MAXLEN, POSITIONS, RUNS = 20, 20, 3  # POSITIONS: eligible positions a user
@@ -36,7 +37,7 @@ def main(argv=None):
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=MODELS, default="mind")
-    parser.add_argument("--graph", choices=["dynamic"], default="dynamic")
+    parser.add_argument("--graph", choices=GRAPHS, default="dynamic")
     parser.add_argument("--item_count", type=positive, default=368_000, help="rows of the item table")
     parser.add_argument("--batch", type=positive, default=128)
     parser.add_argument("--negatives", type=positive, default=1280)
@@ -64,7 +65,7 @@ def write_data(folder, args) -> Config:
     times = np.tile(np.arange(MAXLEN + POSITIONS), users)
     entry = write_split(folder / "train", np.arange(users), items, times)
     (folder / "meta.yaml").write_text(yaml.safe_dump({"splits": {"train": entry}}))
-    runner = Runner(train_batch_size=args.batch, print_interval=10**9)
+    runner = Runner(graph=args.graph, train_batch_size=args.batch, print_interval=10**9)
     runner = replace(runner, train_data_dir=str(folder / "train"), valid_data_dir=str(folder / "train"))
     hyper = HyperParameters(model=args.model, item_count=args.item_count, neg_samples=args.negatives)
     return Config(runner, replace(hyper, maxlen=MAXLEN, min_history=MAXLEN))

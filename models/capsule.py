@@ -3,7 +3,7 @@
 import paddle
 from paddle import nn
 
-from models.functional import live_interests, squash
+from models.functional import live_mask, squash
 
 
 class SharedTransform:
@@ -130,7 +130,7 @@ class CapsuleNetwork(nn.Layer):
         Returns:
             `(interests, coupling)`, `[B, K, D]` and `[B, K, T]`: the last coupling, masked.
         """
-        live = live_interests(mask.sum(axis=1), self.interest_num, self.dynamic_interest_num)  # [B, K]
+        live = live_mask(mask.sum(axis=1), self.interest_num, self.dynamic_interest_num)  # [B, K]
         logits = self._first_logits(item_eb) if initial_logits is None else initial_logits  # [B, K, T]
         capsules = self.transform(item_eb)
         frozen = capsules.detach()
@@ -164,7 +164,7 @@ class CapsuleNetwork(nn.Layer):
         """Softmax of the routing logits, 0 at padding and at dead interests: `[B, K, T]`."""
         alive = live.unsqueeze(2)  # [B, K, 1]
         if self.dynamic_interest_num:
-            logits = paddle.where(alive, logits, paddle.full_like(logits, -1e30))
+            logits = paddle.where(alive, logits, paddle.full([1], -1e30))
         weight = nn.functional.softmax(logits, axis=self.softmax_axis) * mask.unsqueeze(1)
         return weight * alive.astype(weight.dtype) if self.dynamic_interest_num else weight
 

@@ -31,7 +31,7 @@ def length_mask(seq_len, maxlen):
     return (paddle.arange(maxlen) < seq_len.unsqueeze(1)).astype("float32")
 
 
-def live_interests(seq_len, interest_num, dynamic):
+def live_mask(seq_len, interest_num, dynamic):
     """Which interests a user of this history length has.
 
     `K'_u = max(1, min(K, floor(log2 |I_u|)))`: MIND eq. 9, where `dynamic`; all K otherwise.
@@ -45,5 +45,6 @@ def live_interests(seq_len, interest_num, dynamic):
         `[B, K]` bool; the live interests come first.
     """
     # Interest j (from 1) lives from length 2^j on, the first always: no logarithm, so no rounding at powers of two.
-    shortest = [0] + [2**j if dynamic else 0 for j in range(2, interest_num + 1)]
-    return seq_len.unsqueeze(1) >= paddle.to_tensor(shortest, dtype=seq_len.dtype)  # [B, K]
+    interest = paddle.arange(1, interest_num + 1)
+    shortest = 2**interest * (interest > 1).astype("int64") * int(dynamic)  # [K]
+    return seq_len.unsqueeze(1) >= shortest.astype(seq_len.dtype)  # [B, K]

@@ -5,7 +5,7 @@ import math
 import paddle
 from paddle import nn
 
-from models.functional import l2_normalize, length_mask, live_interests
+from models.functional import l2_normalize, length_mask, live_mask
 from models.objective import create_objective
 from models.read_out import LabelAwareAttention
 
@@ -19,7 +19,7 @@ class MultiInterestModel(nn.Layer):
         maxlen: T, the longest history.
         interest_num: K.
         extractor: a layer with `route(item_eb, mask)`, giving interests `[B, K, D]` and coupling `[B, K, T]`.
-        dynamic_interest_num: whether K'_u follows the length of the history, see `live_interests`.
+        dynamic_interest_num: whether K'_u follows the length of the history, see `live_mask`.
         pow_p: the read-out's p, see `LabelAwareAttention`.
         similarity: `dot` or `cosine`; cosine scales interests and item vectors to unit length, so that read-out, loss
             and retrieval are an inner product either way.
@@ -73,22 +73,25 @@ class MultiInterestModel(nn.Layer):
 
     def route(self, hist_item, seq_len):
         """Interests `[B, K, D]` and the coupling or attention `[B, K, T]` that made them."""
-        return self._route_rows(self.item_table(hist_item), seq_len)
+        return self.route_rows(self.item_table(hist_item), seq_len)
 
     def live_interests(self, seq_len):
         """`[B, K]` bool: which interests are read out, searched and counted."""
-        return live_interests(seq_len, self.interest_num, self.dynamic_interest_num)
+        return live_mask(seq_len, self.interest_num, self.dynamic_interest_num)
 
     def item_vectors(self):
         """What interests are searched among: `[item_count, D]`, row 0 zero."""
         return self.scale(self.item_table.weight)
 
-    def loss(self, hist_item, seq_len, target_item):
-        """Mean loss of a batch: histories `[B, T]`, lengths `[B]` and targets `[B]` to a scalar."""
+    def loss(self, hist_item, target_item, seq_len):
+        """Mean loss of a batch: histories `[B, T]`, targets `[B]` and lengths `[B]` to a scalar."""
+        return self.loss_from_rows(*self.look_up(hist_item, target_item, seq_len))
+
+    def look_up(self, hist_item, target_item, seq_len):
+        """Draw candidates and look up all rows of a step: what `loss_from_rows` takes."""
         candidate_item = self.objective.candidates(target_item)  # [n]
-        hist_eb, target_eb = self.item_table(hist_item), self.item_table(target_item)
-        candidate_eb = self.item_table(candidate_item)
-        return self.loss_from_rows(hist_eb, target_eb, candidate_eb, seq_len, target_item, candidate_item)
+        rows = [self.item_table(item) for item in (hist_item, target_item, candidate_item)]
+        return *rows, seq_len, target_item, candidate_item
 
     def loss_from_rows(self, hist_eb, target_eb, candidate_eb, seq_len, target_item, candidate_item):
         """`loss` after the look-up: everything here is dense and independent of the catalogue's size.
@@ -97,12 +100,13 @@ class MultiInterestModel(nn.Layer):
             hist_eb, target_eb, candidate_eb: rows of the item table, `[B, T, D]`, `[B, D]`, `[n, D]`.
             seq_len, target_item, candidate_item: `[B]`, `[B]`, `[n]`.
         """
-        interests, _ = self._route_rows(hist_eb, seq_len)
+        interests, _ = self.route_rows(hist_eb, seq_len)
         target_eb, candidate_eb = self.scale(target_eb), self.scale(candidate_eb)
         user = self.read_out(interests, target_eb, self.live_interests(seq_len))  # [B, D]
         return paddle.mean(self.objective(user, target_eb, target_item, candidate_eb, candidate_item))
 
-    def _route_rows(self, hist_eb, seq_len):
+    def route_rows(self, hist_eb, seq_len):
+        """`route` after the look-up."""
         interests, coupling = self.extractor.route(hist_eb, length_mask(seq_len, hist_eb.shape[1]))
         if self.dynamic_interest_num:
             interests = interests * self.live_interests(seq_len).unsqueeze(2).astype(interests.dtype)

@@ -31,6 +31,6 @@ class SelfAttention(nn.Layer):
         positioned = item_eb + self.position[:, : item_eb.shape[1]]  # [B, T, D]
         logits = self.linear2(paddle.tanh(self.linear1(positioned))).transpose([0, 2, 1])  # [B, K, T]
         # Not -inf, which makes an empty history NaN; and selected, not added, so that no gradient reaches padding.
-        logits = paddle.where(mask.unsqueeze(1) > 0, logits, paddle.full_like(logits, -1e30))
+        logits = paddle.where(mask.unsqueeze(1) > 0, logits, paddle.full([1], -1e30))
         attention = nn.functional.softmax(logits, axis=2) * mask.unsqueeze(1)
         return paddle.matmul(attention, item_eb), attention

@@ -34,7 +34,7 @@ def train(model, steps):
     steps_of = optimizer(model)
     losses = []
     for _ in range(steps):
-        loss = model.loss(hist_item, seq_len, target_item)
+        loss = model.loss(hist_item, target_item, seq_len)
         loss.backward()
         steps_of.step()
         steps_of.clear_grad()
@@ -107,7 +107,7 @@ def test_a_step_changes_only_rows_that_it_looked_up(name):
 def test_every_parameter_gets_a_gradient(name):
     model = build(name)
     hist_item, seq_len, target_item = histories()
-    model.loss(hist_item, seq_len, target_item).backward()
+    model.loss(hist_item, target_item, seq_len).backward()
     still = [key for key, value in model.named_parameters() if value.grad is None]
     assert not still
 
@@ -125,7 +125,7 @@ def test_cosine_gives_unit_vectors(name):
 def test_empty_history_is_finite_in_value_and_gradient(name):
     model = build(name, similarity="cosine")
     hist_item, target_item = paddle.zeros([2, T], dtype="int64"), paddle.to_tensor([1, 2])
-    loss = model.loss(hist_item, paddle.zeros([2], dtype="int64"), target_item)
+    loss = model.loss(hist_item, target_item, paddle.zeros([2], dtype="int64"))
     loss.backward()
     assert np.isfinite(float(loss))
     dense = [value.grad.numpy() for key, value in model.named_parameters() if "item_table" not in key]
@@ -154,7 +154,7 @@ def test_loss_is_that_of_the_rows(name):
     model.eval()  # no draw inside
     hist_item, seq_len, target_item = histories()
     paddle.seed(9)
-    whole = float(model.loss(hist_item, seq_len, target_item))
+    whole = float(model.loss(hist_item, target_item, seq_len))
     paddle.seed(9)
     candidate = model.objective.candidates(target_item)
     rows = [model.item_table(item) for item in (hist_item, target_item, candidate)]
@@ -176,13 +176,13 @@ def test_dynamic_interest_number_follows_the_length(name):
     live = model.live_interests(seq_len).numpy()
     np.testing.assert_array_equal(live.sum(axis=1), [max(1, min(K, n.bit_length() - 1)) for n in seq_len.tolist()])
     assert not model(hist_item, seq_len).numpy()[~live].any()
-    assert np.isfinite(float(model.loss(hist_item, seq_len, target_item)))
+    assert np.isfinite(float(model.loss(hist_item, target_item, seq_len)))
 
 
 def test_live_interests_at_powers_of_two():
-    from models.functional import live_interests
+    from models.functional import live_mask
 
     length = np.arange(0, 70)
-    got = live_interests(paddle.to_tensor(length), 5, True).numpy().sum(axis=1)
+    got = live_mask(paddle.to_tensor(length), 5, True).numpy().sum(axis=1)
     assert got.tolist() == [max(1, min(5, int(n).bit_length() - 1)) for n in length]
-    assert live_interests(paddle.to_tensor(length), 5, False).numpy().all()
+    assert live_mask(paddle.to_tensor(length), 5, False).numpy().all()

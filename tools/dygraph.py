@@ -34,8 +34,7 @@ class DygraphModel:
 
     def train_forward(self, model, batch):
         """Mean loss of a training batch, a scalar."""
-        hist_item, target_item, seq_len = self.create_feeds(batch)
-        return model.loss(hist_item, seq_len, target_item)
+        return model.loss(*self.create_feeds(batch))
 
     def infer_forward(self, model, batch):
         """Interests `[B, K, D]` and live mask `[B, K]` of an evaluation batch, as arrays."""

@@ -22,6 +22,7 @@ class Runner:
     test_data_dir: str = key("data/test", "split that infer.py reports; relative to the yaml")
     train_reader_path: str = key("reader", "module with the class RecDataset, which gives whole training batches")
     infer_reader_path: str = key("reader", "module with the class InferDataset, which gives whole evaluation batches")
+    graph: str = key("dynamic", "how a step runs: eagerly, or as a program", choices="dynamic static")
     use_gpu: bool = key(False, "train and embed on the first GPU")
     seed: int = key(12345, "seed of parameters, sampling and routing logits", low=0, high=2**31 - 1)
     num_workers: int = key(0, "reader processes; 0 reads in the training process", low=0, high=64)

@@ -1,0 +1,119 @@
+"""The static graph gives what the dynamic one gives, and a program really runs."""
+
+import numpy as np
+import paddle
+import pytest
+
+from models import MODELS
+from reader import InferBatch
+from tools import checkpoint
+from tools.ragged import ragged
+from tools.static import GRAPHS
+
+STEPS, V, T, B = 20, 300, 7, 16
+every_model = pytest.mark.parametrize("name", MODELS)
+
+
+@pytest.fixture
+def build(settings):
+    def make(graph, name, **options):
+        paddle.seed(4)
+        common = {"item_count": V, "maxlen": T, "embedding_dim": 8, "neg_samples": 50}
+        config = settings(graph=graph, model=name, **{**common, **options})
+        run = GRAPHS[graph]()
+        model = run.create_model(config)
+        return run, model, run.create_optimizer(model, config, STEPS), config
+
+    return make
+
+
+def batch(step):
+    rng = np.random.default_rng(step)
+    seq_len = rng.integers(1, T + 1, B)
+    hist_item = np.where(np.arange(T) < seq_len[:, None], rng.integers(1, V, (B, T)), 0)
+    return [hist_item, rng.integers(1, V, B), seq_len]
+
+
+def losses(run, model, optimizer, steps):
+    """Losses of some steps, drawn from the step's own seed."""
+    got = []
+    model.train()
+    for step in steps:
+        paddle.seed(step)
+        loss = run.train_forward(model, batch(step))
+        loss.backward()
+        optimizer.step()
+        optimizer.clear_grad()
+        got.append(float(loss))
+    return got
+
+
+@every_model
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"negatives": "log_uniform"},
+        {"negatives": "uniform", "similarity": "cosine", "temperature": 0.1},
+        {"negatives": "full", "pow_p": 2.0},
+        {"dynamic_interest_num": True, "pow_p": 0.0},
+    ],
+    ids=str,
+)
+def test_losses_of_20_steps_agree(build, name, options):
+    dynamic = losses(*build("dynamic", name, **options)[:3], range(STEPS))
+    static = losses(*build("static", name, **options)[:3], range(STEPS))
+    np.testing.assert_allclose(static, dynamic, rtol=1e-5)
+    assert dynamic[-1] != dynamic[0]
+
+
+@every_model
+@pytest.mark.parametrize("first, second", [("dynamic", "static"), ("static", "dynamic")])
+def test_a_checkpoint_of_either_is_continued_by_the_other(build, name, first, second, tmp_path):
+    whole = losses(*build("dynamic", name)[:3], range(STEPS))
+    run, model, optimizer, config = build(first, name)
+    losses(run, model, optimizer, range(STEPS // 2))
+    checkpoint.save(tmp_path / "half", model, optimizer, config, {})
+    run, model, optimizer, config = build(second, name)
+    checkpoint.load(tmp_path / "half", model, config, optimizer)
+    rest = losses(run, model, optimizer, range(STEPS // 2, STEPS))
+    np.testing.assert_allclose(rest, whole[STEPS // 2 :], rtol=1e-5)
+
+
+@every_model
+def test_interests_agree(build, name):
+    hist_item, target_item, seq_len = batch(0)
+    one = ragged(np.ones(B, np.int64), target_item)
+    users = InferBatch(np.arange(B), hist_item, seq_len, one, one)
+    got = []
+    for graph in GRAPHS:
+        run, model, optimizer, _ = build(graph, name, dynamic_interest_num=True)
+        losses(run, model, optimizer, range(3))
+        got.append(run.infer_forward(model, users))
+    np.testing.assert_allclose(got[0][0], got[1][0], atol=1e-6)
+    np.testing.assert_array_equal(got[0][1], got[1][1])
+
+
+@every_model
+def test_a_program_runs_and_python_only_to_make_it(build, name):
+    run, model, optimizer, _ = build("static", name)
+    calls = []
+    original = model.extractor.route
+
+    def counted(*args):
+        calls.append(len(calls))
+        return original(*args)
+
+    model.extractor.route = counted
+    losses(run, model, optimizer, range(1))
+    made = len(calls)
+    losses(run, model, optimizer, range(1, 6))
+    assert 1 <= made == len(calls)
+    (program,) = run.net.program_cache.concrete_programs()
+    assert len(program.main_program.global_block().ops) > 20
+
+
+def test_the_table_s_gradient_stays_sparse(build):
+    """What a step costs must not grow with the catalogue."""
+    run, model, _, _ = build("static", "mind")
+    run.train_forward(model, batch(0)).backward()
+    assert model.item_table.weight.grad.is_selected_rows()

@@ -1,5 +1,6 @@
 """Embed, retrieve, measure: what the trainer does on valid and infer.py on test."""
 
+import csv
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -56,13 +57,21 @@ class RecommendationTable:
     """
 
     def __init__(self, file, user_names, item_names):
-        self.file, self.user_names, self.item_names = file, user_names, item_names
-        file.write("user,rank,item,score,interest\n")
+        self.user_names, self.item_names = user_names, item_names
+        self.table = csv.writer(file, lineterminator="\n")
+        self.table.writerow(("user", "rank", "item", "score", "interest"))
 
     def write(self, users, lists: Recommendations):
         """Append the lists of a batch."""
         row, rank = np.nonzero(lists.items)
-        columns = (users[row], rank + 1, lists.items[row, rank], lists.scores[row, rank], lists.interest[row, rank])
-        for user, place, item, score, interest in zip(*(column.tolist() for column in columns), strict=True):
-            names = self.user_names.get(user, user), self.item_names.get(item, item)
-            self.file.write(f"{names[0]},{place},{names[1]},{score:.6g},{interest}\n")
+        user, item = users[row].tolist(), lists.items[row, rank].tolist()
+        self.table.writerows(
+            zip(
+                map(self.user_names.get, user, user),
+                (rank + 1).tolist(),
+                map(self.item_names.get, item, item),
+                map("{:.6g}".format, lists.scores[row, rank].tolist()),
+                lists.interest[row, rank].tolist(),
+                strict=True,
+            )
+        )

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tools.errors import UserError
 from tools.ragged import Ragged
 
 logging.getLogger("faiss").setLevel(logging.WARNING)  # it reports how it was loaded
@@ -28,8 +29,27 @@ class Retriever:
 
     def __init__(self, item_vectors):
         vectors = np.ascontiguousarray(item_vectors[1:], np.float32)
-        self.index = faiss.IndexFlatIP(vectors.shape[1])
+        self.index: faiss.Index = faiss.IndexFlatIP(vectors.shape[1])
         self.index.add(vectors)
+
+    @classmethod
+    def load(cls, path) -> "Retriever":
+        """The retriever of a file that `save` wrote; vectors stay in the file, mapped to memory, where Faiss can.
+
+        Raises:
+            UserError: where Faiss cannot read it.
+        """
+        retriever = cls.__new__(cls)
+        try:
+            retriever.index = faiss.read_index(str(path), getattr(faiss, "IO_FLAG_MMAP_IFC", 0))  # from Faiss 1.11 on
+        except RuntimeError as error:
+            reason = str(error).partition("Error: ")[2] or error
+            raise UserError(f"{path}: not readable as a Faiss index ({reason}); export it again") from None
+        return retriever
+
+    def save(self, path):
+        """Write the index."""
+        faiss.write_index(self.index, str(path))
 
     def search(self, interests, live, depth) -> tuple[np.ndarray, np.ndarray]:
         """The best `depth` items of each live interest.

@@ -21,6 +21,8 @@ class StaticModel(DygraphModel):
         """The dynamic graph's model, and its programs `net` and `infer_net`, made at their first call."""
         model = super().create_model(config)
         hyper = config.hyper_parameters
+        # One operator after another: handing each to a thread pool, the default, costs a small step a sixth of it.
+        paddle.set_flags({"FLAGS_enable_pir_in_executor_trace_run": True})
         warnings.filterwarnings("ignore", message="Tensor do not have 'place' interface")  # Paddle's own `where` asks
         rows = [InputSpec([None, *shape, hyper.embedding_dim]) for shape in ([hyper.maxlen], [], [])]
         ids = [InputSpec([None], "int64")] * 3

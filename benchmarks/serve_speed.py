@@ -1,0 +1,149 @@
+"""Serving speed of an exported model: latency of one history to its top 50, and users a second, as JSON lines.
+
+Example: python -m benchmarks.serve_speed --item_count 368000
+
+A line for each index: exact search and HNSW over clustered vectors, HNSW over plain Gaussian ones. Tower and search are
+timed apart; the tower's weights are random, so the search gets interests of its own, made like the items. Clustered: an
+item is c + 0.5 N(0, I), c one of 2,000 centres from N(0, I). `times_gemm` is the search's time in units of the bare
+product and top-k of the same size in the same run.
+"""
+
+import argparse
+import json
+import logging
+import tempfile
+import time
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import faiss
+import numpy as np
+import paddle
+
+from tools import runtime
+from tools.config import Config, positive
+from tools.dygraph import DygraphModel
+from tools.export import save_tower
+from tools.predict import Predictor
+from tools.retrieval import Retriever
+from tools.schema import HyperParameters
+
+TOP_N, CENTRES, REQUESTS, BATCH = 50, 2000, 500, 256
+
+
+def main(argv=None):
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--item_count", type=positive, default=368_000, help="rows of the item table")
+    parser.add_argument("--links", type=positive, default=32, help="links of an item in the HNSW graph")
+    parser.add_argument("--ef", type=positive, default=128, help="candidates that HNSW keeps while it searches")
+    args = parser.parse_args(argv)
+    logging.disable(logging.INFO)
+    config = Config(hyper_parameters=replace(HyperParameters(), item_count=args.item_count))
+    runtime.prepare(use_gpu=False, seed=0)
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        predictor = open_predictor(Path(folder), config)
+        for kind, make in (("clustered", clustered), ("gaussian", gaussian)):
+            items, interests = make(rng, args.item_count, config.hyper_parameters)
+            exact = Retriever(items)
+            if kind == "clustered":
+                report(kind, "flat", predictor, exact, interests, exact, args)
+            report(kind, "hnsw", predictor, graph(exact, args), interests, exact, args)
+
+
+def open_predictor(folder, config) -> Predictor:
+    """An export of an untrained model, opened as `tools.predict` opens it."""
+    model = DygraphModel().create_model(config)
+    save_tower(model, folder / "user_tower")
+    Retriever(np.eye(2, config.hyper_parameters.embedding_dim)).save(folder / "index.faiss")
+    config.save(folder / "config.yaml")
+    return Predictor(folder=folder)
+
+
+def clustered(rng, item_count, hyper):
+    """Items `[V, D]` and interests `[1000, K, D]` around common centres."""
+    size = hyper.embedding_dim
+    centre = rng.normal(size=(CENTRES, size)).astype("float32")
+    return tuple(
+        centre[rng.integers(CENTRES, size=shape)] + 0.5 * rng.normal(size=(*shape, size)).astype("float32")
+        for shape in ((item_count,), (1000, hyper.interest_num))
+    )  # fmt: skip
+
+
+def gaussian(rng, item_count, hyper):
+    """Items `[V, D]` and interests `[1000, K, D]` without any structure."""
+    shapes = ((item_count, hyper.embedding_dim), (1000, hyper.interest_num, hyper.embedding_dim))
+    return tuple(rng.normal(size=shape).astype("float32") for shape in shapes)
+
+
+def graph(exact, args) -> Retriever:
+    """The same items in an HNSW graph."""
+    vectors = exact.index.reconstruct_n(0, exact.index.ntotal)
+    index = faiss.IndexHNSWFlat(vectors.shape[1], args.links, faiss.METRIC_INNER_PRODUCT)
+    index.hnsw.efConstruction, index.hnsw.efSearch = 2 * args.links, args.ef
+    index.add(vectors)
+    retriever = Retriever(vectors[:2])
+    retriever.index = index
+    return retriever
+
+
+def report(kind, name, predictor, retriever, interests, exact, args):
+    """Time one index and print its line."""
+    rng = np.random.default_rng(1)
+    live = np.ones(interests.shape[:2], bool)
+    hist_item = rng.integers(1, args.item_count, (len(interests), predictor.maxlen))
+    seq_len = np.full(len(interests), predictor.maxlen)
+    tower, search, gemm = ([[], []] for _ in range(3))  # of one history, of a batch
+    for slot, size, runs in ((0, 1, REQUESTS), (1, BATCH, 6)):
+        for run in range(runs + 2):
+            rows = np.arange(run * size, (run + 1) * size) % len(interests)
+            spent = (
+                seconds(predictor.embed, hist_item[rows], seq_len[rows]),
+                seconds(retriever.recommend, interests[rows], live[rows], TOP_N),
+                seconds(product_and_top, interests[rows], exact) if run < 30 else None,
+            )
+            if run >= 2:  # the first two warm up
+                for times, one in zip((tower, search, gemm), spent, strict=True):
+                    times[slot].extend([] if one is None else [one])
+    best = exact.recommend(interests[:200], live[:200], TOP_N).items
+    found = retriever.recommend(interests[:200], live[:200], TOP_N).items
+    recall = np.mean([len(np.intersect1d(*pair)) / TOP_N for pair in zip(best, found, strict=True)])
+    whole = np.add(tower[0], search[0])
+    row = {
+        "vectors": kind, "index": name, "item_count": args.item_count, "recall": round(float(recall), 4),
+        "p50_ms": milliseconds(np.median(whole)), "p99_ms": milliseconds(np.percentile(whole, 99)),
+        "tower_p50_ms": milliseconds(np.median(tower[0])), "search_p50_ms": milliseconds(np.median(search[0])),
+        "users_per_s": round(BATCH / (np.median(tower[1]) + np.median(search[1]))),
+        "tower_users_per_s": round(BATCH / np.median(tower[1])),
+        "search_users_per_s": round(BATCH / np.median(search[1])),
+        "times_gemm_one": round(float(np.median(search[0]) / np.median(gemm[0])), 3),
+        "times_gemm_batch": round(float(np.median(search[1]) / np.median(gemm[1])), 3),
+        "paddle": paddle.__version__, "faiss": faiss.__version__, "date": date.today().isoformat(),
+    }  # fmt: skip
+    print(json.dumps(row), flush=True)
+
+
+def seconds(call, *args):
+    """How long a call takes."""
+    start = time.perf_counter()
+    call(*args)
+    return time.perf_counter() - start
+
+
+def product_and_top(interests, exact):
+    """All scores of all interests, and the best of each: what any exact search must do at least."""
+    vectors = faiss.rev_swig_ptr(exact.index.get_xb(), exact.index.ntotal * exact.index.d)
+    flat = interests.reshape(-1, exact.index.d)
+    scores = flat @ vectors.reshape(-1, exact.index.d).T
+    np.partition(scores, -TOP_N, axis=1)
+
+
+def milliseconds(value):
+    """Seconds as milliseconds with two decimals."""
+    return round(1e3 * float(value), 2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,316 @@
+"""An exported folder gives what the model and infer.py give, and nothing but serving is needed for it."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+import yaml
+
+import infer
+from models import MODELS
+from tools import checkpoint, export, predict
+from tools.config import constructor_options
+from tools.dataset import read_evaluation, read_map
+from tools.dygraph import DygraphModel
+from tools.retrieval import Retriever
+
+ROOT = Path(__file__).parents[1]
+V, D, T = 61, 8, 6  # rows of the table, size, longest history
+FOLDER = {"user_tower.json", "user_tower.pdiparams", "item_vectors.npy", "index.faiss", "config.yaml"}
+OPTIONS = [{}, {"dynamic_interest_num": True}, {"similarity": "cosine"}, {"squash_power": 0.5, "relu_layer": True}]
+CASES = [  # every model with what changes its tower's operators
+    (name, options) for name in MODELS for options in OPTIONS if options.keys() <= constructor_options(MODELS[name])
+]
+
+
+@pytest.fixture
+def trained(tmp_path, settings):
+    """`trained(folder, model="mind", …)`: a configuration whose best checkpoint holds random weights."""
+
+    def build(folder=None, **values):
+        values = {"item_count": V, "embedding_dim": D, "maxlen": T, "neg_samples": 20, "top_n": [20], **values}
+        config = settings(folder or tmp_path, model_save_path=str(tmp_path / "out"), best_metric="recall@20", **values)
+        paddle.seed(3)
+        graph = DygraphModel()
+        model = graph.create_model(config)
+        model.item_table.weight.set_value(model.item_table.weight * 5)  # interests that differ
+        checkpoint.save(tmp_path / "out/best", model, graph.create_optimizer(model, config, 1), config, {})
+        model.eval()
+        return config, model
+
+    return build
+
+
+@pytest.fixture
+def dataset(write_dataset):
+    """60 users of 15 to 30 of 60 items, with names that CSV must quote."""
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(15, 30, 60)
+    sequences = {f"u{n}": [f'i,"{item}"' for item in rng.permutation(60)[:k]] for n, k in enumerate(lengths)}
+    return write_dataset(sequences)
+
+
+def histories(users, seed=0):
+    rng = np.random.default_rng(seed)
+    seq_len = rng.integers(1, T + 1, users)
+    return np.where(np.arange(T) < seq_len[:, None], rng.integers(1, V, (users, T)), 0), seq_len
+
+
+def eager(model, hist_item, seq_len):
+    lengths = paddle.to_tensor(seq_len)
+    with paddle.no_grad():
+        return model(paddle.to_tensor(hist_item), lengths).numpy(), model.live_interests(lengths).numpy()
+
+
+@pytest.mark.parametrize("name, options", CASES)
+def test_the_exported_tower_is_the_model(name, options, trained, tmp_path):
+    config, model = trained(model=name, **options)
+    export.export(config, tmp_path / "export")
+    predictor = predict.Predictor(folder=tmp_path / "export")
+    for users in (1, 7, 1):
+        hist_item, seq_len = histories(users, seed=users)
+        interests, live = predictor.embed(hist_item, seq_len)
+        expected, expected_live = eager(model, hist_item, seq_len)
+        np.testing.assert_allclose(interests, expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_array_equal(live, expected_live)
+    np.testing.assert_array_equal(np.load(tmp_path / "export/item_vectors.npy"), model.item_vectors().numpy())
+
+
+def test_the_folder_holds_what_serving_needs_and_no_more(trained, dataset, tmp_path):
+    config, _ = trained(dataset)
+    export.export(config, tmp_path / "export")
+    assert {path.name for path in (tmp_path / "export").iterdir()} == FOLDER | {"item_map.csv", "user_map.csv"}
+    np.save(dataset / "item_category.npy", np.zeros(V, np.int32))
+    (dataset / "category_map.csv").write_text("category,name\n0,all\n")
+    export.export(config, tmp_path / "export")
+    names = {"item_map.csv", "user_map.csv", "item_category.npy", "category_map.csv"}
+    assert {path.name for path in (tmp_path / "export").iterdir()} == FOLDER | names
+    resolved = yaml.safe_load((tmp_path / "export/config.yaml").read_text())
+    assert resolved["hyper_parameters"]["item_count"] == V
+    assert resolved["hyper_parameters"]["routing_times"] == 3
+    saved = sum(value.size for key, value in paddle.load(str(tmp_path / "out/best/rec.pdparams")).items())
+    assert (tmp_path / "export/user_tower.pdiparams").stat().st_size < 4 * saved + 2000  # weights and no moments
+
+
+@pytest.mark.parametrize("filter_seen", [True, False])
+@pytest.mark.parametrize("dynamic", [True, False])
+def test_predict_gives_the_lists_of_infer(dynamic, filter_seen, trained, dataset, tmp_path, capsys):
+    trained(dataset, filter_seen=filter_seen, dynamic_interest_num=dynamic, infer_batch_size=4)
+    best = str(tmp_path / "out/best/config.yaml")
+    infer.main(["-m", best, "--recommend", str(tmp_path / "table.csv")])
+    export.main(["-m", best])
+    data, _ = read_evaluation([str(dataset / "test/interactions.csv")], V)
+    items, users = (read_map(dataset / f"{name}_map.csv") for name in ("item", "user"))
+    lines = [
+        json.dumps({"user": users[user], "history": [items[item] for item in data.history.take([row]).values]})
+        for row, user in enumerate(data.users.tolist())
+    ]
+    (tmp_path / "test.jsonl").write_text("\n".join(lines))
+    capsys.readouterr()
+    predict.main([str(tmp_path / "out/export"), str(tmp_path / "test.jsonl"), "--top_n", "20"])
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["user"] for one in found] == [users[user] for user in data.users.tolist()]
+    rows = [(one["user"], rank, *item.values()) for one in found for rank, item in enumerate(one["items"], 1)]
+    with open(tmp_path / "table.csv", newline="") as file:
+        expected = [(user, int(rank), *rest) for user, rank, *rest in list(csv.reader(file))[1:]]
+    assert len(rows) == len(expected) == 20 * len(found)
+    assert [row[:3] for row in rows] == [row[:3] for row in expected]
+    np.testing.assert_allclose([row[3] for row in rows], [float(row[3]) for row in expected], rtol=1e-5)
+    assert [row[4] for row in rows] == [int(row[4]) for row in expected]
+
+
+@pytest.fixture
+def exported(trained, dataset, tmp_path):
+    config, _ = trained(dataset, filter_seen=True)
+    export.export(config, tmp_path / "export")
+    return tmp_path / "export"
+
+
+def test_unknown_items_are_skipped_and_counted(exported, tmp_path, capsys):
+    known = [f'i,"{n}"' for n in range(8)]
+    rows = [
+        {"user": "a", "history": known},
+        {"user": "b", "history": [known[0], "new", *known[1:], 7]},
+        {"user": 3, "history": ["new", "newer"]},
+        {"user": "d", "history": []},
+    ]
+    (tmp_path / "h").write_text("\n".join(map(json.dumps, rows)) + "\n\n")
+    capsys.readouterr()
+    predict.main([str(exported), str(tmp_path / "h"), "--top_n", "5"])
+    out, err = capsys.readouterr()
+    a, b, c, d = map(json.loads, out.splitlines())
+    assert [item["item"] for item in a["items"]] == [item["item"] for item in b["items"]]
+    np.testing.assert_allclose(*([item["score"] for item in one["items"]] for one in (a, b)), rtol=1e-5)
+    assert len(a["items"]) == 5
+    assert not {item["item"] for item in a["items"]} & set(known)
+    assert [one["unknown"] for one in (a, b, c, d)] == [0, 2, 2, 0]
+    assert c == {"user": 3, "items": [], "unknown": 2}
+    assert err == "4 users, 2 without recommendations; 4 unknown items skipped\n"
+
+
+def test_csv_in_csv_out_through_standard_input(exported, tmp_path, capsys):
+    rows = [("user", "item"), ("a", 'i,"1"'), ("b", "new"), ("a", 'i,"2"'), ("c", 'i,"2"')]
+    with open(tmp_path / "h.csv", "w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    (tmp_path / "h.json").write_text(json.dumps({"user": "a", "history": ['i,"1"', 'i,"2"']}))
+    expected = [tuple(item.values()) for item in json.loads(printed(capsys, exported, tmp_path / "h.json"))["items"]]
+    assert len(expected) == V - 1 - 2  # the whole catalogue but what was seen
+    table = printed(capsys, exported, tmp_path / "h.csv")
+    assert_table(table, expected)
+    command = [sys.executable, "-m", "tools.predict", str(exported), "--format", "csv", "--top_n", "100"]
+    piped = subprocess.run(command, cwd=ROOT, input=(tmp_path / "h.csv").read_bytes(), capture_output=True, check=True)
+    assert_table(piped.stdout.decode(), expected)
+    assert piped.stderr.decode().endswith("3 users, 1 without recommendations; 1 unknown items skipped\n")
+
+
+def printed(capsys, *arguments):
+    capsys.readouterr()
+    predict.main([*map(str, arguments), "--top_n", "100"])
+    return capsys.readouterr().out
+
+
+def assert_table(text, of_a):
+    header, *table = csv.reader(text.splitlines())
+    assert header == ["user", "rank", "item", "score", "interest"]
+    assert {row[0] for row in table} == {"a", "c"}  # b has no known item
+    found = [row[1:] for row in table if row[0] == "a"]
+    assert [int(row[0]) for row in found] == list(range(1, len(of_a) + 1))
+    assert [(row[1], int(row[3])) for row in found[:10]] == [(item, interest) for item, _, interest in of_a[:10]]
+    np.testing.assert_allclose([float(row[2]) for row in found], [score for _, score, _ in of_a], rtol=1e-5, atol=1e-6)
+
+
+def test_without_a_map_ids_are_the_table_s(trained, tmp_path, capsys):
+    config, _ = trained()
+    export.export(config, tmp_path / "export")
+    (tmp_path / "h").write_text('{"user": "a", "history": ["1", 60, "0", "61"]}')
+    predict.main([str(tmp_path / "export"), str(tmp_path / "h"), "--top_n", "3"])
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["unknown"] == 2
+    assert all(1 <= int(item["item"]) <= 60 for item in answer["items"])
+
+
+def test_predict_imports_no_training_code(exported, tmp_path):
+    (tmp_path / "h").write_text('{"user": "a", "history": ["i,\\"1\\""]}')
+    code = f"import sys, tools.predict; tools.predict.main({[str(exported), str(tmp_path / 'h')]}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert {"tools.predict", "paddle", "faiss"} <= loaded
+    training = {"dygraph", "static", "checkpoint", "export", "evaluate", "metrics", "progress", "runtime"}
+    assert not loaded & {"models", "reader", "trainer", "infer", *(f"tools.{name}" for name in training)}
+
+
+@pytest.mark.parametrize(
+    "name, text, message",
+    [
+        ("h.json", '{"user": "a", "history": ["1"]}\n{"user": "b"}\n', 'h.json:2: \'{"user": "b"}\' is not a line'),
+        ("h.json", "\n\n[1, 2]", "h.json:3: '[1, 2]' is not a line like"),
+        ("h.json", '{"user": "a", "history": "50"}', "h.json:1: "),
+        ("h.json", '{"user": "a", "history": [1.5]}', "h.json:1: "),
+        ("h.json", '{"user": null, "history": []}', "h.json:1: "),
+        ("h.json", '{"user": true, "history": []}', "h.json:1: "),
+        ("h.json", "[" * 100_000, "h.json:1: "),
+        ("h.json", "a,50\n", "h.json:1: 'a,50' is not a line like"),
+        ("h.json", "", "h.json: no histories; give JSON lines"),
+        ("h.json", b'{"user": "a\xff", "history": []}', "h.json:1: byte 0xff is not UTF-8"),
+        ("h.csv", "user,item\na,50\na\n", "h.csv:3: 1 fields; a row is user,item"),
+        ("h.csv", "a,50,1997\n", "h.csv:1: 3 fields"),
+        ("h.csv", 'a,"' + "x" * 200_000 + '"', "h.csv:1: not readable as CSV"),
+        ("h.csv", "user,item\n", "h.csv: no histories"),
+    ],
+)
+def test_bad_histories_end_with_code_2_and_a_line(name, text, message, exported, tmp_path, capsys):
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    fails(predict.main, [str(exported), str(tmp_path / name)], message, capsys)
+
+
+def test_bad_standard_input_names_its_line(exported):
+    command = [sys.executable, "-m", "tools.predict", str(exported)]
+    done = subprocess.run(command, cwd=ROOT, input=b"\n\xff", capture_output=True, check=False)
+    assert done.returncode == 2
+    assert b"error: <stdin>:2: byte 0xff is not UTF-8" in done.stderr
+
+
+def fails(main, arguments, message, capsys):
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+@pytest.mark.parametrize("name", predict.NEEDED)
+def test_a_folder_that_is_not_whole_is_named(name, exported, tmp_path, capsys):
+    (tmp_path / "h").write_text('{"user": "a", "history": []}')
+    content = (exported / name).read_bytes()
+    (exported / name).write_bytes(content[: len(content) // 2] + b"\n]")
+    fails(predict.main, [str(exported), str(tmp_path / "h")], str(exported), capsys)
+    (exported / name).unlink()
+    missing = f"{exported}: no {name} here; make it with: python -m tools.export -m config.yaml"
+    fails(predict.main, [str(exported), str(tmp_path / "h")], missing, capsys)
+
+
+def test_what_cannot_be_exported_leaves_nothing_behind(trained, dataset, tmp_path, capsys, monkeypatch):
+    config, _ = trained(dataset)
+    best = str(tmp_path / "out/best/config.yaml")
+    before = sorted(tmp_path.rglob("*"))
+    for options, message in [
+        (["runner.infer_load_path=nowhere"], "no rec.pdparams here; train first: python trainer.py"),
+        (["hyper_parameters.item_count=99"], "trained with hyper_parameters.item_count: 61, the configuration has 99"),
+        (["runner.infer_start_epoch=0", "runner.infer_end_epoch=3"], "name 3 checkpoints and one is exported"),
+    ]:
+        fails(export.main, ["-m", best, "-o", *options], message, capsys)
+    fails(export.main, ["-m", best, "--output", str(dataset)], "holds something else than an export", capsys)
+    with open(dataset / "item_map.csv", "a") as file:
+        file.write("61,more\n")
+    fails(export.main, ["-m", best], "item_map.csv: item 61 is not below hyper_parameters.item_count 61", capsys)
+    assert sorted(tmp_path.rglob("*")) == before
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(export, "_copy_maps", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export.export(config, tmp_path / "out/export")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_epoch_is_exported_where_it_is_chosen_and_replaces_the_last(trained, tmp_path, capsys):
+    _, model = trained()
+    export.main(["-m", str(tmp_path / "out/best/config.yaml")])
+    shutil.copytree(tmp_path / "out/best", tmp_path / "out/4")
+    model.item_table.weight.set_value(model.item_table.weight * 2)
+    paddle.save(model.state_dict(), str(tmp_path / "out/4/rec.pdparams"))
+    export.main(["-m", str(tmp_path / "out/best/config.yaml"), "-o", "runner.infer_start_epoch=4"])
+    assert f"{tmp_path / 'out/4'} exported to {tmp_path / 'out/export'}" in capsys.readouterr().out
+    np.testing.assert_array_equal(np.load(tmp_path / "out/export/item_vectors.npy"), model.item_vectors().numpy())
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"best", "4", "export"}
+
+
+def test_onnx_without_its_package_names_the_extra(trained, tmp_path, capsys, monkeypatch):
+    trained()
+    monkeypatch.setitem(sys.modules, "paddle2onnx", None)
+    arguments = ["-m", str(tmp_path / "out/best/config.yaml"), "--onnx"]
+    fails(export.main, arguments, "--onnx needs an extra; install it with: pip install '.[onnx]'", capsys)
+
+
+def test_a_saved_index_finds_the_same(tmp_path):
+    rng = np.random.default_rng(0)
+    retriever = Retriever(rng.normal(size=(50, 4)))
+    retriever.save(tmp_path / "index.faiss")
+    interests, live = rng.normal(size=(3, 2, 4)), np.ones((3, 2), bool)
+    for one, other in zip(
+        retriever.recommend(interests, live, 10),
+        Retriever.load(tmp_path / "index.faiss").recommend(interests, live, 10),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)

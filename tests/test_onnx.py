@@ -1,0 +1,49 @@
+"""The user tower as ONNX, through the extra: what onnxruntime computes is what the model computes."""
+
+import numpy as np
+import paddle
+import pytest
+from test_export import CASES
+
+from tools import checkpoint, export
+from tools.dygraph import DygraphModel
+
+pytestmark = pytest.mark.extras
+
+V, T, K = 60, 6, 4
+
+
+@pytest.mark.parametrize("name, options", CASES)
+def test_onnxruntime_agrees_with_the_model(name, options, settings, tmp_path):
+    import onnxruntime
+
+    config = settings(
+        tmp_path, model=name, item_count=V, embedding_dim=8, maxlen=T, model_save_path=str(tmp_path), **options
+    )
+    graph = DygraphModel()
+    model = graph.create_model(config)
+    checkpoint.save(tmp_path / "best", model, graph.create_optimizer(model, config, 1), config, {})
+    export.main(["-m", str(tmp_path / "best/config.yaml"), "--onnx"])
+    session = onnxruntime.InferenceSession(str(tmp_path / "export/user_tower.onnx"))
+    assert [one.name for one in session.get_inputs()] == ["hist_item", "seq_len"]
+    model.eval()
+    rng = np.random.default_rng(0)
+    for users in (1, 7):
+        seq_len = rng.integers(1, T + 1, users)
+        hist_item = np.where(np.arange(T) < seq_len[:, None], rng.integers(1, V, (users, T)), 0)
+        interests, live = session.run(None, {"hist_item": hist_item, "seq_len": seq_len})
+        with paddle.no_grad():
+            expected = model(paddle.to_tensor(hist_item), paddle.to_tensor(seq_len)).numpy()
+        assert interests.shape == (users, K, 8)
+        np.testing.assert_allclose(interests, expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_array_equal(live, model.live_interests(paddle.to_tensor(seq_len)).numpy())
+
+
+def test_onnx_holds_the_item_table_once(settings, tmp_path):
+    rows = 5000
+    config = settings(tmp_path, item_count=rows, embedding_dim=8, maxlen=T, model_save_path=str(tmp_path))
+    graph = DygraphModel()
+    model = graph.create_model(config)
+    checkpoint.save(tmp_path / "best", model, graph.create_optimizer(model, config, 1), config, {})
+    export.main(["-m", str(tmp_path / "best/config.yaml"), "--onnx"])
+    assert (tmp_path / "export/user_tower.onnx").stat().st_size < 1.5 * rows * 8 * 4

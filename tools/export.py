@@ -1,0 +1,141 @@
+"""Export a trained model for serving: python -m tools.export -m config.yaml [-o key=value …] [--output FOLDER].
+
+The folder holds all that `python -m tools.predict FOLDER` needs and nothing that training needs:
+user_tower.json and .pdiparams (histories to interests), item_vectors.npy, index.faiss, config.yaml, and, where the
+data set has them, item_map.csv, user_map.csv, item_category.npy and category_map.csv. With --onnx also user_tower.onnx:
+hist_item [B, T] and seq_len [B], int64, to interests [B, K, D], float32, and live mask [B, K], bool, in that order.
+"""
+
+import argparse
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import paddle
+from paddle import nn
+from paddle.static import InputSpec
+
+from models import MODELS
+from tools import checkpoint, config, runtime
+from tools.dataset import read_map
+from tools.dygraph import DygraphModel
+from tools.errors import UserError, exits_with_code_2
+from tools.files import atomic_folder
+from tools.retrieval import Retriever
+
+MAPS = ("item_map.csv", "user_map.csv", "item_category.npy", "category_map.csv")
+OPSET = 17  # left to choose, paddle2onnx takes 11 for some models, where ONNX has no power of whole numbers
+
+
+class UserTower(nn.Layer):
+    """What serving runs of a model: ids `[B, T]` and lengths `[B]` to interests `[B, K, D]` and live mask `[B, K]`.
+
+    Args:
+        model: one of `models.MODELS`.
+    """
+
+    def __init__(self, *, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, hist_item, seq_len):
+        """Interests, and which of them may be searched; a dead one is zero."""
+        # A look-up without padding index, since row 0 is zero: ONNX would carry a mask of the size of the table.
+        hist_eb = nn.functional.embedding(hist_item, self.model.item_table.weight)  # [B, T, D]
+        interests, _ = self.model.route_rows(hist_eb, seq_len)
+        return interests, self.model.live_interests(seq_len)
+
+
+@exits_with_code_2
+def main(argv=None):
+    """Export the best checkpoint, or that of `runner.infer_start_epoch`."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    config.add_arguments(parser)
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: <model_save_path>/export")
+    parser.add_argument("--onnx", action="store_true", help="write user_tower.onnx too; needs the extra onnx")
+    args = parser.parse_args(argv)
+    settings = config.load_config(args.config_yaml, args.opt, MODELS)
+    output = args.output or Path(settings.runner.model_save_path) / "export"
+    if output.is_dir() and any(output.iterdir()) and not (output / "user_tower.json").is_file():
+        raise UserError(f"{output}: holds something else than an export; choose another --output")
+    to_onnx = _converter() if args.onnx else None
+    runtime.prepare(use_gpu=False, seed=settings.runner.seed)
+    source = export(settings, output, to_onnx)
+    print(f"{source} exported to {output}; serve it with: python -m tools.predict {output}")
+
+
+def export(settings: config.Config, output, to_onnx=None) -> Path:
+    """Write the folder, or nothing.
+
+    Args:
+        settings: the configuration.
+        output: the folder.
+        to_onnx: what converts the program and the parameters to an ONNX file, three paths; None: no ONNX.
+
+    Returns:
+        The checkpoint that was exported.
+
+    Raises:
+        UserError: for a checkpoint that is missing or of another model, and id maps of another data set.
+    """
+    source = _checkpoint_folder(settings)
+    model = DygraphModel().create_model(settings)
+    checkpoint.load(source, model, settings)
+    vectors = model.item_vectors().numpy()
+    with atomic_folder(output) as folder:
+        save_tower(model, folder / "user_tower")
+        if to_onnx:
+            to_onnx(*(str(folder / f"user_tower.{suffix}") for suffix in ("json", "pdiparams", "onnx")))
+        np.save(folder / "item_vectors.npy", vectors)
+        Retriever(vectors).save(folder / "index.faiss")
+        _copy_maps(Path(settings.runner.test_data_dir).parent, folder, settings.hyper_parameters.item_count)
+        settings.save(folder / "config.yaml")
+    return source
+
+
+def save_tower(model, path):
+    """Write the user tower of a model to `path`.json and `path`.pdiparams, for batches of any size."""
+    tower = UserTower(model=model)
+    tower.eval()
+    histories = InputSpec([None, model.maxlen], "int64", "hist_item")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*'place' interface")  # a question of Paddle's to itself
+        paddle.jit.save(tower, str(path), input_spec=[histories, InputSpec([None], "int64", "seq_len")])
+
+
+def _checkpoint_folder(settings):
+    folders = checkpoint.folders(settings)
+    if len(folders) > 1:
+        raise UserError(
+            f"runner.infer_start_epoch and infer_end_epoch name {len(folders)} checkpoints and one is exported; "
+            "set infer_start_epoch alone, or neither for the best"
+        )
+    return folders[0]
+
+
+def _copy_maps(source, folder, item_count):
+    largest = max(read_map(source / "item_map.csv"), default=0)
+    if largest >= item_count:
+        raise UserError(
+            f"{source / 'item_map.csv'}: item {largest} is not below hyper_parameters.item_count {item_count}; "
+            "give the data set that the model was trained on"
+        )
+    for name in MAPS:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
+
+
+def _converter():
+    try:
+        import paddle2onnx  # type: ignore
+    except ImportError:
+        raise UserError("--onnx needs an extra; install it with: pip install '.[onnx]'") from None
+    # Its tools for a smaller graph are off: one fails on its own pass names, the other may install packages.
+    return lambda program, parameters, target: paddle2onnx.export(
+        program, parameters, target, opset_version=OPSET, verbose=False, optimize_tool="None"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -91,38 +91,46 @@ def graph(exact, args) -> Retriever:
 
 def report(kind, name, predictor, retriever, interests, exact, args):
     """Time one index and print its line."""
-    rng = np.random.default_rng(1)
-    live = np.ones(interests.shape[:2], bool)
-    hist_item = rng.integers(1, args.item_count, (len(interests), predictor.maxlen))
-    seq_len = np.full(len(interests), predictor.maxlen)
-    tower, search, gemm = ([[], []] for _ in range(3))  # of one history, of a batch
-    for slot, size, runs in ((0, 1, REQUESTS), (1, BATCH, 6)):
-        for run in range(runs + 2):
-            rows = np.arange(run * size, (run + 1) * size) % len(interests)
-            spent = (
-                seconds(predictor.embed, hist_item[rows], seq_len[rows]),
-                seconds(retriever.recommend, interests[rows], live[rows], TOP_N),
-                seconds(product_and_top, interests[rows], exact) if run < 30 else None,
-            )
-            if run >= 2:  # the first two warm up
-                for times, one in zip((tower, search, gemm), spent, strict=True):
-                    times[slot].extend([] if one is None else [one])
-    best = exact.recommend(interests[:200], live[:200], TOP_N).items
-    found = retriever.recommend(interests[:200], live[:200], TOP_N).items
-    recall = np.mean([len(np.intersect1d(*pair)) / TOP_N for pair in zip(best, found, strict=True)])
-    whole = np.add(tower[0], search[0])
+    tower, search, gemm = timings(predictor, retriever, interests, exact, args, size=1, runs=REQUESTS)
+    towers, searches, gemms = (
+        np.median(one) for one in timings(predictor, retriever, interests, exact, args, BATCH, 6)
+    )
+    whole = tower + search
     row = {
-        "vectors": kind, "index": name, "item_count": args.item_count, "recall": round(float(recall), 4),
+        "vectors": kind, "index": name, "item_count": args.item_count, "recall": recall(retriever, exact, interests),
         "p50_ms": milliseconds(np.median(whole)), "p99_ms": milliseconds(np.percentile(whole, 99)),
-        "tower_p50_ms": milliseconds(np.median(tower[0])), "search_p50_ms": milliseconds(np.median(search[0])),
-        "users_per_s": round(BATCH / (np.median(tower[1]) + np.median(search[1]))),
-        "tower_users_per_s": round(BATCH / np.median(tower[1])),
-        "search_users_per_s": round(BATCH / np.median(search[1])),
-        "times_gemm_one": round(float(np.median(search[0]) / np.median(gemm[0])), 3),
-        "times_gemm_batch": round(float(np.median(search[1]) / np.median(gemm[1])), 3),
+        "tower_p50_ms": milliseconds(np.median(tower)), "search_p50_ms": milliseconds(np.median(search)),
+        "users_per_s": round(BATCH / (towers + searches)), "tower_users_per_s": round(BATCH / towers),
+        "search_users_per_s": round(BATCH / searches),
+        "times_gemm_one": round(np.median(search) / np.median(gemm), 3), "times_gemm_batch": round(searches / gemms, 3),
         "paddle": paddle.__version__, "faiss": faiss.__version__, "date": date.today().isoformat(),
     }  # fmt: skip
     print(json.dumps(row), flush=True)
+
+
+def timings(predictor, retriever, interests, exact, args, size, runs):
+    """Seconds of the tower, of the search, and of the bare product, each `[runs]`, for so many users at once."""
+    rng = np.random.default_rng(1)
+    spent = []
+    for run in range(runs + 2):
+        rows = np.arange(run * size, (run + 1) * size) % len(interests)
+        history = rng.integers(1, args.item_count, (size, predictor.maxlen)), np.full(size, predictor.maxlen)
+        spent.append(
+            (
+                seconds(predictor.embed, *history),
+                seconds(retriever.recommend, interests[rows], np.ones((size, interests.shape[1]), bool), TOP_N),
+                seconds(product_and_top, interests[rows], exact) if run < 32 else np.nan,
+            )
+        )
+    tower, search, gemm = np.array(spent[2:]).T  # the first two warm up
+    return tower, search, gemm[~np.isnan(gemm)]
+
+
+def recall(retriever, exact, interests) -> float:
+    """Share of the exact top 50 that an index finds, mean over 200 users."""
+    live = np.ones(interests.shape[:2], bool)[:200]
+    lists = (one.recommend(interests[:200], live, TOP_N).items for one in (retriever, exact))
+    return round(float(np.mean([len(np.intersect1d(*pair)) / TOP_N for pair in zip(*lists, strict=True)])), 4)
 
 
 def seconds(call, *args):

@@ -64,7 +64,8 @@ def test_files_and_functions_stay_short(path):
     assert text.count("\n") <= 250
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
-            assert node.end_lineno - node.lineno <= 40 or isinstance(node.body[0], ast.Expr), node.name
+            first = node.body[ast.get_docstring(node) is not None :] or node.body
+            assert node.end_lineno - first[0].lineno < 45, node.name
 
 
 def headings(name):

@@ -30,7 +30,12 @@ def main(argv=None):
     parser.add_argument(
         "-top_n", "--top_n", type=config.positive, nargs="+", metavar="N", help="list lengths; default: runner.top_n"
     )
-    parser.add_argument("--recommend", type=Path, metavar="FILE", help="write user,rank,item,score,interest as CSV")
+    parser.add_argument(
+        "--recommend",
+        type=Path,
+        metavar="FILE",
+        help="write user,rank,item,score,interest as CSV, of the last checkpoint",
+    )
     args = parser.parse_args(argv)
     settings = config.load_config(args.config_yaml, args.opt, MODELS)
     if args.top_n:
@@ -63,8 +68,12 @@ def infer(settings: config.Config, table: Path | None):
         logging.info(
             "epoch: %s done, %s, epoch time: %.2f s", folder.name, progress.metric_line(metrics.result()), seconds
         )
-    items = read_sequences(data_files(runner.train_data_dir), settings.hyper_parameters.item_count).items.values
-    rows["MostPop"] = evaluate(test_data, *most_popular(items, settings.hyper_parameters.item_count), settings)
+    if Path(runner.train_data_dir).is_dir():
+        item_count = settings.hyper_parameters.item_count
+        items = read_sequences(data_files(runner.train_data_dir), item_count).items.values
+        rows["MostPop"] = evaluate(test_data, *most_popular(items, item_count), settings)
+    else:
+        logging.info("%s: no such folder, so no row for MostPop", runner.train_data_dir)
     logging.info("test, %d users, percent\n%s", metrics.users, progress.metric_table(rows))
     write_metrics(settings, rows)
 

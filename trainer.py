@@ -36,7 +36,7 @@ class Trainer:
         self.optimizer = self.graph.create_optimizer(self.model, settings, total_steps)
         if self.runner.model_init_path:
             checkpoint.load(self.runner.model_init_path, self.model, settings, self.optimizer)
-        self.step = 0
+        self.step = self.evaluated = 0  # steps done, and done at the last evaluation
         self.best = -math.inf  # best_metric of the best step
         self.unimproved = 0  # evaluations since then
 
@@ -48,7 +48,8 @@ class Trainer:
             logging.info("epoch: %d done, epoch time: %.2f s", epoch, time.perf_counter() - started)
             if not stopped:  # a numbered folder holds a whole epoch
                 self.save(epoch, epoch)
-            if not stopped and not self.runner.eval_interval:
+            last = epoch == self.runner.epochs - 1
+            if not stopped and self.evaluated < self.step and (last or not self.runner.eval_interval):
                 stopped = self.evaluate(epoch)
             if stopped:
                 logging.info("no better %s in %d evaluations: stopped", self.runner.best_metric, self.unimproved)
@@ -96,7 +97,7 @@ class Trainer:
             self.valid_data, lambda batch: self.graph.infer_forward(self.model, batch), retriever, self.config
         )
         logging.info("epoch: %d, step: %d, valid %s", epoch, self.step, progress.metric_line(metrics))
-        value = metrics[self.runner.best_metric]
+        self.evaluated, value = self.step, metrics[self.runner.best_metric]
         self.unimproved = 0 if value > self.best else self.unimproved + 1
         if value > self.best:
             self.best = value

@@ -179,6 +179,12 @@ def test_early_stopping_ends_the_run_and_keeps_the_best(planted, tmp_path, caplo
     assert [path.name for path in tmp_path.iterdir()] == ["best"]  # no whole epoch was run
 
 
+def test_a_run_shorter_than_the_interval_is_evaluated_at_its_end(planted, tmp_path):
+    options = [f"runner.model_save_path={tmp_path}", "runner.eval_interval=100000", "runner.epochs=1"]
+    trainer.main(["-m", str(planted / "config.yaml"), "-o", *options])
+    assert json.loads((tmp_path / "best" / "state.json").read_text())["step"] == 120
+
+
 @pytest.mark.parametrize("decay", ["cosine", "linear", "exponential"])
 def test_learning_rate_decays_to_its_share(decay, planted, tmp_path):
     options = [f"hyper_parameters.optimizer.decay={decay}", "hyper_parameters.optimizer.decay_rate=0.1"]

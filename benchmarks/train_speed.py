@@ -76,28 +76,35 @@ def write_data(folder, args) -> Config:
 
 def measure(settings) -> dict[str, float]:
     """Seconds a step: of the graph that is asked for, of the dynamic one, of a dense table, of the bare products."""
-    step, trainer = step_seconds(settings)
+    trainers = {graph: open_trainer(settings, graph) for graph in {settings.runner.graph, "dynamic"}}
+    runs: dict[str, list[float]] = {graph: [] for graph in trainers}
+    for epoch in range(RUNS):
+        for graph, trainer in trainers.items():  # in turn, since the machine's speed drifts
+            start = time.perf_counter()
+            trainer.train_epoch(epoch)
+            runs[graph].append((time.perf_counter() - start) / trainer.train_data.batches)
+    median = {graph: statistics.median(seconds) for graph, seconds in runs.items()}
+    dense = dense_seconds(trainers["dynamic"])
+    return {"step": median[settings.runner.graph], "dynamic": median["dynamic"], "dense": dense} | gemm_seconds(
+        settings
+    )
+
+
+def open_trainer(settings, graph):
+    """A trainer in a graph of its own, warm."""
+    trainer = Trainer(replace(settings, runner=replace(settings.runner, graph=graph)))
+    run_steps(trainer, 10)
+    return trainer
+
+
+def dense_seconds(trainer, steps=8):
+    """Seconds a step after the table's gradient is made dense and its optimizer plain Adam."""
     trainer.model.item_table._sparse = False
     trainer.optimizer = paddle.optimizer.Adam(1e-3, parameters=trainer.model.parameters())
     run_steps(trainer, 2)
     start = time.perf_counter()
-    run_steps(trainer, 8)
-    seconds = {"step": step, "dense": (time.perf_counter() - start) / 8, "gemm": gemm_seconds(settings)}
-    del trainer
-    dynamic = replace(settings, runner=replace(settings.runner, graph="dynamic"))
-    return seconds | {"dynamic": step if settings == dynamic else step_seconds(dynamic)[0]}
-
-
-def step_seconds(settings):
-    """Median seconds a step over the runs, and the trainer that ran them."""
-    trainer = Trainer(settings)
-    run_steps(trainer, 10)  # warm
-    runs = []
-    for epoch in range(RUNS):
-        start = time.perf_counter()
-        trainer.train_epoch(epoch)
-        runs.append((time.perf_counter() - start) / trainer.train_data.batches)
-    return statistics.median(runs), trainer
+    run_steps(trainer, steps)
+    return (time.perf_counter() - start) / steps
 
 
 def run_steps(trainer, steps):
@@ -119,7 +126,7 @@ def gemm_seconds(settings):
         paddle.matmul(logits, candidate)
         paddle.matmul(logits, user, transpose_x=True)
         seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
+    return {"gemm": statistics.median(seconds)}
 
 
 if __name__ == "__main__":

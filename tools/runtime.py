@@ -11,9 +11,9 @@ from tools.errors import UserError
 def prepare(use_gpu, seed):
     """Choose the device and seed parameters and draws; before the first tensor is made.
 
-    On an AMD processor, Paddle's MKL (2019) falls back to SSE code, which is slower, and slower still after a dense Adam
-    step, which leaves the AVX registers dirty. This variable makes MKL use AVX2; it is read at the first product, so the
-    import may come before. `MKL_DEBUG_CPU_TYPE= python -m benchmarks.train_speed` measures without.
+    On an AMD processor, Paddle's MKL (2019) falls back to SSE code, which is slower, and slower still after a dense
+    Adam step, which leaves the AVX registers dirty. This variable makes MKL use AVX2; it is read at the first product,
+    so the import may come before. `MKL_DEBUG_CPU_TYPE= python -m benchmarks.train_speed` measures without.
     """
     if "AuthenticAMD" in _cpu_info() and "avx2" in _cpu_info():
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")

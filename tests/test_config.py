@@ -251,6 +251,13 @@ def test_a_missing_item_count_is_read_out_of_meta_for_the_user(errors, tmp_path)
     assert line == "config.yaml: hyper_parameters.item_count: missing; set it to 77"
 
 
+def test_keys_values_and_what_does_not_fit_together_are_reported_at_once(errors):
+    overrides = ["runner.epoch=3", f"{HYPER}maxlen=0", f"{HYPER}item_count=9", f"{HYPER}model=mnd", "runner.top_n=0"]
+    said = errors("", *overrides, "runner.best_metric=recall@7", models=MODELS)
+    assert [line.split(": ")[1] for line in said] == ["runner.epoch", f"{HYPER}maxlen", "runner.top_n", f"{HYPER}model"]
+    assert len(errors("", *overrides[:4], "runner.best_metric=recall@7", models=MODELS)) == 4
+
+
 def test_a_key_given_twice_is_refused(errors):
     (line,) = errors("runner:\n  seed: 1\n  seed: 2\n")
     assert line == "config.yaml:3: runner.seed: given before, at config.yaml:2; keep one of them"

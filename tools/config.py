@@ -78,7 +78,7 @@ def load_config(path, overrides=(), models=None) -> Config:
     """
     path = Path(path)
     given = {**read_yaml(path), **read_overrides(overrides or ())}
-    schema, errors, values = _schema(), [], {}
+    schema, errors, values, failed = _schema(), [], {}, set()
     for key, (value, where) in given.items():
         if key not in schema:
             errors.append(f"{where}: {key}: unknown key{did_you_mean(key, schema)}")
@@ -87,13 +87,13 @@ def load_config(path, overrides=(), models=None) -> Config:
             values[key] = _convert(value, schema[key])
         except ValueError as error:
             errors.append(f"{where}: {key}: {error}")
-    if not errors:
-        for key in DATA_DIRS:
-            values[key] = str(path.parent.absolute() / values.get(key, schema[key].default))
-        config = _build(Config, "", values)
-        errors = [
-            f"{given.get(key, (None, path))[1]}: {key}: {text}" for key, text in _inconsistencies(config, given, models)
-        ]
+            failed.add(key)
+    for key in DATA_DIRS:
+        values[key] = str(path.parent.absolute() / values.get(key, schema[key].default))
+    config = _build(Config, "", values)
+    for keys, text in _inconsistencies(config, given, models):
+        if not failed & set(keys):  # a value that failed above stands at its default here
+            errors.append(f"{given.get(keys[0], (None, path))[1]}: {keys[0]}: {text}")
     if errors:
         raise UserError("\n       ".join(errors))
     return config
@@ -160,40 +160,45 @@ def _build(owner, prefix, values):
 
 def _attribute(config, key):
     for name in key.split("."):
-        config = getattr(config, name, None) if hasattr(config, name) else getattr(config, name + "_")
+        config = getattr(config, name if hasattr(config, name) else name + "_")  # `class` is Python's own word
     return config
 
 
 def _inconsistencies(config, given, models):
-    """(key, what is wrong) for values that are possible alone but not together."""
+    """(keys, what is wrong with the first) for values that are possible alone but not together."""
     runner, hyper = config.runner, config.hyper_parameters
+    size, metric, rate = "hyper_parameters.hidden_size", "runner.best_metric", "hyper_parameters.optimizer.decay_rate"
     if hyper.hidden_size not in (None, hyper.embedding_dim):
-        yield (
-            "hyper_parameters.hidden_size",
-            (f"{hyper.hidden_size} differs from embedding_dim {hyper.embedding_dim}; remove it or make them equal"),
-        )
+        text = f"{hyper.hidden_size} differs from embedding_dim {hyper.embedding_dim}; remove it or make them equal"
+        yield (size, "hyper_parameters.embedding_dim"), text
     name, _, cut = runner.best_metric.partition("@")
     if name not in ("recall", "hitrate", "ndcg") or not cut.isdigit() or int(cut) not in runner.top_n:
-        known = ", ".join(f"{metric}@{n}" for metric in ("recall", "hitrate", "ndcg") for n in runner.top_n)
-        yield "runner.best_metric", f"{runner.best_metric!r} is not measured; choose one of {known}"
+        known = ", ".join(f"{one}@{n}" for one in ("recall", "hitrate", "ndcg") for n in runner.top_n)
+        yield (metric, "runner.top_n"), f"{runner.best_metric!r} is not measured; choose one of {known}"
     if hyper.optimizer.decay == "exponential" and hyper.optimizer.decay_rate == 0:
-        yield "hyper_parameters.optimizer.decay_rate", "0 cannot be reached by exponential decay; write 0.01, say"
+        yield (rate, "hyper_parameters.optimizer.decay"), "0 cannot be reached by exponential decay; write 0.01, say"
+    first, end = "runner.infer_start_epoch", "runner.infer_end_epoch"
     if runner.infer_end_epoch is not None and runner.infer_end_epoch <= (runner.infer_start_epoch or 0):
-        yield "runner.infer_end_epoch", f"{runner.infer_end_epoch} is not above infer_start_epoch; the end is exclusive"
-    if models is None:
-        return
+        yield (end, first), f"{runner.infer_end_epoch} is not above infer_start_epoch; the end is exclusive"
+    if models is not None:
+        yield from _model_errors(config, given, models)
+
+
+def _model_errors(config, given, models):
+    """As `_inconsistencies`: a table without size, an unknown model, options of another model."""
+    hyper = config.hyper_parameters
     if hyper.item_count is None:
-        counted = read_meta(runner.train_data_dir).get("item_count", "the largest item id + 1")
-        yield "hyper_parameters.item_count", f"missing; set it to {counted}"
+        counted = read_meta(config.runner.train_data_dir).get("item_count", "the largest item id + 1")
+        yield ("hyper_parameters.item_count",), f"missing; set it to {counted}"
     if hyper.model not in models:
-        known = ", ".join(models)
-        yield "hyper_parameters.model", f"{hyper.model!r} is not one of {known}{did_you_mean(hyper.model, models)}"
+        text = f"{hyper.model!r} is not one of {', '.join(models)}{did_you_mean(hyper.model, models)}"
+        yield ("hyper_parameters.model",), text
         return
     others = set().union(*map(constructor_options, models.values())) - constructor_options(models[hyper.model])
     for key in given:
         name = key.removeprefix("hyper_parameters.")
         if name in others and getattr(hyper, name) != getattr(HyperParameters, name):
-            yield key, f"does not apply to the model {hyper.model}; remove it"
+            yield (key, "hyper_parameters.model"), f"does not apply to the model {hyper.model}; remove it"
 
 
 def constructor_options(model) -> set[str]:

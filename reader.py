@@ -8,28 +8,9 @@ from paddle.io import IterableDataset, get_worker_info
 
 from tools.dataset import read_evaluation, read_sequences
 from tools.errors import UserError
-from tools.ragged import Ragged
+from tools.ragged import Ragged, cut_histories
 
 logger = logging.getLogger(__name__)
-
-
-def cut_histories(items: Ragged, rows, ends, maxlen) -> tuple[np.ndarray, np.ndarray]:
-    """The last `maxlen` items before position `ends` of each row, padded on the right with 0.
-
-    Args:
-        items: sequences, oldest first.
-        rows, ends: `[B]`, which sequence and how many of its items came before.
-        maxlen: T.
-
-    Returns:
-        `(hist_item, seq_len)`, int64 `[B, T]` and `[B]`.
-    """
-    seq_len = np.minimum(ends, maxlen)
-    step = np.arange(maxlen)
-    index = (items.offsets[rows] + ends - seq_len)[:, None] + step  # [B, T]
-    hist_item = items.values.take(index, mode="clip").astype(np.int64)
-    hist_item[step >= seq_len[:, None]] = 0
-    return hist_item, seq_len
 
 
 class RecDataset(IterableDataset):

@@ -92,7 +92,7 @@ class Trainer:
 
     def evaluate(self, epoch) -> bool:
         """Measure on valid, keep the best; whether to stop early."""
-        retriever = Retriever(self.model.item_vectors().numpy())
+        retriever = Retriever.exact(self.model.item_vectors().numpy())
         metrics = evaluate(
             self.valid_data, lambda batch: self.graph.infer_forward(self.model, batch), retriever, self.config
         )

@@ -47,7 +47,7 @@ def main(argv=None):
         predictor = open_predictor(Path(folder), config)
         for kind, make in (("clustered", clustered), ("gaussian", gaussian)):
             items, interests = make(rng, args.item_count, config.hyper_parameters)
-            exact = Retriever(items)
+            exact = Retriever.exact(items)
             if kind == "clustered":
                 report(kind, "flat", predictor, exact, interests, exact, args)
             report(kind, "hnsw", predictor, graph(exact, args), interests, exact, args)
@@ -57,7 +57,7 @@ def open_predictor(folder, config) -> Predictor:
     """An export of an untrained model, opened as `tools.predict` opens it."""
     model = DygraphModel().create_model(config)
     save_tower(model, folder / "user_tower")
-    Retriever(np.eye(2, config.hyper_parameters.embedding_dim)).save(folder / "index.faiss")
+    Retriever.exact(np.eye(2, config.hyper_parameters.embedding_dim)).save(folder / "index.faiss")
     config.save(folder / "config.yaml")
     return Predictor(folder=folder)
 
@@ -84,9 +84,7 @@ def graph(exact, args) -> Retriever:
     index = faiss.IndexHNSWFlat(vectors.shape[1], args.links, faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction, index.hnsw.efSearch = 2 * args.links, args.ef
     index.add(vectors)
-    retriever = Retriever(vectors[:2])
-    retriever.index = index
-    return retriever
+    return Retriever(index=index)
 
 
 def report(kind, name, predictor, retriever, interests, exact, args):

@@ -305,7 +305,7 @@ def test_onnx_without_its_package_names_the_extra(trained, tmp_path, capsys, mon
 
 def test_a_saved_index_finds_the_same(tmp_path):
     rng = np.random.default_rng(0)
-    retriever = Retriever(rng.normal(size=(50, 4)))
+    retriever = Retriever.exact(rng.normal(size=(50, 4)))
     retriever.save(tmp_path / "index.faiss")
     interests, live = rng.normal(size=(3, 2, 4)), np.ones((3, 2), bool)
     for one, other in zip(

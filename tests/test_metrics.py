@@ -58,7 +58,7 @@ def test_lists_and_metrics_agree_with_the_public_code():
     reference = figures["by_lambda"]["none"]
     interests = case["user_emb"].astype("float32")
     live = np.ones(interests.shape[:2], bool)
-    lists = Retriever(case["item_emb"].astype("float32")).recommend(interests, live, figures["top_n"])
+    lists = Retriever.exact(case["item_emb"].astype("float32")).recommend(interests, live, figures["top_n"])
     np.testing.assert_array_equal(lists.items, reference["recommended"])
     got = measure(lists.items, figures["targets"], [figures["top_n"]])
     for name in ("recall", "hitrate", "ndcg", "ndcg_hits"):
@@ -88,7 +88,7 @@ def test_recommend_is_the_best_score_over_live_interests(filtered, interest_num)
         if filtered
         else None
     )
-    got = Retriever(vectors).recommend(interests, live, 10, seen=rows, maxlen=7)
+    got = Retriever.exact(vectors).recommend(interests, live, 10, seen=rows, maxlen=7)
     np.testing.assert_array_equal(got.items, brute_force(vectors, interests, live, 10, seen))
     for user in range(20):
         scores = interests[user] @ vectors[got.items[user]].T  # [K, N]
@@ -103,7 +103,7 @@ def test_who_has_seen_more_than_maxlen_gets_a_full_list_too():
     seen = [
         np.argsort(-(interests[user] @ vectors[1:].T).max(axis=0))[:depth] + 1 for user, depth in enumerate((90, 3, 0))
     ]
-    got = Retriever(vectors).recommend(interests, live, 10, seen=rows_of(seen), maxlen=5)
+    got = Retriever.exact(vectors).recommend(interests, live, 10, seen=rows_of(seen), maxlen=5)
     np.testing.assert_array_equal(got.items, brute_force(vectors, interests, live, 10, seen))
 
 
@@ -118,6 +118,6 @@ def test_merge_by_hand():
 
 
 def test_catalogue_smaller_than_the_list_ends_early():
-    got = Retriever(np.eye(4)).recommend(np.ones((1, 2, 4)), np.ones((1, 2), bool), 6)
+    got = Retriever.exact(np.eye(4)).recommend(np.ones((1, 2, 4)), np.ones((1, 2), bool), 6)
     assert sorted(got.items[0].tolist()) == [0, 0, 0, 1, 2, 3]
     assert (got.scores[0][3:] == -np.inf).all()

@@ -83,7 +83,7 @@ def clusters_found(planted, output):
     model.set_state_dict(paddle.load(str(output / "best" / "rec.pdparams")))
     names = read_map(planted / "data" / "item_map.csv")
     cluster = np.array([-1, *(int(names[item].split(".")[0]) for item in range(1, 289))])
-    retriever, shares = Retriever(model.item_vectors().numpy()), []
+    retriever, shares = Retriever.exact(model.item_vectors().numpy()), []
     for batch in open_split("test", settings):
         first, _ = retriever.search(*graph.infer_forward(model, batch), 1)  # [U, K, 1]
         for user in range(len(batch.user)):

@@ -40,9 +40,12 @@ class DygraphModel:
         """Interests `[B, K, D]` and live mask `[B, K]` of an evaluation batch, as arrays."""
         model.eval()
         with paddle.no_grad():
-            seq_len = paddle.to_tensor(batch.seq_len)
-            interests = model(paddle.to_tensor(batch.hist_item), seq_len)
-            return interests.numpy(), model.live_interests(seq_len).numpy()
+            hist_item, seq_len = paddle.to_tensor(batch.hist_item), paddle.to_tensor(batch.seq_len)
+            return self.embed(model, hist_item, seq_len).numpy(), model.live_interests(seq_len).numpy()
+
+    def embed(self, model, hist_item, seq_len):
+        """Interests `[B, K, D]` of histories `[B, T]` and lengths `[B]`."""
+        return model(hist_item, seq_len)
 
 
 SCHEDULES = {

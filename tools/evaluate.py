@@ -45,7 +45,7 @@ def most_popular(items, item_count) -> tuple[Callable, Retriever]:
         shape = (len(batch.user), 1)
         return np.ones((*shape, 1), np.float32), np.ones(shape, bool)
 
-    return embed, Retriever(count)
+    return embed, Retriever.exact(count)
 
 
 class RecommendationTable:

@@ -88,7 +88,7 @@ def export(settings: config.Config, output, to_onnx=None) -> Path:
         if to_onnx:
             to_onnx(*(str(folder / f"user_tower.{suffix}") for suffix in ("json", "pdiparams", "onnx")))
         np.save(folder / "item_vectors.npy", vectors)
-        Retriever(vectors).save(folder / "index.faiss")
+        Retriever.exact(vectors).save(folder / "index.faiss")
         _copy_maps(Path(settings.runner.test_data_dir).parent, folder, settings.hyper_parameters.item_count)
         settings.save(folder / "config.yaml")
     return source

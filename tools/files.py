@@ -30,13 +30,17 @@ def read_bytes(path) -> bytes:
 
 def read_text(path) -> str:
     """Content of a UTF-8 file, plain, .gz or .xz, with or without a byte order mark."""
-    data = read_bytes(path)
+    return decode(read_bytes(path), path)
+
+
+def decode(data, name) -> str:
+    """UTF-8 bytes as text, without a byte order mark; a `UserError` with name and line where they are none."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         byte = data[error.start]
-        raise UserError(f"{path}:{line}: byte 0x{byte:02x} is not UTF-8; save the file as UTF-8") from None
+        raise UserError(f"{name}:{line}: byte 0x{byte:02x} is not UTF-8; save it as UTF-8") from None
 
 
 def sha256(path) -> str:

@@ -22,8 +22,8 @@ from paddle import inference
 from tools.config import load_config, positive
 from tools.dataset import read_map
 from tools.errors import UserError, exits_with_code_2
-from tools.files import read_text
-from tools.ragged import ragged
+from tools.files import decode, read_text
+from tools.ragged import cut_histories, ragged
 from tools.retrieval import Recommendations, Retriever
 
 NEEDED = ("config.yaml", "index.faiss", "user_tower.json", "user_tower.pdiparams")
@@ -71,10 +71,7 @@ class Predictor:
             top_n: N, cut at the size of the catalogue.
         """
         items = ragged([len(one) for one in histories], np.concatenate(histories).astype(np.int64))
-        seq_len = np.minimum(items.lengths, self.maxlen)  # [B]
-        step = np.arange(self.maxlen)
-        hist_item = items.values.take((items.offsets[1:] - seq_len)[:, None] + step, mode="clip")  # [B, T]
-        hist_item[step >= seq_len[:, None]] = 0
+        hist_item, seq_len = cut_histories(items, np.arange(len(histories)), items.lengths, self.maxlen)
         interests, live = self.embed(hist_item, seq_len)
         depth = min(top_n, self.item_num)
         seen = items if self.filter_seen else None
@@ -179,12 +176,7 @@ def read_input(path) -> tuple[str, str]:
     """Text and name of a file, or of standard input."""
     if path is not None:
         return read_text(path), str(path)
-    data = sys.stdin.buffer.read()
-    try:
-        return data.decode("utf-8-sig"), "<stdin>"
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UserError(f"<stdin>:{line}: byte 0x{data[error.start]:02x} is not UTF-8; convert it first") from None
+    return decode(sys.stdin.buffer.read(), "<stdin>"), "<stdin>"
 
 
 @exits_with_code_2

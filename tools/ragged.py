@@ -48,6 +48,25 @@ def ragged(lengths, values) -> Ragged:
     return Ragged(values, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
 
 
+def cut_histories(items: Ragged, rows, ends, maxlen) -> tuple[np.ndarray, np.ndarray]:
+    """The last `maxlen` items before position `ends` of each row, padded on the right with 0.
+
+    Args:
+        items: sequences, oldest first.
+        rows, ends: `[B]`, which sequence and how many of its items came before.
+        maxlen: T.
+
+    Returns:
+        `(hist_item, seq_len)`, int64 `[B, T]` and `[B]`.
+    """
+    seq_len = np.minimum(ends, maxlen)
+    step = np.arange(maxlen)
+    index = (items.offsets[rows] + ends - seq_len)[:, None] + step  # [B, T]
+    hist_item = items.values.take(index, mode="clip").astype(np.int64)
+    hist_item[step >= seq_len[:, None]] = 0
+    return hist_item, seq_len
+
+
 def first_appearance(values):
     """Number distinct values in the order of their first appearance.
 

@@ -21,16 +21,22 @@ class Recommendations(NamedTuple):
 
 
 class Retriever:
-    """Finds the best items of each interest by inner product, exactly.
+    """Finds the best items of each interest by inner product.
 
     Args:
-        item_vectors: `[item_count, D]`; row 0 is padding and never found.
+        index: Faiss index of items 1, 2, …: padding is not in it.
     """
 
-    def __init__(self, item_vectors):
+    def __init__(self, *, index: faiss.Index):
+        self.index = index
+
+    @classmethod
+    def exact(cls, item_vectors) -> "Retriever":
+        """Exact search among item vectors `[item_count, D]`, whose row 0 is padding."""
         vectors = np.ascontiguousarray(item_vectors[1:], np.float32)
-        self.index: faiss.Index = faiss.IndexFlatIP(vectors.shape[1])
-        self.index.add(vectors)
+        index = faiss.IndexFlatIP(vectors.shape[1])
+        index.add(vectors)
+        return cls(index=index)
 
     @classmethod
     def load(cls, path) -> "Retriever":
@@ -39,13 +45,11 @@ class Retriever:
         Raises:
             UserError: where Faiss cannot read it.
         """
-        retriever = cls.__new__(cls)
         try:
-            retriever.index = faiss.read_index(str(path), getattr(faiss, "IO_FLAG_MMAP_IFC", 0))  # from Faiss 1.11 on
+            return cls(index=faiss.read_index(str(path), getattr(faiss, "IO_FLAG_MMAP_IFC", 0)))  # from Faiss 1.11 on
         except RuntimeError as error:
             reason = str(error).partition("Error: ")[2] or error
             raise UserError(f"{path}: not readable as a Faiss index ({reason}); export it again") from None
-        return retriever
 
     def save(self, path):
         """Write the index."""

@@ -34,13 +34,9 @@ class StaticModel(DygraphModel):
         """Mean loss of a training batch, a scalar, by the program `net`."""
         return self.net(*model.look_up(*self.create_feeds(batch)))
 
-    def infer_forward(self, model, batch):
-        """Interests `[B, K, D]` and live mask `[B, K]` of an evaluation batch, arrays, by the program `infer_net`."""
-        model.eval()
-        with paddle.no_grad():
-            seq_len = paddle.to_tensor(batch.seq_len)
-            interests, _ = self.infer_net(model.item_table(paddle.to_tensor(batch.hist_item)), seq_len)
-            return interests.numpy(), model.live_interests(seq_len).numpy()
+    def embed(self, model, hist_item, seq_len):
+        """Interests `[B, K, D]` of histories `[B, T]` and lengths `[B]`, by the program `infer_net`."""
+        return self.infer_net(model.item_table(hist_item), seq_len)[0]
 
 
 GRAPHS = {"dynamic": DygraphModel, "static": StaticModel}

@@ -17,7 +17,6 @@ from tools.dataset import data_files, open_split, read_map, read_sequences
 from tools.errors import exits_with_code_2
 from tools.evaluate import RecommendationTable, evaluate, most_popular, recommend
 from tools.files import atomic_file
-from tools.retrieval import Retriever
 from tools.static import GRAPHS
 
 
@@ -54,7 +53,7 @@ def infer(settings: config.Config, table: Path | None):
     for folder in checkpoint.folders(settings):
         started = time.perf_counter()
         checkpoint.load(folder, model, settings)
-        retriever = Retriever.exact(model.item_vectors().numpy())
+        retriever = graph.create_retriever(model)
         metrics = graph.create_metrics(settings)
         with recommendation_table(table, settings) as written:
             lists_of_all = recommend(test_data, lambda batch: graph.infer_forward(model, batch), retriever, settings)

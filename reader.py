@@ -1,6 +1,7 @@
 """Batches for training and evaluation, cut from flat arrays of items and offsets."""
 
 import logging
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -8,22 +9,24 @@ from paddle.io import IterableDataset, get_worker_info
 
 from tools.dataset import read_evaluation, read_sequences
 from tools.errors import UserError
+from tools.features import user_features
 from tools.ragged import Ragged, cut_histories
 
 logger = logging.getLogger(__name__)
 
 
 class RecDataset(IterableDataset):
-    """Training batches `[hist_item [B, T], target_item [B], seq_len [B]]`, int64.
+    """Training batches `[hist_item [B, T], target_item [B, M], seq_len [B]]`, int64, and with user features their
+    values `[E]` and the number of values in each slot `[B·F]`.
 
-    A sample is a user, a position k of at least `min_history` (from 0), the `maxlen` items before it and the item
-    there. Samples are drawn with replacement; batch s of epoch e depends on (seed, e, s) alone, so neither the number
+    A sample is a user, a position k of at least `min_history` (from 0), the `maxlen` items before it and the M items
+    from there on, 0 where there are fewer. Samples are drawn with replacement; batch s of epoch e depends on (seed, e, s) alone, so neither the number
     of reader processes nor an interruption changes the order. An epoch is ceil(eligible positions / batch) batches.
 
     Args:
         file_list: text files of the split.
         config: the configuration; read are `runner.seed`, `runner.train_batch_size` and `hyper_parameters.item_count,
-            maxlen, min_history, train_sampling`.
+            maxlen, min_history, train_sampling, targets, user_features`.
 
     Raises:
         UserError: for bad data, see `tools.dataset`, or where no user has an eligible position.
@@ -32,9 +35,10 @@ class RecDataset(IterableDataset):
     def __init__(self, file_list, config):
         super().__init__()
         hyper = config.hyper_parameters
-        self.maxlen, self.min_history = hyper.maxlen, hyper.min_history
+        self.maxlen, self.min_history, self.targets = hyper.maxlen, hyper.min_history, hyper.targets
         self.batch_size, self.seed, self.epoch = config.runner.train_batch_size, config.runner.seed, 0
-        self.items = read_sequences(file_list, hyper.item_count).items
+        self.user, self.items = read_sequences(file_list, hyper.item_count)
+        self.item_count, self.features = hyper.item_count, open_features(file_list, config)
         eligible = np.maximum(self.items.lengths - self.min_history, 0)  # positions of each user
         self.users = np.flatnonzero(eligible)
         self.first_position = np.concatenate([[0], np.cumsum(eligible[self.users])])  # [users + 1]
@@ -56,6 +60,10 @@ class RecDataset(IterableDataset):
         """Batches an epoch."""
         return -(-self.positions // self.batch_size)
 
+    def item_counts(self) -> np.ndarray:
+        """How often each item stands in the training data, `[item_count]`."""
+        return np.bincount(self.items.values, minlength=self.item_count)
+
     def set_epoch(self, epoch):
         """Choose the epoch whose batches the next iteration gives."""
         self.epoch = epoch
@@ -70,8 +78,10 @@ class RecDataset(IterableDataset):
         """Batch number `step` of the epoch."""
         user, k = self.draw(np.random.default_rng((self.seed, self.epoch, step)))  # [B], [B]
         hist_item, seq_len = cut_histories(self.items, user, k, self.maxlen)
-        target_item = self.items.values[self.items.offsets[user] + k].astype(np.int64)
-        return [hist_item, target_item, seq_len]
+        index = (self.items.offsets[user] + k)[:, None] + np.arange(self.targets)  # [B, M]
+        target_item = self.items.values.take(index, mode="clip").astype(np.int64)
+        target_item[index >= self.items.offsets[user + 1][:, None]] = 0
+        return [hist_item, target_item, seq_len, *context_of(self.features, self.user[user])]
 
     def _draw_users(self, rng):
         user = self.users[rng.integers(len(self.users), size=self.batch_size)]
@@ -92,6 +102,7 @@ class InferBatch(NamedTuple):
     seq_len: np.ndarray  # [B]
     seen: Ragged  # B rows: the whole history
     target: Ragged  # B rows: all items to find
+    context: tuple = ()  # with user features: their values [E], and how many in each slot [B·F]
 
 
 class InferDataset:
@@ -99,7 +110,8 @@ class InferDataset:
 
     Args:
         file_list: text files of the split, `uid,item,time` or PaddleRec's evaluation format.
-        config: the configuration; read are `runner.infer_batch_size` and `hyper_parameters.item_count, maxlen`.
+        config: the configuration; read are `runner.infer_batch_size` and `hyper_parameters.item_count, maxlen,
+            user_features`.
 
     Raises:
         UserError: for bad data, see `tools.dataset`, or where no user can be evaluated.
@@ -110,6 +122,7 @@ class InferDataset:
         self.data, short = read_evaluation(file_list, config.hyper_parameters.item_count)
         if not len(self.data.users):
             raise UserError(f"{file_list[0]}: no user has both a history and a target; nothing to evaluate")
+        self.features = open_features(file_list, config)
         logger.info("%s: %d users; %d without history or target left out", file_list[0], len(self.data.users), short)
 
     def __iter__(self):
@@ -117,4 +130,18 @@ class InferDataset:
             rows = np.arange(start, min(start + self.batch_size, len(self.data.users)))
             seen, target = self.data.history.take(rows), self.data.target.take(rows)
             hist_item, seq_len = cut_histories(seen, np.arange(len(rows)), seen.lengths, self.maxlen)
-            yield InferBatch(self.data.users[rows], hist_item, seq_len, seen, target)
+            user = self.data.users[rows]
+            yield InferBatch(user, hist_item, seq_len, seen, target, context_of(self.features, user))
+
+
+def open_features(file_list, config):
+    """The user features of the data set that a split's files belong to, or None."""
+    return user_features(config, Path(file_list[0]).parent.parent)
+
+
+def context_of(features, user) -> tuple:
+    """What a batch holds of its users' features; a user whom the data set doesn't know has none."""
+    if features is None:
+        return ()
+    known = np.where((user >= 0) & (user < features.row_num), user, features.row_num)
+    return features.of(known)

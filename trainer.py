@@ -15,7 +15,6 @@ from tools import checkpoint, config, progress, runtime
 from tools.dataset import open_split
 from tools.errors import UserError, exits_with_code_2
 from tools.evaluate import evaluate
-from tools.retrieval import Retriever
 from tools.static import GRAPHS
 
 
@@ -34,6 +33,8 @@ class Trainer:
         self.model = self.graph.create_model(settings)
         total_steps = self.runner.epochs * self.train_data.batches
         self.optimizer = self.graph.create_optimizer(self.model, settings, total_steps)
+        if hasattr(self.model, "count_items") and hasattr(self.train_data, "item_counts"):
+            self.model.count_items(self.train_data.item_counts())
         if self.runner.model_init_path:
             checkpoint.load(self.runner.model_init_path, self.model, settings, self.optimizer)
         self.step = self.evaluated = 0  # steps done, and done at the last evaluation
@@ -41,6 +42,16 @@ class Trainer:
         self.unimproved = 0  # evaluations since then
 
     def train(self):
+        """Fit the model, by its own `fit` or by gradient, and keep the best."""
+        if hasattr(self.model, "fit"):
+            self.model.fit(self.train_data.items)
+            self.save(0, 0)
+            self.evaluate(0)
+        else:
+            self.fit()
+        logging.info("best %s on valid: %.5f", self.runner.best_metric, self.best)
+
+    def fit(self):
         """All epochs, or fewer where early stopping ends the run."""
         for epoch in range(self.runner.epochs):
             started = time.perf_counter()
@@ -54,7 +65,6 @@ class Trainer:
             if stopped:
                 logging.info("no better %s in %d evaluations: stopped", self.runner.best_metric, self.unimproved)
                 break
-        logging.info("best %s on valid: %.5f", self.runner.best_metric, self.best)
 
     def train_epoch(self, epoch) -> bool:
         """One pass; whether early stopping ended it."""
@@ -92,7 +102,7 @@ class Trainer:
 
     def evaluate(self, epoch) -> bool:
         """Measure on valid, keep the best; whether to stop early."""
-        retriever = Retriever.exact(self.model.item_vectors().numpy())
+        retriever = self.graph.create_retriever(self.model)
         metrics = evaluate(
             self.valid_data, lambda batch: self.graph.infer_forward(self.model, batch), retriever, self.config
         )

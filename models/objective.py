@@ -9,38 +9,9 @@ import math
 import paddle
 from paddle import nn
 
+from models.samplers import SAMPLERS, AllItems
 
-class LogUniform:
-    """`q(i) = log((i + 1) / i) / log(V + 1)`, i = 1…V: Zipf-like where ids are sorted by falling popularity."""
-
-    def __init__(self, *, item_num):
-        self.item_num = item_num  # V, without padding
-        self.log_range = math.log(item_num + 1)
-
-    def draw(self, count):
-        """`[count]` ids, independent, by inversion of the distribution function `log(i + 1) / log(V + 1)`."""
-        item = paddle.exp(paddle.rand([count], dtype="float64") * self.log_range).astype("int64")
-        return paddle.clip(item, 1, self.item_num)
-
-    def log_probability(self, item):
-        """`log q(i)` of each id, float32."""
-        rank = item.astype("float64")  # float32 loses log1p(1/i) from a few million on
-        return (paddle.log(paddle.log1p(1.0 / rank)) - math.log(self.log_range)).astype("float32")
-
-
-class Uniform:
-    """`q(i) = 1 / V`, i = 1…V."""
-
-    def __init__(self, *, item_num):
-        self.item_num = item_num
-
-    def draw(self, count):
-        """`[count]` ids, independent."""
-        return paddle.randint(1, self.item_num + 1, [count], dtype="int64")
-
-    def log_probability(self, item):
-        """`log q(i)` of each id, float32."""
-        return paddle.full_like(item, -math.log(self.item_num), dtype="float32")
+NEGATIVES = (*SAMPLERS, "full")
 
 
 class SampledSoftmax(nn.Layer):
@@ -50,7 +21,7 @@ class SampledSoftmax(nn.Layer):
     gets -inf in that row. Bengio and Senécal 2008; ComiRec eq. 9 and 10.
 
     Args:
-        sampler: the distribution of the negatives.
+        sampler: the distribution of the negatives, see `models.samplers`.
         neg_samples: n.
         log_q: whether to correct the logits by `log(n q_i)`.
         temperature: divides the scores, before the correction.
@@ -61,9 +32,13 @@ class SampledSoftmax(nn.Layer):
         self.sampler, self.neg_samples = sampler, neg_samples
         self.log_q, self.temperature = log_q, temperature
 
+    def count_items(self, count):
+        """Tell the sampler how often each item stands in the training data: `[V + 1]`."""
+        self.sampler.count_items(count)
+
     def candidates(self, target_item):
         """The ids whose rows `forward` needs: `[n]` negatives."""
-        return self.sampler.draw(self.neg_samples)
+        return self.sampler.draw(self.neg_samples, target_item)
 
     def forward(self, user, target_eb, target_item, candidate_eb, candidate_item):
         """Loss of each row, `[B]`.
@@ -76,8 +51,7 @@ class SampledSoftmax(nn.Layer):
         user = user / self.temperature
         positive = paddle.sum(user * target_eb, axis=1, keepdim=True) - self._correction(target_item).unsqueeze(1)
         # One constant [B, n] into the GEMM: correcting and masking the product itself costs five passes over it.
-        same = target_item.unsqueeze(1) == candidate_item
-        bias = paddle.where(same, paddle.full([1], -math.inf), -self._correction(candidate_item))  # [B, n]
+        bias = _mask(target_item, candidate_item, -math.inf, -self._correction(candidate_item))
         negative = paddle.addmm(bias, user, candidate_eb.t())  # [B, n]
         logits = paddle.concat([positive, negative], axis=1)  # [B, 1 + n]
         label = paddle.zeros_like(target_item).unsqueeze(1)
@@ -100,11 +74,14 @@ class FullSoftmax(nn.Layer):
 
     def __init__(self, *, item_num, temperature):
         super().__init__()
-        self.item_num, self.temperature = item_num, temperature
+        self.sampler, self.temperature = AllItems(item_num=item_num), temperature
+
+    def count_items(self, count):
+        """Nothing here hangs on how often an item stands in the data."""
 
     def candidates(self, target_item):
         """The ids whose rows `forward` needs: all V."""
-        return paddle.arange(1, self.item_num + 1, dtype="int64")
+        return self.sampler.draw(None, target_item)
 
     def forward(self, user, target_eb, target_item, candidate_eb, candidate_item):
         """Loss of each row, `[B]`; arguments as in `SampledSoftmax.forward`."""
@@ -113,13 +90,47 @@ class FullSoftmax(nn.Layer):
         return nn.functional.cross_entropy(logits, label, reduction="none").squeeze(1)
 
 
-SAMPLERS = {"log_uniform": LogUniform, "uniform": Uniform}
-NEGATIVES = (*SAMPLERS, "full")
+class HardNegativeSoftmax(SampledSoftmax):
+    """Interest-aware hard negatives: those that score high count more (REMI section 4.1).
+
+    `-log(exp(s+) / (exp(s+) + sum_j w_j exp(s_j)))`, `w_j = exp(beta s_j) / mean_j exp(beta s_j)`, the mean over the
+    row's negatives; gradient flows through the weight. No log-Q correction is applied.
+
+    Args:
+        beta: how much more; 0 leaves the softmax over target and negatives.
+        options: what `SampledSoftmax` takes.
+    """
+
+    def __init__(self, *, beta, **options):
+        super().__init__(**options)
+        self.beta = beta
+
+    def forward(self, user, target_eb, target_item, candidate_eb, candidate_item):
+        """Loss of each row, `[B]`; arguments as in `SampledSoftmax.forward`."""
+        user = user / self.temperature
+        positive = paddle.sum(user * target_eb, axis=1)
+        # Not -inf, whose multiples would be NaN in a row without any negative.
+        bias = _mask(target_item, candidate_item, -1e30, paddle.zeros([1]))  # [B, n]
+        score = paddle.addmm(bias, user, candidate_eb.t())
+        allowed = paddle.clip((bias == 0.0).astype(score.dtype).sum(axis=1), min=1.0)  # [B]
+        weighted = paddle.logsumexp((1.0 + self.beta) * score, axis=1)
+        negative = weighted - paddle.logsumexp(self.beta * score, axis=1) + paddle.log(allowed)
+        return nn.functional.softplus(negative - positive)
 
 
-def create_objective(*, negatives, item_num, neg_samples, log_q, temperature):
-    """The objective of that name in `NEGATIVES`."""
-    if negatives == "full":
+def _mask(target_item, candidate_item, never, otherwise):
+    """`[B, n]`: `never` where a candidate is the row's target or padding, `otherwise` elsewhere."""
+    never = paddle.full([1], never)
+    same = target_item.unsqueeze(1) == candidate_item
+    return paddle.where(same, never, paddle.where(candidate_item == 0, never, otherwise))
+
+
+def create_objective(*, negatives, item_num, neg_samples, log_q, temperature, unigram_alpha=1.0, hard_negative_beta=0):
+    """The objective of that name in `NEGATIVES`, over hard negatives where `hard_negative_beta` is above 0."""
+    if negatives == "full" and not hard_negative_beta:
         return FullSoftmax(item_num=item_num, temperature=temperature)
-    sampler = SAMPLERS[negatives](item_num=item_num)
-    return SampledSoftmax(sampler=sampler, neg_samples=neg_samples, log_q=log_q, temperature=temperature)
+    sampler = {**SAMPLERS, "full": AllItems}[negatives](item_num=item_num, alpha=unigram_alpha)
+    options = {"sampler": sampler, "neg_samples": neg_samples, "log_q": log_q, "temperature": temperature}
+    if hard_negative_beta:
+        return HardNegativeSoftmax(beta=hard_negative_beta, **options)
+    return SampledSoftmax(**options)

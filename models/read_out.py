@@ -22,24 +22,23 @@ class LabelAwareAttention(nn.Layer):
         self.weigh = cases.get(pow_p, self._soft)
 
     def forward(self, interests, target_eb, live):
-        """Interests `[B, K, D]`, target `[B, D]` and live mask `[B, K]` to the user's vector `[B, D]`."""
-        scores = paddle.matmul(interests, target_eb.unsqueeze(2)).squeeze(2)  # [B, K]
-        weight = self.weigh(scores, live).unsqueeze(1)  # [B, 1, K]
-        return paddle.matmul(weight, interests).squeeze(1)
+        """Interests `[B, K, D]`, M targets `[B, M, D]` and live mask `[B, K]` to a vector for each, `[B, M, D]`."""
+        scores = paddle.matmul(target_eb, interests, transpose_y=True)  # [B, M, K]
+        return paddle.matmul(self.weigh(scores, live.unsqueeze(1)), interests)
 
     def _mean(self, scores, live):
         alive = live.astype(scores.dtype)
-        return alive / alive.sum(axis=1, keepdim=True)
+        return (alive / alive.sum(axis=2, keepdim=True)).expand([-1, scores.shape[1], -1])
 
     def _hard(self, scores, live):
-        chosen = paddle.argmax(_only_live(scores, live), axis=1)
-        return nn.functional.one_hot(chosen, scores.shape[1])
+        chosen = paddle.argmax(_only_live(scores, live), axis=2)
+        return nn.functional.one_hot(chosen, scores.shape[2])
 
     def _soft(self, scores, live):
         magnitude = paddle.clip(scores.abs(), min=1e-6)
         power = paddle.sign(scores) * paddle.exp(paddle.clip(self.pow_p * paddle.log(magnitude), max=80.0))
         # On a CPU, Paddle's softmax of -inf is 1e-28, not 0.
-        return nn.functional.softmax(_only_live(power, live), axis=1) * live.astype(scores.dtype)
+        return nn.functional.softmax(_only_live(power, live), axis=2) * live.astype(scores.dtype)
 
 
 def _only_live(scores, live):

@@ -1,6 +1,7 @@
 """Checkpoints in PaddleRec's layout, `<model_save_path>/<epoch>/rec.pdparams`, each with its configuration."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import paddle
@@ -8,13 +9,11 @@ import paddle
 from tools.config import Config, load_config
 from tools.errors import UserError
 from tools.files import atomic_folder
+from tools.schema import HyperParameters
 
 BEST = "best"
-# Hyper-parameters that the parameters or the meaning of an interest hang on; the rest may change after training.
-MUST_AGREE = (
-    *("model", "item_count", "embedding_dim", "maxlen", "interest_num", "dynamic_interest_num", "similarity"),
-    *("routing_times", "routing_softmax", "squash_power", "relu_layer"),
-)
+# Hyper-parameters that the parameters or the meaning of an interest hang on.
+MUST_AGREE = [one.name for one in fields(HyperParameters) if not one.metadata.get("training", one.name == "optimizer")]
 
 
 def save(folder, model, optimizer, config: Config, state: dict):

@@ -121,7 +121,7 @@ def _convert(value, entry):
         return None
     if typing.get_origin(kind) is list:
         values = value if isinstance(value, list) else [value]
-        if not values:
+        if not values and not entry.metadata["empty"]:
             raise ValueError("an empty list; give at least one value")
         return [_convert_scalar(one, typing.get_args(kind)[0], entry.metadata) for one in values]
     return _convert_scalar(value, kind, entry.metadata)

@@ -4,7 +4,9 @@ import paddle
 
 from models import MODELS
 from tools.config import Config, constructor_options
+from tools.features import item_features, user_features
 from tools.metrics import Metrics
+from tools.retrieval import Retriever
 
 
 class DygraphModel:
@@ -12,16 +14,23 @@ class DygraphModel:
 
     def create_model(self, config: Config):
         """The model of `hyper_parameters.model`, built with the hyper-parameters that its constructor takes."""
-        hyper = config.hyper_parameters
-        model = MODELS[hyper.model]
-        return model(**{name: getattr(hyper, name) for name in constructor_options(model) if hasattr(hyper, name)})
+        hyper, model = config.hyper_parameters, MODELS[config.hyper_parameters.model]
+        options = {name: getattr(hyper, name) for name in constructor_options(model) if hasattr(hyper, name)}
+        for name in options.keys() & FEATURES.keys():  # the configuration names them, the model takes what they hold
+            options[name] = FEATURES[name](config)
+        return model(**options)
 
     def create_feeds(self, batch):
-        """A training batch, arrays or tensors, as tensors: histories `[B, T]`, targets `[B]`, lengths `[B]`."""
+        """A training batch, arrays or tensors, as tensors: histories, targets and lengths, with features the context."""
         return [one if isinstance(one, paddle.Tensor) else paddle.to_tensor(one) for one in batch]
 
     def create_optimizer(self, model, config: Config, total_steps):
-        """The optimizer, with its learning rate falling over `total_steps`; rows not looked up are left alone."""
+        """The optimizer, with its learning rate falling over `total_steps`; rows not looked up are left alone.
+
+        None for a model that brings its own `fit`.
+        """
+        if hasattr(model, "fit"):
+            return None
         options = config.hyper_parameters.optimizer
         schedule = SCHEDULES[options.decay](options.learning_rate, options.decay_rate, total_steps)
         lazy = {"lazy_mode": True} if options.class_ == "Adam" else {}  # the other three are lazy by nature
@@ -40,12 +49,20 @@ class DygraphModel:
         """Interests `[B, K, D]` and live mask `[B, K]` of an evaluation batch, as arrays."""
         model.eval()
         with paddle.no_grad():
-            hist_item, seq_len = paddle.to_tensor(batch.hist_item), paddle.to_tensor(batch.seq_len)
-            return self.embed(model, hist_item, seq_len).numpy(), model.live_interests(seq_len).numpy()
+            histories = self.create_feeds([batch.hist_item, batch.seq_len, *batch.context])
+            return self.embed(model, *histories).numpy(), model.live_interests(histories[1]).numpy()
 
-    def embed(self, model, hist_item, seq_len):
-        """Interests `[B, K, D]` of histories `[B, T]` and lengths `[B]`."""
-        return model(hist_item, seq_len)
+    def embed(self, model, hist_item, seq_len, *context):
+        """Interests `[B, K, D]` of histories `[B, T]`, lengths `[B]` and, with features, their context."""
+        return model(hist_item, seq_len, *context)
+
+    def create_retriever(self, model) -> Retriever:
+        """Exact search among the model's items."""
+        with paddle.no_grad():
+            return Retriever.exact(model.item_vectors().numpy())
+
+
+FEATURES = {"item_features": item_features, "user_features": user_features}
 
 
 SCHEDULES = {

@@ -38,12 +38,17 @@ class UserTower(nn.Layer):
     def __init__(self, *, model):
         super().__init__()
         self.model = model
+        with paddle.no_grad():
+            rows = model.item_rows()  # those of items with features are made once, here
+        fixed = nn.initializer.Assign(rows)
+        own = model.item_table.weight
+        self.rows = own if rows is own else paddle.create_parameter(rows.shape, "float32", default_initializer=fixed)
 
-    def forward(self, hist_item, seq_len):
+    def forward(self, hist_item, seq_len, context_eb=None):
         """Interests, and which of them may be searched; a dead one is zero."""
         # A look-up without padding index, since row 0 is zero: ONNX would carry a mask of the size of the table.
-        hist_eb = nn.functional.embedding(hist_item, self.model.item_table.weight)  # [B, T, D]
-        interests, _ = self.model.route_rows(hist_eb, seq_len)
+        hist_eb = nn.functional.embedding(hist_item, self.rows)  # [B, T, D]
+        interests, _ = self.model.route_rows(hist_eb, seq_len, context_eb)
         return interests, self.model.live_interests(seq_len)
 
 
@@ -82,7 +87,8 @@ def export(settings: config.Config, output, to_onnx=None) -> Path:
     source = _checkpoint_folder(settings)
     model = DygraphModel().create_model(settings)
     checkpoint.load(source, model, settings)
-    vectors = model.item_vectors().numpy()
+    with paddle.no_grad():
+        vectors = model.item_vectors().numpy()
     with atomic_folder(output) as folder:
         save_tower(model, folder / "user_tower")
         if to_onnx:
@@ -98,10 +104,12 @@ def save_tower(model, path):
     """Write the user tower of a model to `path`.json and `path`.pdiparams, for batches of any size."""
     tower = UserTower(model=model)
     tower.eval()
-    histories = InputSpec([None, model.maxlen], "int64", "hist_item")
+    inputs = [InputSpec([None, model.maxlen], "int64", "hist_item"), InputSpec([None], "int64", "seq_len")]
+    if model.context_size:
+        inputs.append(InputSpec([None, model.context_size], "float32", "context_eb"))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*'place' interface")  # a question of Paddle's to itself
-        paddle.jit.save(tower, str(path), input_spec=[histories, InputSpec([None], "int64", "seq_len")])
+        paddle.jit.save(tower, str(path), input_spec=inputs)
 
 
 def _checkpoint_folder(settings):

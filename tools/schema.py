@@ -5,9 +5,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-def key(default: Any, comment: str, *, choices=None, low=-math.inf, high=math.inf, infinite=False) -> Any:
-    """A configuration key: its default, its comment, and the values it may take."""
-    rule = {"comment": comment, "choices": choices, "low": low, "high": high, "infinite": infinite}
+def key(
+    default: Any, comment: str, *, choices=None, low=-math.inf, high=math.inf, infinite=False, empty=False, training=False
+) -> Any:
+    """A configuration key: its default, its comment, the values it may take, and whether only training reads it.
+
+    What training alone reads may change after it; all other hyper-parameters must be those of the checkpoint.
+    """
+    rule = {
+        "comment": comment, "choices": choices, "low": low, "high": high, "infinite": infinite, "empty": empty,
+        "training": training,
+    }  # fmt: skip
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=rule)
     return field(default=default, metadata=rule)
@@ -62,24 +70,68 @@ class HyperParameters:
     model: str = key("mind", "name in models.MODELS")
     item_count: int | None = key(None, "rows of the item table, padding row 0 included; see meta.yaml", low=2)
     embedding_dim: int = key(64, "D, size of item vectors and interests", low=1)
-    hidden_size: int | None = key(None, "size of an interest; the score is an inner product, so it is embedding_dim")
+    hidden_size: int | None = key(
+        None, "size of an interest; the score is an inner product, so it is embedding_dim", training=True
+    )
     maxlen: int = key(20, "T, the longest history: the last items before the target", low=1)
     interest_num: int = key(4, "K, interests a user", low=1, high=64)
     dynamic_interest_num: bool = key(False, "K'_u = max(1, min(K, floor(log2 length))) interests a user")
-    routing_times: int = key(3, "rounds of dynamic routing", low=1)
-    routing_softmax: str = key("interests", "what couplings sum to 1 over", choices="interests items")
-    routing_logits: str = key("resample", "Gaussian logits while training", choices="resample fixed")
-    routing_logits_std: float = key(1.0, "standard deviation of the Gaussian logits", low=0)
-    squash_power: float = key(1.0, "p of squash(z) = (|z|^2/(1+|z|^2))^p z/|z|", low=0, high=1)
-    relu_layer: bool = key(False, "a linear layer and ReLU after the routing")
-    pow_p: float = key(
-        math.inf, "p of the label-aware attention; .inf reads out the best interest", low=0, infinite=True
+    item_features: list[str] = key([], "names in item_attributes.npz whose values are averaged into the item's row", empty=True)
+    user_features: list[str] = key([], "names in user_attributes.npz whose values are joined to each interest", empty=True)
+    tower_sizes: list[int] | None = key(
+        None, "ReLU layers after the features are joined; null: one of 4D, in youtube_dnn none", low=1, empty=True
     )
     similarity: str = key("dot", "of interests and items, in training and retrieval", choices="dot cosine")
-    temperature: float = key(1.0, "divides the scores in the loss", low=1e-6)
-    negatives: str = key("log_uniform", "what a target is trained against", choices="log_uniform uniform full")
-    neg_samples: int = key(1280, "negatives a step, shared by the batch", low=1)
-    log_q: bool = key(True, "correct sampled logits by the log of the expected count")
-    init_std: float | None = key(None, "standard deviation of the first item vectors; null: 1/sqrt(D)", low=0)
-    min_history: int = key(4, "shortest history of a training sample", low=1)
-    train_sampling: str = key("user", "uniform users, then positions, or uniform positions", choices="user position")
+
+    # Dynamic routing: mind, shared_capsule, comirec_dr
+    routing_times: int = key(3, "rounds of dynamic routing", low=1)
+    routing_softmax: str = key("interests", "what couplings sum to 1 over", choices="interests items")
+    routing_logits: str = key("resample", "Gaussian logits while training", choices="resample fixed", training=True)
+    routing_logits_std: float = key(1.0, "standard deviation of the Gaussian logits", low=0, training=True)
+    squash_power: float = key(1.0, "p of squash(z) = (|z|^2/(1+|z|^2))^p z/|z|", low=0, high=1)
+    relu_layer: bool = key(False, "a linear layer and ReLU after the routing")
+
+    # Read-out and loss
+    pow_p: float = key(
+        math.inf, "p of the label-aware attention; .inf reads out the best interest", low=0, infinite=True, training=True
+    )
+    temperature: float = key(1.0, "divides the scores in the loss", low=1e-6, training=True)
+    negatives: str = key(
+        "log_uniform",
+        "what a target is trained against",
+        choices="log_uniform unigram uniform in_batch full",
+        training=True,
+    )
+    neg_samples: int = key(1280, "negatives a step, shared by the batch", low=1, training=True)
+    unigram_alpha: float = key(1.0, "exponent of the counts that negatives: unigram draws by", low=0, training=True)
+    log_q: bool = key(True, "correct sampled logits by the log of the expected count", training=True)
+    hard_negative_beta: float | None = key(
+        None, "how much more high-scoring negatives count; null: 1 in remi, 0 elsewhere", low=0, high=100, training=True
+    )
+    interest_spread_weight: float = key(
+        0.0, "weight of the mean cosine between a user's interests in the loss", low=0, training=True
+    )
+    dropout: float = key(0.0, "share of the history's values that a step drops", low=0, high=0.99, training=True)
+    init_std: float | None = key(
+        None, "standard deviation of the first item vectors; null: 1/sqrt(D)", low=0, training=True
+    )
+
+    # Training samples
+    targets: int = key(1, "M, how many of the next items a sample trains", low=1, high=100, training=True)
+    min_history: int = key(4, "shortest history of a training sample", low=1, training=True)
+    train_sampling: str = key(
+        "user", "uniform users, then positions, or uniform positions", choices="user position", training=True
+    )
+
+    # One model each
+    interests: str = key("mean", "two_tower: one interest, or those of MIND's routing", choices="mean mind")
+    routing_regularization: float = key(12800.0, "remi: weight of the attention's variance", low=0, training=True)
+    re4_contrast_weight: float = key(0.1, "re4: weight of re-contrast", low=0, training=True)
+    re4_attend_weight: float = key(0.01, "re4: weight of re-attend", low=0, training=True)
+    re4_construct_weight: float = key(0.1, "re4: weight of re-construct", low=0, training=True)
+    re4_temperature: float = key(0.02, "re4: divides the similarities in re-contrast", low=1e-6, training=True)
+    re4_negatives: int = key(128, "re4: other users' behaviours in re-contrast", low=0, training=True)
+    neighbors: int = key(100, "item_knn: neighbours an item keeps", low=1)
+    als_regularization: float = key(0.01, "wals, maxmf: weight of the squared lengths of vectors", low=0)
+    als_alpha: float = key(40.0, "wals, maxmf: weight of an interaction, beside 1 for its absence", low=0)
+    als_iterations: int = key(15, "wals, maxmf: rounds of alternating least squares", low=1, training=True)

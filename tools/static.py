@@ -24,19 +24,24 @@ class StaticModel(DygraphModel):
         # One operator after another: handing each to a thread pool, the default, costs a small step a sixth of it.
         paddle.set_flags({"FLAGS_enable_pir_in_executor_trace_run": True})
         warnings.filterwarnings("ignore", message="Tensor do not have 'place' interface")  # Paddle's own `where` asks
-        rows = [InputSpec([None, *shape, hyper.embedding_dim]) for shape in ([hyper.maxlen], [], [])]
-        ids = [InputSpec([None], "int64")] * 3
-        self.net = paddle.jit.to_static(model.loss_from_rows, [*rows, *ids], full_graph=True)
-        self.infer_net = paddle.jit.to_static(model.route_rows, [rows[0], ids[0]], full_graph=True)
+        shapes = ([hyper.maxlen], [hyper.targets], [])  # of histories, targets and candidates, after their first axis
+        rows = [InputSpec([None, *shape, hyper.embedding_dim]) for shape in shapes]
+        ids = [InputSpec([None, *shape], "int64") for shape in shapes]
+        seq_len = InputSpec([None], "int64")
+        context = [InputSpec([None, model.context_size])] if model.context_size else []
+        self.net = paddle.jit.to_static(model.loss_from_rows, [*rows, *ids, seq_len, *context], full_graph=True)
+        self.infer_net = paddle.jit.to_static(model.route_rows, [rows[0], seq_len, *context], full_graph=True)
         return model
 
     def train_forward(self, model, batch):
         """Mean loss of a training batch, a scalar, by the program `net`."""
         return self.net(*model.look_up(*self.create_feeds(batch)))
 
-    def embed(self, model, hist_item, seq_len):
-        """Interests `[B, K, D]` of histories `[B, T]` and lengths `[B]`, by the program `infer_net`."""
-        return self.infer_net(model.item_table(hist_item), seq_len)[0]
+    def embed(self, model, hist_item, seq_len, *context):
+        """Interests `[B, K, D]` of histories `[B, T]`, lengths and context, by the program `infer_net`."""
+        context_eb = model.embed_context(len(hist_item), *context)
+        rows = [model.item_table(hist_item), seq_len]
+        return self.infer_net(*rows if context_eb is None else (*rows, context_eb))[0]
 
 
 GRAPHS = {"dynamic": DygraphModel, "static": StaticModel}

@@ -1,0 +1,85 @@
+"""Multi-valued categorical features of items and users, as embeddings."""
+
+import paddle
+from paddle import nn
+
+
+class FeatureTable(nn.Layer):
+    """Embeddings of feature values, those of one feature averaged (MIND section 4.2).
+
+    Values of all features are numbered together. A user or item has a slot for each feature, with any number of values;
+    they come as one flat array, so that a row with many values costs the others nothing.
+
+    Args:
+        features: its `token_num` values and `feature_num` F size the table.
+        embedding_dim: D.
+    """
+
+    def __init__(self, *, features, embedding_dim):
+        super().__init__()
+        self.feature_num, self.embedding_dim = features.feature_num, embedding_dim
+        first = nn.initializer.Normal(std=embedding_dim**-0.5)
+        self.table = nn.Embedding(features.token_num, embedding_dim, sparse=True, weight_attr=first)
+
+    def forward(self, token, count):
+        """Values `[E]` and their number in each slot `[R·F]` to means `[R, F, D]`, zero where a slot is empty."""
+        slots = len(count)
+        total = paddle.zeros([slots, self.embedding_dim])
+        if len(token):
+            slot = paddle.repeat_interleave(paddle.arange(slots), count)  # [E]
+            total = paddle.scatter(total, slot, self.table(token), overwrite=False)
+        mean = total / paddle.clip(count, min=1).astype(total.dtype).unsqueeze(1)
+        return mean.reshape([-1, self.feature_num, self.embedding_dim])
+
+
+class ItemTable(nn.Embedding):
+    """Rows of items: the id's own, averaged with those of the item's features where there are any.
+
+    `e_i = (id_i + sum_f mean_f) / (1 + features that item i has)`: MIND section 4.2. A feature's row is the mean of its
+    values'.
+
+    Args:
+        item_count: rows, padding row 0 included, which stays zero.
+        embedding_dim: D.
+        sparse: whether only looked-up rows get a gradient.
+        init_std: standard deviation of the first values.
+        features: None, or `token_num`, `feature_num` F and `tokens`, whose row `i·F + f` holds the values of feature f
+            of item i.
+    """
+
+    def __init__(self, *, item_count, embedding_dim, sparse, init_std, features=None):
+        first = nn.initializer.Normal(std=init_std)
+        super().__init__(item_count, embedding_dim, padding_idx=0, sparse=sparse, weight_attr=first)
+        self.features = None
+        if features is not None:
+            self.features = FeatureTable(features=features, embedding_dim=embedding_dim)
+            values, offsets = (paddle.to_tensor(one, "int64") for one in features.tokens)
+            self.register_buffer("token", values, persistable=False)  # [E]
+            self.register_buffer("offsets", offsets, persistable=False)  # [item_count·F + 1]
+
+    def forward(self, item):
+        """Ids of any shape to rows `[..., D]`."""
+        row = super().forward(item)
+        if self.features is None:
+            return row
+        side, present = self.side(item.flatten())
+        return (row + side.reshape(row.shape)) / (1.0 + present.reshape([*item.shape, 1]))
+
+    def side(self, item):
+        """Sum over features of their rows `[N, D]`, and how many features each item has `[N]`, for ids `[N]`."""
+        slot = (item.unsqueeze(1) * self.features.feature_num + paddle.arange(self.features.feature_num)).flatten()
+        start = paddle.gather(self.offsets, slot)
+        count = paddle.gather(self.offsets, slot + 1) - start  # [N·F]
+        before = paddle.cumsum(count) - count
+        shift = paddle.repeat_interleave(start - before, count)
+        token = paddle.gather(self.token, paddle.arange(len(shift)) + shift) if len(shift) else shift
+        mean = self.features(token, count)  # [N, F, D]
+        present = (count > 0).astype(mean.dtype).reshape([-1, self.features.feature_num])
+        return mean.sum(axis=1), present.sum(axis=1)
+
+    def rows(self, chunk=65536):
+        """All rows, `[item_count, D]`."""
+        if self.features is None:
+            return self.weight
+        starts = range(0, len(self.weight), chunk)
+        return paddle.concat([self(paddle.arange(one, min(one + chunk, len(self.weight)))) for one in starts])

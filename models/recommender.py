@@ -1,0 +1,61 @@
+"""What every registered model is."""
+
+from paddle import nn
+
+from models.functional import live_mask
+
+
+class Recommender(nn.Layer):
+    """Interests of a history, and the item vectors they are searched among.
+
+    A model learns in one of two ways: a gradient model has a `loss` and the trainer fits it; any other brings
+    `fit(items)`, where `items.values` and `items.offsets` hold the training users' items one user after the other.
+
+    A model has `item_table`, a layer from ids to rows, and `route_rows`.
+
+    Args:
+        item_count: rows of the item table, padding row 0 included.
+        maxlen: T, the longest history.
+    """
+
+    interest_num = 1  # K
+    dynamic_interest_num = False  # whether K'_u follows the length of the history
+    context_size = 0  # P, of what is known of a user beside the history
+
+    def __init__(self, *, item_count, maxlen):
+        super().__init__()
+        self.item_count, self.maxlen = item_count, maxlen
+
+    def forward(self, hist_item, seq_len, *context):
+        """Interests of right-padded histories: ids `[B, T]` and lengths `[B]` to `[B, K, D]`.
+
+        Args:
+            hist_item, seq_len: the histories.
+            context: for a model with user features, their values `[E]` and the number of values in each of the
+                B·F slots (user after user, feature after feature); left out, nothing is known of the users.
+        """
+        return self.route(hist_item, seq_len, *context)[0]
+
+    def route(self, hist_item, seq_len, *context):
+        """Interests `[B, K, D]` and the coupling or attention `[B, K, T]` that made them."""
+        return self.route_rows(self.item_table(hist_item), seq_len, self.embed_context(len(hist_item), *context))
+
+    def route_rows(self, hist_eb, seq_len, context_eb=None):
+        """`route` after the look-up: rows `[B, T, D]`, lengths `[B]` and, where there are user features, `[B, P]`."""
+        raise NotImplementedError(f"{type(self).__name__} has no route_rows")
+
+    def embed_context(self, users, *context):
+        """The users' features as one vector each, `[B, P]`; None for a model without."""
+        return None
+
+    def live_interests(self, seq_len):
+        """`[B, K]` bool: which interests are read out, searched and counted."""
+        return live_mask(seq_len, self.interest_num, self.dynamic_interest_num)
+
+    def item_rows(self):
+        """What histories are made of: `[item_count, D]`, row 0 zero."""
+        return self.item_table.weight
+
+    def item_vectors(self):
+        """What interests are searched among: `[item_count, D]`, row 0 zero."""
+        return self.item_rows()

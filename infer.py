@@ -15,7 +15,7 @@ from models import MODELS
 from tools import checkpoint, config, progress, runtime
 from tools.dataset import data_files, open_split, read_map, read_sequences
 from tools.errors import exits_with_code_2
-from tools.evaluate import RecommendationTable, evaluate, most_popular, recommend
+from tools.evaluate import RecommendationTable, evaluate, recommend
 from tools.files import atomic_file
 from tools.static import GRAPHS
 
@@ -57,8 +57,9 @@ def infer(settings: config.Config, table: Path | None):
         metrics = graph.create_metrics(settings)
         with recommendation_table(table, settings) as written:
             lists_of_all = recommend(test_data, lambda batch: graph.infer_forward(model, batch), retriever, settings)
-            for batch, lists in lists_of_all:
+            for batch, embedded, lists in lists_of_all:
                 metrics.update(lists.items, batch.target)
+                metrics.update_interests(*embedded)
                 if written:
                     written.write(batch.user, lists)
         rows[f"{settings.hyper_parameters.model} {folder.name}"] = metrics.result()
@@ -67,13 +68,20 @@ def infer(settings: config.Config, table: Path | None):
             "epoch: %s done, %s, epoch time: %.2f s", folder.name, progress.metric_line(metrics.result()), seconds
         )
     if Path(runner.train_data_dir).is_dir():
-        item_count = settings.hyper_parameters.item_count
-        items = read_sequences(data_files(runner.train_data_dir), item_count).items.values
-        rows["MostPop"] = evaluate(test_data, *most_popular(items, item_count), settings)
+        rows["MostPop"] = most_popular(test_data, settings)
     else:
         logging.info("%s: no such folder, so no row for MostPop", runner.train_data_dir)
     logging.info("test, %d users, percent\n%s", metrics.users, progress.metric_table(rows))
     write_metrics(settings, rows)
+
+
+def most_popular(test_data, settings) -> dict[str, float]:
+    """Metrics of the model `most_pop`, fitted here."""
+    item_count, graph = settings.hyper_parameters.item_count, GRAPHS["dynamic"]()
+    model = MODELS["most_pop"](item_count=item_count, maxlen=settings.hyper_parameters.maxlen)
+    model.fit(read_sequences(data_files(settings.runner.train_data_dir), item_count).items)
+    retriever = graph.create_retriever(model)
+    return evaluate(test_data, lambda batch: graph.infer_forward(model, batch), retriever, settings)
 
 
 def write_metrics(settings, rows):

@@ -44,7 +44,10 @@ class Trainer:
     def train(self):
         """Fit the model, by its own `fit` or by gradient, and keep the best."""
         if hasattr(self.model, "fit"):
-            self.model.fit(self.train_data.items)
+            try:
+                self.model.fit(self.train_data.items)
+            except (ImportError, ArithmeticError) as error:  # no library, or no solution
+                raise UserError(error) from None
             self.save(0, 0)
             self.evaluate(0)
         else:

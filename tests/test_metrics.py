@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from reference import GOLDEN, golden
 
-from tools.metrics import Metrics
+from tools.metrics import Metrics, interest_similarity, norm_spread
 from tools.ragged import ragged
 from tools.retrieval import Retriever, merge
 
@@ -121,3 +121,25 @@ def test_catalogue_smaller_than_the_list_ends_early():
     got = Retriever.exact(np.eye(4)).recommend(np.ones((1, 2, 4)), np.ones((1, 2), bool), 6)
     assert sorted(got.items[0].tolist()) == [0, 0, 0, 1, 2, 3]
     assert (got.scores[0][3:] == -np.inf).all()
+
+
+def test_interest_similarity_and_norm_spread_by_hand():
+    """Lengths 2, 1, 5 at angles 0, 0, 90; a dead interest; a user with one."""
+    interests = np.array([[[2, 0], [1, 0], [0, 5], [9, 9]], [[3, 4], [0, 0], [0, 0], [0, 0]]], np.float32)
+    live = np.array([[True, True, True, False], [True, False, False, False]])
+    cosine, spread = interest_similarity(interests, live), norm_spread(interests, live)
+    assert cosine[0] == pytest.approx((1 + 0 + 0) / 3)
+    assert spread[0] == pytest.approx(np.std([2, 1, 5]) / np.mean([2, 1, 5]))
+    assert np.isnan(cosine[1])
+    assert np.isnan(spread[1])
+
+
+def test_interests_are_measured_over_users_who_have_several():
+    metrics = Metrics([1])
+    same, apart = [[1.0, 1.0], [2.0, 2.0]], [[1.0, 0.0], [0.0, 1.0]]
+    metrics.update_interests(np.array([same, apart]), np.array([[True, True], [True, True]]))
+    metrics.update_interests(np.array([same]), np.array([[True, False]]))
+    assert metrics.result()["interest_similarity"] == pytest.approx((1.0 + 0.0) / 2)
+    single = Metrics([1])
+    single.update_interests(np.ones((3, 1, 2)), np.ones((3, 1), bool))
+    assert "interest_similarity" not in single.result()

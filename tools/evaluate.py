@@ -20,32 +20,26 @@ def recommend(batches, embed: Callable, retriever: Retriever, config: Config) ->
         config: read are `runner.top_n, filter_seen` and `hyper_parameters.maxlen`.
 
     Yields:
-        `(batch, Recommendations)` with lists of the largest N.
+        `(batch, (interests, live), Recommendations)` with lists of the largest N.
     """
     runner, maxlen = config.runner, config.hyper_parameters.maxlen
     for batch in batches:
         seen = batch.seen if runner.filter_seen else None
         interests, live = embed(batch)
-        yield batch, retriever.recommend(interests, live, max(runner.top_n), seen=seen, maxlen=maxlen)
+        yield (
+            batch,
+            (interests, live),
+            retriever.recommend(interests, live, max(runner.top_n), seen=seen, maxlen=maxlen),
+        )
 
 
 def evaluate(batches, embed: Callable, retriever: Retriever, config: Config) -> dict[str, float]:
     """Metrics over all users; arguments as in `recommend`."""
     metrics = Metrics(config.runner.top_n)
-    for batch, lists in recommend(batches, embed, retriever, config):
+    for batch, embedded, lists in recommend(batches, embed, retriever, config):
         metrics.update(lists.items, batch.target)
+        metrics.update_interests(*embedded)
     return metrics.result()
-
-
-def most_popular(items, item_count) -> tuple[Callable, Retriever]:
-    """MostPop as `(embed, retriever)`: K = 1, D = 1, an item's vector its count among `items`, a user's vector 1."""
-    count = np.bincount(items, minlength=item_count)[:, None]  # [V, 1]
-
-    def embed(batch):
-        shape = (len(batch.user), 1)
-        return np.ones((*shape, 1), np.float32), np.ones(shape, bool)
-
-    return embed, Retriever.exact(count)
 
 
 class RecommendationTable:

@@ -27,11 +27,36 @@ def ndcg_hits(hits, target_num):
     return np.where(found > 0, hits @ discount / np.cumsum(discount)[np.maximum(found, 1) - 1], 0.0)
 
 
+def interest_similarity(interests, live):
+    """Mean cosine between a user's live interests, `[U, K, D]` and `[U, K]` to `[U]`: 1 is one interest K times.
+
+    NaN for a user with fewer than two.
+    """
+    norm = np.linalg.norm(interests, axis=2, keepdims=True)
+    unit = interests / np.maximum(norm, 1e-12) * live[:, :, None]  # [U, K, D]
+    number, alone = live.sum(axis=1), np.square(unit).sum(axis=(1, 2))
+    pairs = np.where(number > 1, number * (number - 1), np.nan)
+    return (np.square(unit.sum(axis=1)).sum(axis=1) - alone) / pairs  # |sum_i u_i|² = sum_ij u_i · u_j
+
+
+def norm_spread(interests, live):
+    """Standard deviation of the lengths of a user's live interests over their mean: 0 where all are equally long.
+
+    Where it is large under `similarity: dot`, one interest fills the list. NaN for a user with fewer than two.
+    """
+    norm = np.linalg.norm(interests, axis=2)  # [U, K]
+    number = live.sum(axis=1)
+    mean = (norm * live).sum(axis=1) / np.maximum(number, 1)
+    deviation = np.sqrt((np.square(norm - mean[:, None]) * live).sum(axis=1) / np.maximum(number, 1))
+    return np.where(number > 1, deviation / np.maximum(mean, 1e-12), np.nan)
+
+
 def _discount(length):
     return 1.0 / np.log2(np.arange(2, length + 2))
 
 
 METRICS = {"recall": recall, "ndcg": ndcg, "hitrate": hitrate, "ndcg_hits": ndcg_hits}
+INTEREST_METRICS = {"interest_similarity": interest_similarity, "norm_spread": norm_spread}
 
 
 class Metrics:
@@ -45,6 +70,8 @@ class Metrics:
         self.top_n = sorted(set(top_n))
         self.users = 0
         self.sums = {f"{name}@{n}": 0.0 for n in self.top_n for name in METRICS}
+        self.several = 0  # users with two live interests or more
+        self.interest_sums = dict.fromkeys(INTEREST_METRICS, 0.0)
 
     def update(self, items, target):
         """Count a batch: recommended ids `[U, N]`, best first, 0 where a list ends early; targets, a `Ragged` row each.
@@ -59,6 +86,18 @@ class Metrics:
             for name, metric in METRICS.items():
                 self.sums[f"{name}@{n}"] += float(metric(hits[:, :n], target_num[counted]).sum())
 
+    def update_interests(self, interests, live):
+        """Count a batch's interests `[U, K, D]` and live mask `[U, K]`."""
+        several = live.sum(axis=1) > 1
+        self.several += int(several.sum())
+        for name, metric in INTEREST_METRICS.items():
+            self.interest_sums[name] += float(metric(interests[several], live[several]).sum())
+
     def result(self) -> dict[str, float]:
-        """`recall@20` and so on, the mean over users counted so far."""
-        return {name: total / max(self.users, 1) for name, total in self.sums.items()}
+        """`recall@20` and so on, the mean over users counted so far.
+
+        Where users have several interests, also `interest_similarity` and `norm_spread`, over those who have.
+        """
+        means = {name: total / max(self.users, 1) for name, total in self.sums.items()}
+        interests = self.interest_sums if self.several else {}
+        return means | {name: total / self.several for name, total in interests.items()}

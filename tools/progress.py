@@ -9,6 +9,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 SHOWN = ("recall", "ndcg", "hitrate")  # metrics.json has all
+SHAPE = ("interest_similarity", "norm_spread")  # where users have several interests
 
 
 @contextmanager
@@ -69,8 +70,8 @@ class TrainingLog:
 
 
 def metric_line(metrics) -> str:
-    """`recall@50: 0.12345, ndcg@50: …` of the metrics in `SHOWN`."""
-    return ", ".join(f"{name}: {value:.5f}" for name, value in metrics.items() if name.split("@")[0] in SHOWN)
+    """`recall@50: 0.12345, ndcg@50: …` of the metrics in `SHOWN` and `SHAPE`."""
+    return ", ".join(f"{name}: {value:.5f}" for name, value in metrics.items() if name.split("@")[0] in SHOWN + SHAPE)
 
 
 def metric_table(rows) -> str:

@@ -1,7 +1,7 @@
 """From interests to recommended lists: exact inner-product search with Faiss, then one list a user."""
 
 import logging
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,14 +20,47 @@ class Recommendations(NamedTuple):
     interest: np.ndarray  # [U, N] int64: which interest that was
 
 
+class ScoreIndex:
+    """Faiss's interface for a model whose interests are the scores of all items already.
+
+    Args:
+        ntotal: number of items.
+    """
+
+    def __init__(self, *, ntotal):
+        self.ntotal = ntotal
+
+    def search(self, scores, depth) -> tuple[np.ndarray, np.ndarray]:
+        """The best items of each row, as Faiss gives them.
+
+        Args:
+            scores: `[n, ntotal]`; only positive ones are found.
+            depth: how many.
+
+        Returns:
+            `(scores, items)`, `[n, depth]`, best first, ties to the lower id; item -1, score -inf where there is none.
+        """
+        kept = min(depth, self.ntotal)
+        last = -np.partition(-scores, kept - 1, axis=1)[:, kept - 1 : kept]  # [n, 1]
+        above, equal = scores > last, scores == last
+        chosen = above | equal & (np.cumsum(equal, axis=1) <= kept - above.sum(axis=1, keepdims=True))
+        items = np.nonzero(chosen)[1].reshape(-1, kept)
+        found = np.take_along_axis(scores, items, axis=1)
+        order = np.argsort(-found, axis=1, kind="stable")
+        items, found = (np.take_along_axis(one, order, axis=1) for one in (items, found))
+        padding = ((0, 0), (0, depth - kept))
+        items = np.pad(np.where(found > 0, items, -1), padding, constant_values=-1)
+        return np.pad(np.where(found > 0, found, -np.inf), padding, constant_values=-np.inf), items
+
+
 class Retriever:
     """Finds the best items of each interest by inner product.
 
     Args:
-        index: Faiss index of items 1, 2, …: padding is not in it.
+        index: Faiss index of items 1, 2, …: padding is not in it; or a `ScoreIndex`.
     """
 
-    def __init__(self, *, index: faiss.Index):
+    def __init__(self, *, index: Any):
         self.index = index
 
     @classmethod
@@ -37,6 +70,11 @@ class Retriever:
         index = faiss.IndexFlatIP(vectors.shape[1])
         index.add(vectors)
         return cls(index=index)
+
+    @classmethod
+    def of_scores(cls, item_num) -> "Retriever":
+        """Search where each interest `[item_num]` holds the scores of items 1, 2, … itself."""
+        return cls(index=ScoreIndex(ntotal=item_num))
 
     @classmethod
     def load(cls, path) -> "Retriever":

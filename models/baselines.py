@@ -1,0 +1,35 @@
+"""The libraries that `fit` of some models needs, and the matrix they work on."""
+
+import paddle
+
+
+def libraries(model):
+    """The modules `implicit.als`, `scipy.sparse` and `threadpoolctl`.
+
+    Args:
+        model: who asks, for the message.
+
+    Raises:
+        ImportError: where they are missing, with what installs them.
+    """
+    try:
+        import implicit.als
+        import scipy.sparse
+        import threadpoolctl
+    except ImportError:
+        raise ImportError(f"{model} needs an extra; install it with: pip install '.[baselines]'") from None
+    return implicit.als, scipy.sparse, threadpoolctl
+
+
+def user_items(sparse, values, offsets, item_count, entry):
+    """A row a user with the same entry at each of the user's items: a CSR matrix `[U, item_count]`.
+
+    Args:
+        sparse: `scipy.sparse`.
+        values, offsets: the users' items, one user after the other, `[E]` and `[U + 1]`; copied, since the arrays of a
+            split are read-only and the libraries sort in place.
+        item_count: number of columns.
+        entry: the number.
+    """
+    entries = paddle.full([len(values)], float(entry)).numpy()
+    return sparse.csr_matrix((entries, values, offsets), shape=(len(offsets) - 1, item_count), copy=True)

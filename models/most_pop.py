@@ -1,0 +1,29 @@
+"""MostPop: everybody is recommended the items that most people took."""
+
+import paddle
+from paddle import nn
+
+from models.recommender import Recommender
+
+
+class MostPop(Recommender):
+    """Popularity as vectors of size 1: an item's is its count among the training users' items, a user's is 1.
+
+    K = 1 and D = 1; all histories, empty ones too, have the same interest and so the same list. No option but those of
+    every model: `item_count, maxlen`, see `Recommender`.
+    """
+
+    def __init__(self, *, item_count, maxlen):
+        super().__init__(item_count=item_count, maxlen=maxlen)
+        zero = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0), trainable=False)
+        self.item_table = nn.Embedding(item_count, 1, padding_idx=0, weight_attr=zero)
+
+    def fit(self, items):
+        """Count `items.values`, the training users' items."""
+        count = paddle.bincount(paddle.to_tensor(items.values), minlength=self.item_count)  # [V + 1]
+        self.item_table.weight.set_value(count.unsqueeze(1).astype("float32"))
+
+    def route_rows(self, hist_eb, seq_len, context_eb=None):
+        """Ones `[B, 1, 1]`, and the coupling `[B, 1, T]`: zeros, since no item of the history made them."""
+        coupling = paddle.zeros_like(hist_eb).transpose([0, 2, 1])  # [B, 1, T]
+        return paddle.ones_like(coupling[:, :, :1]), coupling

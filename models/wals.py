@@ -1,0 +1,110 @@
+"""WALS: weighted matrix factorisation of implicit feedback (Hu, Koren and Volinsky, ICDM 2008)."""
+
+import paddle
+from paddle import nn
+
+from models.baselines import libraries, user_items
+from models.functional import length_mask
+from models.recommender import Recommender
+
+
+class WALS(Recommender):
+    """One vector a user, fitted by alternating least squares with the package implicit.
+
+    The cost is eq. 3 of the paper, with confidence `1 + alpha` of what a user took and 1 of all else. Vectors of
+    training users are not kept: everybody, whether in training or not, gets that of the history, by the paper's user
+    step, eq. 4, with item vectors Y fixed: `v = (YᵀY + alpha Σ_i y_i y_iᵀ + reg I)^-1 (1 + alpha) Σ_i y_i`. An item
+    that stands several times counts as often.
+
+    Args:
+        item_count, maxlen: see `Recommender`.
+        embedding_dim: D.
+        als_regularization: reg, weight of the squared lengths of vectors.
+        als_alpha: alpha.
+        als_iterations: rounds; each updates all users, then all items.
+    """
+
+    has_onnx = False  # paddle2onnx ends the process on a system of equations
+
+    def __init__(
+        self, *, item_count, maxlen, embedding_dim, als_regularization=0.01, als_alpha=40.0, als_iterations=15
+    ):
+        super().__init__(item_count=item_count, maxlen=maxlen)
+        self.regularization, self.alpha, self.iterations = als_regularization, als_alpha, als_iterations
+        zero = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0), trainable=False)
+        self.item_table = nn.Embedding(item_count, embedding_dim, padding_idx=0, weight_attr=zero)
+        self.register_buffer("inverse", paddle.eye(embedding_dim))  # (YᵀY + reg I)^-1
+
+    def fit(self, items):
+        """Factorise; the first vectors are drawn from Paddle's generator.
+
+        Args:
+            items: the training users' items.
+
+        Raises:
+            ImportError: without the extra `baselines`.
+            ArithmeticError: where `als_regularization` is too small for a solution.
+        """
+        self.sweep(libraries("wals"), items.values, items.offsets, self.iterations)
+
+    def sweep(self, modules, values, offsets, iterations, item_vectors=None):
+        """Rounds of alternating least squares.
+
+        Args:
+            modules: what `libraries` gives.
+            values, offsets: the users' items, one user after the other, `[E]` and `[U + 1]`.
+            iterations: rounds.
+            item_vectors: `[item_count, D]` to start from; None: drawn.
+        """
+        als, sparse, threads = modules
+        # The library's confidence of what is there is the value itself, not 1 + alpha times it.
+        taken = user_items(sparse, values, offsets, self.item_count, 1.0 + self.alpha)
+        with threads.threadpool_limits(1, "blas"):  # the library has threads of its own
+            model = als.AlternatingLeastSquares(
+                factors=self.item_table.weight.shape[1],
+                regularization=self.regularization,
+                iterations=iterations,
+                use_cg=False,  # exact, as the user step here is
+                use_gpu=False,
+                random_state=paddle.randint(0, 2**31 - 1, [1]).item(),
+            )
+            model.item_factors = item_vectors
+            try:
+                model.fit(taken, show_progress=False)
+            except ValueError:
+                raise ArithmeticError(
+                    f"als_regularization {self.regularization} leaves a system of equations without solution; raise it"
+                ) from None
+        self.set_items(paddle.to_tensor(model.item_factors))
+
+    def set_items(self, vectors):
+        """Take item vectors `[item_count, D]`; row 0, padding's, must be zero."""
+        self.item_table.weight.set_value(vectors)
+        exact = vectors.astype("float64")
+        gram = exact.T @ exact + self.regularization * paddle.eye(vectors.shape[1], dtype="float64")
+        self.inverse.set_value(paddle.linalg.inv(gram).astype("float32"))
+
+    def user_step(self, hist_eb, coupling):
+        """The closed form above for each interest, from the items that are coupled to it.
+
+        With E the rows and G = YᵀY + reg I it is, by the push-through identity, `(1 + alpha) G⁻¹Eᵀ w` where
+        `(I + alpha E G⁻¹ Eᵀ) w = 1`: a system of size T, well-conditioned since no entry of `E G⁻¹ Eᵀ`
+        is above 1, and one for all interests.
+
+        Args:
+            hist_eb: `[B, T, D]`.
+            coupling: `[B, K, T]` of 0 and 1; an item belongs to at most one interest.
+
+        Returns:
+            `[B, K, D]`; an interest without items is zero.
+        """
+        smooth = paddle.matmul(hist_eb, self.inverse)  # [B, T, D]
+        together = paddle.matmul(coupling, coupling, transpose_x=True)  # [B, T, T], 1 for items of one interest
+        system = paddle.eye(hist_eb.shape[1]) + self.alpha * together * paddle.matmul(smooth, hist_eb, transpose_y=True)
+        weight = paddle.linalg.solve(system, paddle.ones_like(hist_eb[:, :, :1]))  # [B, T, 1]
+        return (1.0 + self.alpha) * paddle.matmul(coupling * weight.transpose([0, 2, 1]), smooth)
+
+    def route_rows(self, hist_eb, seq_len, context_eb=None):
+        """Interests `[B, 1, D]` of rows `[B, T, D]`, and the mask over the length, `[B, 1, T]`."""
+        mask = length_mask(seq_len, hist_eb.shape[1]).unsqueeze(1)  # [B, 1, T]
+        return self.user_step(hist_eb, mask), mask / paddle.clip(mask.sum(axis=2, keepdim=True), min=1.0)

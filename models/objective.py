@@ -94,7 +94,8 @@ class HardNegativeSoftmax(SampledSoftmax):
     """Interest-aware hard negatives: those that score high count more (REMI section 4.1).
 
     `-log(exp(s+) / (exp(s+) + sum_j w_j exp(s_j)))`, `w_j = exp(beta s_j) / mean_j exp(beta s_j)`, the mean over the
-    row's negatives; gradient flows through the weight. No log-Q correction is applied.
+    row's negatives; gradient flows through the weight. No log-Q correction is applied, so draw `uniform`: any other
+    distribution pushes an item down by how often it is drawn, beside its score.
 
     Args:
         beta: how much more; 0 leaves the softmax over target and negatives.
@@ -109,20 +110,21 @@ class HardNegativeSoftmax(SampledSoftmax):
         """Loss of each row, `[B]`; arguments as in `SampledSoftmax.forward`."""
         user = user / self.temperature
         positive = paddle.sum(user * target_eb, axis=1)
+        same = (target_item.unsqueeze(1) == candidate_item).astype(user.dtype)
+        allowed = paddle.clip((1.0 - same).sum(axis=1), min=1.0)  # [B]
         # Not -inf, whose multiples would be NaN in a row without any negative.
-        bias = _mask(target_item, candidate_item, -1e30, paddle.zeros([1]))  # [B, n]
-        score = paddle.addmm(bias, user, candidate_eb.t())
-        allowed = paddle.clip((bias == 0.0).astype(score.dtype).sum(axis=1), min=1.0)  # [B]
-        weighted = paddle.logsumexp((1.0 + self.beta) * score, axis=1)
-        negative = weighted - paddle.logsumexp(self.beta * score, axis=1) + paddle.log(allowed)
+        score = paddle.addmm(-1e30 * same, user, candidate_eb.t())  # [B, n]
+        # Both sums by hand, at least 1 after the shift: Paddle's logsumexp costs ten exponentials on a CPU.
+        top = score.detach().max(axis=1, keepdim=True)
+        boost = paddle.exp(score - top)
+        weight = boost if self.beta == 1.0 else paddle.exp(self.beta * (score - top))
+        negative = paddle.log((weight * boost).sum(axis=1) * allowed / weight.sum(axis=1)) + top.squeeze(1)
         return nn.functional.softplus(negative - positive)
 
 
 def _mask(target_item, candidate_item, never, otherwise):
-    """`[B, n]`: `never` where a candidate is the row's target or padding, `otherwise` elsewhere."""
-    never = paddle.full([1], never)
-    same = target_item.unsqueeze(1) == candidate_item
-    return paddle.where(same, never, paddle.where(candidate_item == 0, never, otherwise))
+    """`[B, n]`: `never` where a candidate is the row's target, `otherwise` elsewhere."""
+    return paddle.where(target_item.unsqueeze(1) == candidate_item, paddle.full([1], never), otherwise)
 
 
 def create_objective(*, negatives, item_num, neg_samples, log_q, temperature, unigram_alpha=1.0, hard_negative_beta=0):

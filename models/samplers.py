@@ -68,11 +68,14 @@ class Unigram(Sampler):
         self.alpha = alpha
         for name in ("log_q", "cumulative"):
             self.register_buffer(name, paddle.zeros([item_num + 1], "float64"), persistable=False)
-        self.count_items(paddle.ones([item_num + 1]))
+        self._follow(paddle.ones([item_num + 1], "float64"))
 
     def count_items(self, count):
-        """Learn how often each item stands in the training data, `[V + 1]`; padding is left out."""
-        log_weight = self.alpha * paddle.log(paddle.clip(paddle.to_tensor(count).astype("float64")[1:], min=1.0))
+        """Learn how often each item stands in the training data, an array `[V + 1]`; padding is left out."""
+        self._follow(paddle.to_tensor(count, "float64"))
+
+    def _follow(self, count):
+        log_weight = self.alpha * paddle.log(paddle.clip(count[1:], min=1.0))
         log_q = log_weight - paddle.logsumexp(log_weight)  # [V]
         self.log_q.set_value(paddle.concat([paddle.zeros([1], "float64"), log_q]))
         self.cumulative.set_value(paddle.concat([paddle.zeros([1], "float64"), paddle.cumsum(paddle.exp(log_q))]))
@@ -94,8 +97,9 @@ class InBatch(Unigram):
         super().__init__(item_num=item_num, alpha=1.0)
 
     def draw(self, count, target_item):
-        """`[B·M]`: the targets, whatever `count`; 0 where one is missing."""
-        return target_item.flatten()
+        """The targets, whatever `count`, without missing ones: up to `[B·M]`."""
+        target_item = target_item.flatten()
+        return target_item[target_item > 0]
 
 
 class AllItems(Uniform):

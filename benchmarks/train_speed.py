@@ -1,11 +1,13 @@
 """Training speed: the trainer's real loop, reader included, as one JSON line.
 
 Example: python -m benchmarks.train_speed --model mind --item_count 368000 --batch 128 --negatives 1280
+Every model that is trained by gradient, a line each: python -m benchmarks.train_speed --model all
 
-Ratios stand beside the samples a second, measured in the same run. `times_dense`: how many times faster than the
-same step with a dense table and plain Adam, which is what PaddleRec's MIND does. `times_gemm`: how many times slower
-than the three products of the sampled logits alone. `times_dynamic`: with `--graph static`, how many times slower than
-the dynamic graph. Ids are uniform over 1…V, all T positions are filled.
+Ratios stand beside the samples a second, measured in the same run. `times_mind`: how many times slower than `mind` in
+the same graph. `times_dense`: how many times faster than the same step with a dense table and plain Adam, which is what
+PaddleRec's MIND does. `times_gemm`: how many times slower than the three products of the sampled logits alone.
+`times_dynamic`: with `--graph static`, how many times slower than the dynamic graph. Models are at their defaults, ids
+are uniform over 1…V, all T positions are filled.
 """
 
 import argparse
@@ -31,13 +33,14 @@ from tools.schema import HyperParameters, Runner
 from tools.static import GRAPHS
 from trainer import Trainer
 
+GRADIENT_MODELS = [name for name, model in MODELS.items() if hasattr(model, "loss")]
 MAXLEN, POSITIONS, RUNS = 20, 20, 3  # POSITIONS: eligible positions a user
 
 
 def main(argv=None):
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=MODELS, default="mind")
+    parser.add_argument("--model", choices=[*GRADIENT_MODELS, "all"], nargs="+", default=["mind"])
     parser.add_argument("--graph", choices=GRAPHS, default="dynamic")
     parser.add_argument("--item_count", type=positive, default=368_000, help="rows of the item table")
     parser.add_argument("--batch", type=positive, default=128)
@@ -48,16 +51,20 @@ def main(argv=None):
     with tempfile.TemporaryDirectory() as folder:
         settings = write_data(Path(folder), args)
         runtime.prepare(use_gpu=False, seed=settings.runner.seed)
-        seconds = measure(settings)
+        for model in GRADIENT_MODELS if "all" in args.model else args.model:
+            print(json.dumps(row(model, measure(settings, model, args.graph), args)), flush=True)
+
+
+def row(model, seconds, args):
+    """The line of one model."""
     step = seconds["step"]
-    row = {
-        "model": args.model, "graph": args.graph, "item_count": args.item_count, "batch": args.batch,
+    return {
+        "model": model, "graph": args.graph, "item_count": args.item_count, "batch": args.batch,
         "negatives": args.negatives, "samples_per_s": round(args.batch / step), "ms_per_step": round(1e3 * step, 2),
-        "times_dense": round(seconds["dense"] / step, 1), "times_gemm": round(step / seconds["gemm"], 1),
-        "times_dynamic": round(step / seconds["dynamic"], 2), "steps": args.steps,
-        "seed": settings.runner.seed, "paddle": paddle.__version__, "date": date.today().isoformat(),
+        "times_mind": round(step / seconds["mind"], 2), "times_dense": round(seconds["dense"] / step, 1),
+        "times_gemm": round(step / seconds["gemm"], 1), "times_dynamic": round(step / seconds["dynamic"], 2),
+        "steps": args.steps, "seed": Runner.seed, "paddle": paddle.__version__, "date": date.today().isoformat(),
     }  # fmt: skip
-    print(json.dumps(row))
 
 
 def write_data(folder, args) -> Config:
@@ -68,31 +75,33 @@ def write_data(folder, args) -> Config:
     times = np.tile(np.arange(MAXLEN + POSITIONS), users)
     entry = write_split(folder / "train", np.arange(users), items, times)
     (folder / "meta.yaml").write_text(yaml.safe_dump({"splits": {"train": entry}}))
-    runner = Runner(graph=args.graph, train_batch_size=args.batch, print_interval=10**9)
+    runner = Runner(train_batch_size=args.batch, print_interval=10**9)
     runner = replace(runner, train_data_dir=str(folder / "train"), valid_data_dir=str(folder / "train"))
-    hyper = HyperParameters(model=args.model, item_count=args.item_count, neg_samples=args.negatives)
+    hyper = HyperParameters(item_count=args.item_count, neg_samples=args.negatives)
     return Config(runner, replace(hyper, maxlen=MAXLEN, min_history=MAXLEN))
 
 
-def measure(settings) -> dict[str, float]:
-    """Seconds a step: of the graph that is asked for, of the dynamic one, of a dense table, of the bare products."""
-    trainers = {graph: open_trainer(settings, graph) for graph in {settings.runner.graph, "dynamic"}}
-    runs: dict[str, list[float]] = {graph: [] for graph in trainers}
+def measure(settings, model, graph) -> dict[str, float]:
+    """Seconds a step: of the model, in the dynamic graph, of `mind`, of a dense table, of the bare products."""
+    kinds = dict.fromkeys([(model, graph), (model, "dynamic"), ("mind", graph)])
+    trainers = {kind: open_trainer(settings, *kind) for kind in kinds}
+    runs: dict[tuple, list[float]] = {kind: [] for kind in kinds}
     for epoch in range(RUNS):
-        for graph, trainer in trainers.items():  # in turn, since the machine's speed drifts
+        for kind, trainer in trainers.items():  # in turn, since the machine's speed drifts
             start = time.perf_counter()
             trainer.train_epoch(epoch)
-            runs[graph].append((time.perf_counter() - start) / trainer.train_data.batches)
-    median = {graph: statistics.median(seconds) for graph, seconds in runs.items()}
-    dense = dense_seconds(trainers["dynamic"])
-    return {"step": median[settings.runner.graph], "dynamic": median["dynamic"], "dense": dense} | gemm_seconds(
-        settings
-    )
+            runs[kind].append((time.perf_counter() - start) / trainer.train_data.batches)
+    median = {kind: statistics.median(seconds) for kind, seconds in runs.items()}
+    return {
+        "step": median[model, graph], "dynamic": median[model, "dynamic"], "mind": median["mind", graph],
+        "dense": dense_seconds(trainers[model, "dynamic"]), "gemm": gemm_seconds(settings),
+    }  # fmt: skip
 
 
-def open_trainer(settings, graph):
-    """A trainer in a graph of its own, warm."""
-    trainer = Trainer(replace(settings, runner=replace(settings.runner, graph=graph)))
+def open_trainer(settings, model, graph):
+    """A trainer of its own, warm."""
+    hyper, runner = replace(settings.hyper_parameters, model=model), replace(settings.runner, graph=graph)
+    trainer = Trainer(Config(runner, hyper))
     run_steps(trainer, 10)
     return trainer
 
@@ -126,7 +135,7 @@ def gemm_seconds(settings):
         paddle.matmul(logits, candidate)
         paddle.matmul(logits, user, transpose_x=True)
         seconds.append(time.perf_counter() - start)
-    return {"gemm": statistics.median(seconds)}
+    return statistics.median(seconds)
 
 
 if __name__ == "__main__":

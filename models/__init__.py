@@ -3,14 +3,32 @@
 from models.capsule import CapsuleNetwork
 from models.comirec_dr import ComiRecDR
 from models.comirec_sa import ComiRecSA
+from models.gru4rec import GRU4Rec
+from models.item_knn import ItemKNN
+from models.maxmf import MaxMF
 from models.mind import MIND
+from models.most_pop import MostPop
+from models.re4 import Re4
+from models.remi import REMI
 from models.shared_capsule import SharedCapsule
+from models.two_tower import TwoTower
+from models.wals import WALS
+from models.youtube_dnn import YouTubeDNN
 
 MODELS = {
     "mind": MIND,
     "shared_capsule": SharedCapsule,
     "comirec_dr": ComiRecDR,
     "comirec_sa": ComiRecSA,
+    "re4": Re4,
+    "remi": REMI,
+    "youtube_dnn": YouTubeDNN,
+    "gru4rec": GRU4Rec,
+    "two_tower": TwoTower,
+    "most_pop": MostPop,
+    "item_knn": ItemKNN,
+    "wals": WALS,
+    "maxmf": MaxMF,
 }
 
 __all__ = ["MODELS", "CapsuleNetwork"]

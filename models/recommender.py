@@ -11,7 +11,9 @@ class Recommender(nn.Layer):
     A model learns in one of two ways: a gradient model has a `loss` and the trainer fits it; any other brings
     `fit(items)`, where `items.values` and `items.offsets` hold the training users' items one user after the other.
 
-    A model has `item_table`, a layer from ids to rows, and `route_rows`.
+    A model has `item_table`, a layer from ids to rows, and `route_rows`; or it sets `gives_scores` and has `route`
+    alone, and its one interest holds the scores of items 1…V, `[B, 1, item_count - 1]`. It has no item vectors then,
+    so that it can be measured but not exported.
 
     Args:
         item_count: rows of the item table, padding row 0 included.
@@ -20,6 +22,8 @@ class Recommender(nn.Layer):
 
     interest_num = 1  # K
     dynamic_interest_num = False  # whether K'_u follows the length of the history
+    gives_scores = False  # whether interests are the scores of items 1…V themselves, with no vectors to search
+    has_onnx = True  # whether paddle2onnx knows all its operators
     context_size = 0  # P, of what is known of a user beside the history
 
     def __init__(self, *, item_count, maxlen):

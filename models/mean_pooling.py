@@ -1,0 +1,18 @@
+"""One interest by averaging the history."""
+
+import paddle
+from paddle import nn
+
+
+class MeanPooling(nn.Layer):
+    """`v = (1/|I_u|) sum_i e_i` over the real behaviours; zero for an empty history (YouTube DNN section 3.2)."""
+
+    def forward(self, item_eb, mask):
+        """`[B, T, D]` and mask `[B, T]` to the interest `[B, 1, D]`."""
+        return self.route(item_eb, mask)[0]
+
+    def route(self, item_eb, mask):
+        """The interest `[B, 1, D]` and each behaviour's share in it `[B, 1, T]`, 0 at padding."""
+        length = paddle.clip(mask.sum(axis=1, keepdim=True), min=1.0)  # [B, 1]
+        coupling = (mask / length).unsqueeze(1)  # [B, 1, T]
+        return paddle.matmul(coupling, item_eb), coupling

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from paddle.io import IterableDataset, get_worker_info
 
+from tools.context import Context
 from tools.dataset import read_evaluation, read_sequences
 from tools.errors import UserError
-from tools.features import user_features
 from tools.ragged import Ragged, cut_histories
 
 logger = logging.getLogger(__name__)
@@ -20,13 +20,14 @@ class RecDataset(IterableDataset):
     values `[E]` and the number of values in each slot `[B·F]`.
 
     A sample is a user, a position k of at least `min_history` (from 0), the `maxlen` items before it and the M items
-    from there on, 0 where there are fewer. Samples are drawn with replacement; batch s of epoch e depends on (seed, e, s) alone, so neither the number
-    of reader processes nor an interruption changes the order. An epoch is ceil(eligible positions / batch) batches.
+    from there on, 0 where there are fewer. Samples are drawn with replacement; batch s of epoch e depends on
+    (seed, e, s) alone, so neither the number of reader processes nor an interruption changes the order. An epoch is
+    ceil(eligible positions / batch) batches.
 
     Args:
         file_list: text files of the split.
         config: the configuration; read are `runner.seed`, `runner.train_batch_size` and `hyper_parameters.item_count,
-            maxlen, min_history, train_sampling, targets, user_features`.
+            maxlen, min_history, train_sampling, targets, user_features, query`.
 
     Raises:
         UserError: for bad data, see `tools.dataset`, or where no user has an eligible position.
@@ -38,7 +39,8 @@ class RecDataset(IterableDataset):
         self.maxlen, self.min_history, self.targets = hyper.maxlen, hyper.min_history, hyper.targets
         self.batch_size, self.seed, self.epoch = config.runner.train_batch_size, config.runner.seed, 0
         self.user, self.items = read_sequences(file_list, hyper.item_count)
-        self.item_count, self.features = hyper.item_count, open_features(file_list, config)
+        self.item_count = hyper.item_count
+        self.context = Context(folder=Path(file_list[0]).parent, config=config, events=len(self.items.values))
         eligible = np.maximum(self.items.lengths - self.min_history, 0)  # positions of each user
         self.users = np.flatnonzero(eligible)
         self.first_position = np.concatenate([[0], np.cumsum(eligible[self.users])])  # [users + 1]
@@ -78,10 +80,11 @@ class RecDataset(IterableDataset):
         """Batch number `step` of the epoch."""
         user, k = self.draw(np.random.default_rng((self.seed, self.epoch, step)))  # [B], [B]
         hist_item, seq_len = cut_histories(self.items, user, k, self.maxlen)
-        index = (self.items.offsets[user] + k)[:, None] + np.arange(self.targets)  # [B, M]
+        event = self.items.offsets[user] + k
+        index = event[:, None] + np.arange(self.targets)  # [B, M]
         target_item = self.items.values.take(index, mode="clip").astype(np.int64)
         target_item[index >= self.items.offsets[user + 1][:, None]] = 0
-        return [hist_item, target_item, seq_len, *context_of(self.features, self.user[user])]
+        return [hist_item, target_item, seq_len, *self.context.of(self.user[user], event)]
 
     def _draw_users(self, rng):
         user = self.users[rng.integers(len(self.users), size=self.batch_size)]
@@ -111,7 +114,7 @@ class InferDataset:
     Args:
         file_list: text files of the split, `uid,item,time` or PaddleRec's evaluation format.
         config: the configuration; read are `runner.infer_batch_size` and `hyper_parameters.item_count, maxlen,
-            user_features`.
+            user_features, query`.
 
     Raises:
         UserError: for bad data, see `tools.dataset`, or where no user can be evaluated.
@@ -122,7 +125,7 @@ class InferDataset:
         self.data, short = read_evaluation(file_list, config.hyper_parameters.item_count)
         if not len(self.data.users):
             raise UserError(f"{file_list[0]}: no user has both a history and a target; nothing to evaluate")
-        self.features = open_features(file_list, config)
+        self.context, self.event = open_context(file_list, config, self.data)
         logger.info("%s: %d users; %d without history or target left out", file_list[0], len(self.data.users), short)
 
     def __iter__(self):
@@ -131,17 +134,14 @@ class InferDataset:
             seen, target = self.data.history.take(rows), self.data.target.take(rows)
             hist_item, seq_len = cut_histories(seen, np.arange(len(rows)), seen.lengths, self.maxlen)
             user = self.data.users[rows]
-            yield InferBatch(user, hist_item, seq_len, seen, target, context_of(self.features, user))
+            yield InferBatch(user, hist_item, seq_len, seen, target, self.context.of(user, self.event[rows]))
 
 
-def open_features(file_list, config):
-    """The user features of the data set that a split's files belong to, or None."""
-    return user_features(config, Path(file_list[0]).parent.parent)
-
-
-def context_of(features, user) -> tuple:
-    """What a batch holds of its users' features; a user whom the data set doesn't know has none."""
-    if features is None:
-        return ()
-    known = np.where((user >= 0) & (user < features.row_num), user, features.row_num)
-    return features.of(known)
+def open_context(file_list, config, data):
+    """The context of a split that is evaluated, and for each of its users the event of the first target, `[U]`."""
+    folder = Path(file_list[0]).parent
+    if not config.hyper_parameters.query:
+        return Context(folder=folder, config=config, events=0), np.zeros_like(data.users)  # nothing hangs on events
+    users, items = read_sequences(file_list, config.hyper_parameters.item_count)
+    first = items.offsets[:-1][np.isin(users, data.users)]
+    return Context(folder=folder, config=config, events=len(items.values)), first + data.history.lengths

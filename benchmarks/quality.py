@@ -18,8 +18,8 @@ import paddle
 import infer
 import trainer
 from models import MODELS
-from tools.config import load_config, positive
-from tools.progress import SHOWN, metric_table
+from tools.config import Config, load_config, positive
+from tools.progress import SHAPE, SHOWN, metric_table
 
 RESULTS = Path(__file__).parent / "results.jsonl"
 LOCAL = ("_dir", "_path")  # keys that say where files are: the same run on another machine has others
@@ -54,9 +54,10 @@ def run_once(path, seed, results) -> dict:
         f"runner.model_save_path=output/quality/{path.parent.name or 'default'}-{path.stem}-{seed}",
     ]
     settings = load_config(path, overrides, MODELS)
-    resolved = {key: value for key, value in settings.flat().items() if not key.endswith(LOCAL)}
+    resolved = portable(settings)
     for row in read_rows(results):
-        if row["resolved"] == json.loads(json.dumps(resolved)):
+        # A key that the schema did not have at the time stood at what is now its default.
+        if {**portable(Config()), **row["resolved"]} == resolved:
             return row
     started = time.perf_counter()
     trainer.main(["-m", str(path), "-o", *overrides])
@@ -77,6 +78,12 @@ def run_once(path, seed, results) -> dict:
     return row
 
 
+def portable(settings) -> dict:
+    """A resolved configuration as JSON gives it back, without what says where files are."""
+    flat = {key: value for key, value in settings.flat().items() if not key.endswith(LOCAL)}
+    return json.loads(json.dumps(flat))
+
+
 def label(path, settings) -> str:
     """How a configuration is called in the table: its file, or its model where the file is the default one."""
     return settings.hyper_parameters.model if path.stem == "config" else path.stem
@@ -84,7 +91,7 @@ def label(path, settings) -> str:
 
 def shown(metrics):
     """The metrics of the tables, rounded to what a user more or less can tell."""
-    return {name: round(value, 6) for name, value in metrics.items() if name.split("@")[0] in SHOWN}
+    return {name: round(value, 6) for name, value in metrics.items() if name.split("@")[0] in SHOWN + SHAPE}
 
 
 def read_rows(results) -> list[dict]:

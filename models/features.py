@@ -19,14 +19,18 @@ class FeatureTable(nn.Layer):
         super().__init__()
         self.feature_num, self.embedding_dim = features.feature_num, embedding_dim
         first = nn.initializer.Normal(std=embedding_dim**-0.5)
-        self.table = nn.Embedding(features.token_num, embedding_dim, sparse=True, weight_attr=first)
+        rows = max(features.token_num, 1)  # a feature may stand in a data set without any value
+        self.table = nn.Embedding(rows, embedding_dim, sparse=True, weight_attr=first)
 
     def forward(self, token, count):
-        """Values `[E]` and their number in each slot `[R·F]` to means `[R, F, D]`, zero where a slot is empty."""
+        """Values `[E]` and their number in each slot `[R·F]` to means `[R, F, D]`, zero where a slot is empty.
+
+        Where all are empty, `token` is not looked at.
+        """
         slots = len(count)
         total = paddle.zeros([slots, self.embedding_dim])
-        if len(token):
-            slot = paddle.repeat_interleave(paddle.arange(slots), count)  # [E]
+        slot = paddle.repeat_interleave(paddle.arange(slots), count)  # [E]
+        if len(slot):
             total = paddle.scatter(total, slot, self.table(token), overwrite=False)
         mean = total / paddle.clip(count, min=1).astype(total.dtype).unsqueeze(1)
         return mean.reshape([-1, self.feature_num, self.embedding_dim])
@@ -50,8 +54,8 @@ class ItemTable(nn.Embedding):
     def __init__(self, *, item_count, embedding_dim, sparse, init_std, features=None):
         first = nn.initializer.Normal(std=init_std)
         super().__init__(item_count, embedding_dim, padding_idx=0, sparse=sparse, weight_attr=first)
-        self.features = None
-        if features is not None:
+        self.feature_num = 0 if features is None else features.feature_num
+        if self.feature_num:
             self.features = FeatureTable(features=features, embedding_dim=embedding_dim)
             values, offsets = (paddle.to_tensor(one, "int64") for one in features.tokens)
             self.register_buffer("token", values, persistable=False)  # [E]
@@ -60,26 +64,26 @@ class ItemTable(nn.Embedding):
     def forward(self, item):
         """Ids of any shape to rows `[..., D]`."""
         row = super().forward(item)
-        if self.features is None:
+        if not self.feature_num:
             return row
         side, present = self.side(item.flatten())
         return (row + side.reshape(row.shape)) / (1.0 + present.reshape([*item.shape, 1]))
 
     def side(self, item):
         """Sum over features of their rows `[N, D]`, and how many features each item has `[N]`, for ids `[N]`."""
-        slot = (item.unsqueeze(1) * self.features.feature_num + paddle.arange(self.features.feature_num)).flatten()
+        slot = (item.unsqueeze(1) * self.feature_num + paddle.arange(self.feature_num)).flatten()
         start = paddle.gather(self.offsets, slot)
         count = paddle.gather(self.offsets, slot + 1) - start  # [N·F]
         before = paddle.cumsum(count) - count
         shift = paddle.repeat_interleave(start - before, count)
         token = paddle.gather(self.token, paddle.arange(len(shift)) + shift) if len(shift) else shift
         mean = self.features(token, count)  # [N, F, D]
-        present = (count > 0).astype(mean.dtype).reshape([-1, self.features.feature_num])
+        present = (count > 0).astype(mean.dtype).reshape([-1, self.feature_num])
         return mean.sum(axis=1), present.sum(axis=1)
 
     def rows(self, chunk=65536):
         """All rows, `[item_count, D]`."""
-        if self.features is None:
+        if not self.feature_num:
             return self.weight
         starts = range(0, len(self.weight), chunk)
         return paddle.concat([self(paddle.arange(one, min(one + chunk, len(self.weight)))) for one in starts])

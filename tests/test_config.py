@@ -7,7 +7,7 @@ import pytest
 import infer
 import trainer
 from models import MODELS
-from tools.config import Config, add_arguments, load_config
+from tools.config import Config, add_arguments, constructor_options, load_config
 from tools.errors import UserError
 from tools.schema import HyperParameters, Optimizer, Runner
 
@@ -49,6 +49,14 @@ def test_our_own_configurations_load(path):
     config = load_config(path, models=MODELS)
     assert config.hyper_parameters.item_count
     assert Path(config.runner.train_data_dir).resolve().parents[1] == REPO / "data"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_has_a_recipe_of_a_few_lines(name):
+    path = REPO / f"benchmarks/configs/amazon-beauty/{name}.yaml"
+    assert load_config(path, models=MODELS).hyper_parameters.model == name
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip() and line[0] != "#"]
+    assert len(lines) < 30
 
 
 @pytest.mark.parametrize("owner", [Runner, Optimizer, HyperParameters])
@@ -228,13 +236,27 @@ def test_data_is_relative_to_the_yaml_and_results_to_the_working_folder(yaml_fil
         ("comirec_sa", "relu_layer=true"),
         ("comirec_dr", "routing_logits=fixed"),
         ("shared_capsule", "routing_logits_std=0.5"),
+        ("youtube_dnn", "interest_num=2"),
+        ("gru4rec", "pow_p=1"),
+        ("gru4rec", "interest_spread_weight=0.1"),
+        ("mind", "routing_regularization=1"),
+        ("remi", "re4_negatives=1"),
+        ("mind", "interests=mind"),
+        ("item_knn", "embedding_dim=8"),
+        ("wals", "interest_num=2"),
+        ("maxmf", "negatives=full"),
+        ("most_pop", "optimizer.learning_rate=1"),
+        ("wals", "targets=2"),
+        ("item_knn", "item_features=[brand]"),
     ],
 )
 def test_an_option_of_another_model_is_refused(errors, yaml_file, model, option):
     name = option.split("=")[0]
     said = errors(f"hyper_parameters:\n  model: {model}\n  item_count: 9\n", HYPER + option, models=MODELS)
     assert said == [f"-o {HYPER}{option}: {HYPER}{name}: does not apply to the model {model}; remove it"]
-    assert load_config(yaml_file(), [HYPER + option, HYPER + "item_count=9"], MODELS)  # MIND has them all
+    known = ("optimizer", "targets")  # every gradient model has them
+    other = next(one for one in MODELS if name in constructor_options(MODELS[one]) or name.startswith(known))
+    assert load_config(yaml_file(), [HYPER + option, HYPER + "item_count=9", f"{HYPER}model={other}"], MODELS)
 
 
 def test_a_checkpoint_s_configuration_serves_as_one(yaml_file, tmp_path):

@@ -11,6 +11,8 @@ import numpy as np
 import paddle
 import pytest
 import yaml
+from registry import training_items
+from test_features import write_features
 
 import infer
 from models import MODELS
@@ -23,10 +25,20 @@ from tools.retrieval import Retriever
 ROOT = Path(__file__).parents[1]
 V, D, T = 61, 8, 6  # rows of the table, size, longest history
 FOLDER = {"user_tower.json", "user_tower.pdiparams", "item_vectors.npy", "index.faiss", "config.yaml"}
-OPTIONS = [{}, {"dynamic_interest_num": True}, {"similarity": "cosine"}, {"squash_power": 0.5, "relu_layer": True}]
-CASES = [  # every model with what changes its tower's operators
-    (name, options) for name in MODELS for options in OPTIONS if options.keys() <= constructor_options(MODELS[name])
+OPTIONS: list[dict] = [
+    {},
+    {"dynamic_interest_num": True},
+    {"similarity": "cosine"},
+    {"squash_power": 0.5, "relu_layer": True},
+    {"interests": "mind", "dynamic_interest_num": True},
 ]
+CASES = [  # every model that ONNX knows, with what changes its tower's operators
+    (name, options)
+    for name, model in MODELS.items()
+    for options in OPTIONS
+    if options.keys() <= constructor_options(model) and model.has_onnx and not model.gives_scores
+]
+SOLVED = [pytest.param(name, {}, marks=pytest.mark.extras) for name, model in MODELS.items() if not model.has_onnx]
 
 
 @pytest.fixture
@@ -39,7 +51,10 @@ def trained(tmp_path, settings):
         paddle.seed(3)
         graph = DygraphModel()
         model = graph.create_model(config)
-        model.item_table.weight.set_value(model.item_table.weight * 5)  # interests that differ
+        if hasattr(model, "fit"):
+            model.fit(training_items(V))
+        else:
+            model.item_table.weight.set_value(model.item_table.weight * 5)  # interests that differ
         checkpoint.save(tmp_path / "out/best", model, graph.create_optimizer(model, config, 1), config, {})
         model.eval()
         return config, model
@@ -68,7 +83,7 @@ def eager(model, hist_item, seq_len):
         return model(paddle.to_tensor(hist_item), lengths).numpy(), model.live_interests(lengths).numpy()
 
 
-@pytest.mark.parametrize("name, options", CASES)
+@pytest.mark.parametrize("name, options", [*CASES, *SOLVED])
 def test_the_exported_tower_is_the_model(name, options, trained, tmp_path):
     config, model = trained(model=name, **options)
     export.export(config, tmp_path / "export")
@@ -123,6 +138,97 @@ def test_predict_gives_the_lists_of_infer(dynamic, filter_seen, trained, dataset
     assert [row[:3] for row in rows] == [row[:3] for row in expected]
     np.testing.assert_allclose([row[3] for row in rows], [float(row[3]) for row in expected], rtol=1e-5)
     assert [row[4] for row in rows] == [int(row[4]) for row in expected]
+
+
+@pytest.fixture
+def with_profiles(dataset):
+    """The data set with features of its items and, for most, of its users; a profile of each user, as JSON says it."""
+    rng = np.random.default_rng(1)
+    profiles = [
+        {"likes": [f"l{n}" for n in rng.integers(0, 5, user % 4)], "age": [f"{user % 7}"]} for user in range(60)
+    ]
+    profiles[:5] = [{"likes": [], "age": []}] * 5
+    write_features(dataset, "user", **{name: [one[name] for one in profiles] for name in ("age", "likes")})
+    write_features(dataset, "item", brand=[[f"b{n % 9}"] * (n % 3) for n in range(60)])
+    return dataset, profiles
+
+
+FEATURES = {"user_features": ["likes", "age"], "item_features": ["brand"]}
+
+
+@pytest.mark.parametrize("name", sorted({"mind", "comirec_sa", "two_tower", "youtube_dnn"} & MODELS.keys()))
+def test_predict_gives_the_lists_of_infer_to_users_with_profiles(name, trained, with_profiles, tmp_path, capsys):
+    dataset, profiles = with_profiles
+    trained(dataset, model=name, infer_batch_size=4, filter_seen=True, **FEATURES)
+    best = str(tmp_path / "out/best/config.yaml")
+    infer.main(["-m", best, "--recommend", str(tmp_path / "table.csv")])
+    export.main(["-m", best])
+    extra = {"user_attributes.npz", "user_features.npy", "item_attributes.npz", "rec.pdparams"}
+    assert {path.name for path in (tmp_path / "out/export").iterdir()} == FOLDER | extra | {
+        "item_map.csv",
+        "user_map.csv",
+    }
+    held = np.load(tmp_path / "out/export/user_attributes.npz")
+    assert held["likes.offsets"].tolist() == [0]  # values, and nothing of who has them
+    shutil.move(dataset, tmp_path / "away")
+    data, _ = read_evaluation([str(tmp_path / "away/test/interactions.csv")], V)
+    items, users = (read_map(tmp_path / f"away/{kind}_map.csv") for kind in ("item", "user"))
+    lines = [
+        {"user": users[user], "history": [items[item] for item in data.history.take([row]).values]}
+        | {"profile": {**profiles[user], "likes": [*profiles[user]["likes"], "never seen"]}}
+        for row, user in enumerate(data.users.tolist())
+    ]
+    (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    capsys.readouterr()
+    predict.main([str(tmp_path / "out/export"), str(tmp_path / "test.jsonl"), "--top_n", "20"])
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    rows = [(one["user"], rank, *item.values()) for one in found for rank, item in enumerate(one["items"], 1)]
+    with open(tmp_path / "table.csv", newline="") as file:
+        expected = [(user, int(rank), *rest) for user, rank, *rest in list(csv.reader(file))[1:]]
+    assert len(rows) == len(expected) == 20 * len(found)
+    assert [row[:3] for row in rows] == [row[:3] for row in expected]
+    np.testing.assert_allclose([row[3] for row in rows], [float(row[3]) for row in expected], rtol=1e-4)
+
+
+def test_profiles_are_optional_and_checked(trained, with_profiles, tmp_path, capsys):
+    config, _ = trained(with_profiles[0], **FEATURES)
+    export.export(config, tmp_path / "export")
+    history = ['i,"1"', 'i,"2"']
+    same = [
+        {},
+        {"profile": {}},
+        {"profile": None},
+        {"profile": {"age": []}},
+        {"profile": {"age": ["99"], "likes": "l9"}},
+    ]
+    known = [{"profile": {"age": 3}}, {"profile": {"age": ["3"], "likes": []}}, {"profile": {"age": "3"}}]
+    lines = [json.dumps({"user": n, "history": history} | more) for n, more in enumerate(same + known)]
+    (tmp_path / "h").write_text("\n".join(lines))
+    found = [json.loads(line)["items"] for line in printed(capsys, tmp_path / "export", tmp_path / "h").splitlines()]
+    for one, other in [(one, found[0]) for one in found[1:5]] + [(one, found[5]) for one in found[6:]]:
+        assert [item["item"] for item in one] == [item["item"] for item in other]
+        np.testing.assert_allclose(*([item["score"] for item in one] for one in (one, other)), rtol=1e-5)
+    assert found[0] != found[5]
+    (tmp_path / "h.csv").write_text('user,item\na,"i,""1"""\na,"i,""2"""\n')
+    rows = list(csv.reader(printed(capsys, tmp_path / "export", tmp_path / "h.csv").splitlines()))[1:]
+    assert [row[2] for row in rows] == [item["item"] for item in found[0]]
+    form = '{"age": "24", "genres": ["a", "b"]}; mend or remove it'
+    for profile, message in [
+        ('{"Age": 3}', "h:2: profile: the model knows likes, age, not 'Age'; did you mean age?"),
+        ('["age"]', f"h:2: profile: \"['age']\" is not like {form}"),
+        ('{"age": [1.5]}', f"h:2: profile: \"{{'age': [1.5]}}\" is not like {form}"),
+        ('"24"', f"h:2: profile: '24' is not like {form}"),
+    ]:
+        (tmp_path / "h").write_text('\n{"user": 1, "history": [], "profile": ' + profile + "}")
+        fails(predict.main, [str(tmp_path / "export"), str(tmp_path / "h")], message, capsys)
+    (tmp_path / "export/user_features.npy").write_bytes(b"")
+    fails(predict.main, [str(tmp_path / "export"), str(tmp_path / "h")], "user_features.npy is not readable", capsys)
+
+
+def test_a_model_without_user_features_takes_no_profile(exported, tmp_path, capsys):
+    (tmp_path / "h").write_text('{"user": 1, "history": [], "profile": {"age": 3}}')
+    message = "h:1: profile: the model knows neither features of users nor queries; remove 'age'"
+    fails(predict.main, [str(exported), str(tmp_path / "h")], message, capsys)
 
 
 @pytest.fixture
@@ -314,3 +420,25 @@ def test_a_saved_index_finds_the_same(tmp_path):
         strict=True,
     ):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("name", sorted({"mind", "comirec_sa", "two_tower"} & MODELS.keys()))
+def test_onnxruntime_takes_the_context(name, trained, with_profiles, tmp_path):
+    import onnxruntime
+
+    config, model = trained(with_profiles[0], model=name, **FEATURES)
+    export.export(config, tmp_path / "export", export.onnx_converter())
+    session = onnxruntime.InferenceSession(str(tmp_path / "export/user_tower.onnx"))
+    assert [one.name for one in session.get_inputs()] == ["hist_item", "seq_len", "context_eb"]
+    predictor = predict.Predictor(folder=tmp_path / "export")
+    for users in (1, 7):
+        hist_item, seq_len = histories(users, seed=users)
+        profiles = with_profiles[1][10 : 10 + users]
+        context_eb = predictor.profiles.pool(profiles)
+        assert context_eb.shape == (users, model.context_size)
+        inputs = {"hist_item": hist_item, "seq_len": seq_len, "context_eb": context_eb}
+        interests, live = session.run(None, inputs)
+        expected, expected_live = predictor.embed(hist_item, seq_len, profiles)
+        np.testing.assert_allclose(interests, expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_array_equal(live, expected_live)

@@ -410,3 +410,28 @@ def test_output_that_is_a_file_stays(run, tmp_path, capsys):
     with pytest.raises(SystemExit):
         run("table", "log.csv", TABLE, *COLUMNS)
     assert (tmp_path / "made").read_text() == "mine"
+
+
+@pytest.mark.parametrize("protocol", ["comirec", "mind"])
+def test_queries_stay_with_their_events(protocol, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [(f"u{n % 40}", f"i{rng.integers(30)}", n, int(rng.integers(1, 6)), f"q{n}") for n in range(1200)]
+    rng.shuffle(rows)
+    text = "".join(f"{user},{item},{time},{stars},any  {query} at {time}\n" for user, item, time, stars, query in rows)
+    (tmp_path / "log.csv").write_text("user,item,time,stars,query\n" + text)
+    columns = [one for name in ("user", "item", "time", "query") for one in (f"--{name}", name)]
+    rated = ["--rating", "stars", "--min-rating", "3", "--protocol", protocol, "--min-count", "18"]
+    main(["table", str(tmp_path / "log.csv"), *columns, *rated, "--output", str(tmp_path / "data")])
+    found, names = 0, []
+    for split in ("train", "valid", "test"):
+        events = rows_of(tmp_path / "data" / split)
+        with np.load(tmp_path / "data" / split / "query.npz") as file:
+            names.append(file["query.names"].tolist())
+            words = np.split(file["query.names"][file["query.values"]], file["query.offsets"][1:-1])
+        assert [one.tolist() for one in words] == [["any", f"q{time}", "at", str(time)] for *_, time in events]
+        found += len(events)
+    assert names[0] == names[1] == names[2]
+    kept = yaml.safe_load((tmp_path / "data/meta.yaml").read_text())["interactions"]
+    assert 0 < kept < 1200
+    assert len(names[0]) == 2 * kept + 2  # no word of a row that was left out
+    assert found == kept if protocol == "comirec" else found < kept

@@ -42,7 +42,7 @@ def infer(tmp_path, settings):
 
 def drawn(batches):
     """(user, position) of every row, read off the target."""
-    return [divmod(int(target) - 1, 100) for _, targets, _ in batches for target in targets]
+    return [divmod(int(target) - 1, 100) for _, targets, _ in batches for (target,) in targets]
 
 
 def as_lists(batches):
@@ -60,7 +60,7 @@ LENGTHS = [3, 4, 5, 6, 9, 12, 30, 1, 5, 17]
 @pytest.mark.parametrize("maxlen, batch_size", [(1, 7), (5, 16), (20, 128)])
 def test_shapes_and_types(train, sampling, maxlen, batch_size):
     for batch in train(LENGTHS, maxlen=maxlen, train_batch_size=batch_size, train_sampling=sampling):
-        assert [array.shape for array in batch] == [(batch_size, maxlen), (batch_size,), (batch_size,)]
+        assert [array.shape for array in batch] == [(batch_size, maxlen), (batch_size, 1), (batch_size,)]
         assert [array.dtype for array in batch] == [np.int64] * 3
 
 
@@ -70,12 +70,28 @@ def test_shapes_and_types(train, sampling, maxlen, batch_size):
 def test_history_is_the_last_items_before_the_target(train, sampling, min_history, maxlen):
     data = train(LENGTHS, maxlen=maxlen, min_history=min_history, train_sampling=sampling, train_batch_size=64)
     for hist_item, target_item, seq_len in (data.batch(step) for step in range(5)):
-        for history, target, length in zip(hist_item.tolist(), target_item.tolist(), seq_len.tolist(), strict=True):
+        for history, (target,), length in zip(hist_item.tolist(), target_item.tolist(), seq_len.tolist(), strict=True):
             user, k = divmod(target - 1, 100)
             before = [100 * user + n + 1 for n in range(k)][-maxlen:]
             assert min_history <= k < LENGTHS[user]
             assert history == before + [0] * (maxlen - len(before))
             assert length == len(before)
+
+
+@pytest.mark.parametrize("targets", [1, 3, 40])
+@pytest.mark.parametrize("sampling", ["user", "position"])
+def test_targets_are_the_next_items_and_0_where_there_are_fewer(train, sampling, targets):
+    data = train(LENGTHS, targets=targets, train_sampling=sampling, train_batch_size=64)
+    ends = 0
+    for batch in (data.batch(step) for step in range(5)):
+        assert batch[1].shape == (64, targets)
+        assert batch[1].dtype == np.int64
+        for found in batch[1].tolist():
+            user, k = divmod(found[0] - 1, 100)
+            expected = [100 * user + n + 1 for n in range(k, LENGTHS[user])][:targets]
+            assert found == expected + [0] * (targets - len(expected))
+            ends += 0 in found
+    assert (ends > 0) == (targets > 1)
 
 
 def test_items_are_those_of_the_data_set(write_dataset, settings):
@@ -85,7 +101,7 @@ def test_items_are_those_of_the_data_set(write_dataset, settings):
     data = open_split("train", settings(folder, item_count=1 + sum(map(len, log.values())), maxlen=6))
     assert data.positions > 0
     for hist_item, target_item, _ in data:
-        for history, target in zip(hist_item.tolist(), target_item.tolist(), strict=True):
+        for history, (target,) in zip(hist_item.tolist(), target_item.tolist(), strict=True):
             user, k = map(int, names[target].split(":"))
             assert [names[item] for item in history if item] == log[f"u{user}"][max(k - 6, 0) : k]
 

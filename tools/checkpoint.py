@@ -4,24 +4,34 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import paddle
 
 from tools.config import Config, load_config
 from tools.errors import UserError
+from tools.features import data_folder, load_arrays, vocabulary
 from tools.files import atomic_folder
 from tools.schema import HyperParameters
 
 BEST = "best"
+VOCABULARY = "features.npz"  # the values of each feature, in the order of their rows in the model's tables
 # Hyper-parameters that the parameters or the meaning of an interest hang on.
 MUST_AGREE = [one.name for one in fields(HyperParameters) if not one.metadata.get("training", one.name == "optimizer")]
 
 
 def save(folder, model, optimizer, config: Config, state: dict):
-    """Write parameters, optimizer, resolved configuration and `state.json` (epoch, step, metrics), or nothing."""
+    """Write parameters, optimizer, resolved configuration and `state.json` (epoch, step, metrics), or nothing.
+
+    A model that brings its own `fit` has no optimizer, None.
+    For a model with features also `features.npz`, see `tools.features.vocabulary`.
+    """
     with atomic_folder(folder) as temporary:
         paddle.save(model.state_dict(), str(temporary / "rec.pdparams"))
-        paddle.save(_rename(optimizer.state_dict(), _names(model)), str(temporary / "rec.pdopt"))
+        if optimizer is not None:
+            paddle.save(_rename(optimizer.state_dict(), _names(model)), str(temporary / "rec.pdopt"))
         config.save(temporary / "config.yaml")
+        if texts := vocabulary(config):
+            np.savez(temporary / VOCABULARY, **texts)  # type: ignore[arg-type]
         (temporary / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
 
 
@@ -29,12 +39,14 @@ def load(folder, model, config: Config, optimizer=None):
     """Fill a model, and an optimizer where given, from a checkpoint.
 
     Raises:
-        UserError: where there is none, or its hyper-parameters differ from the configuration's, with both values.
+        UserError: where there is none, its hyper-parameters differ from the configuration's, with both values, or a
+            feature has other values in the data set than it was trained with.
     """
     folder = Path(folder)
     if not (folder / "rec.pdparams").is_file():
         raise UserError(f"{folder}: no rec.pdparams here; train first: python trainer.py -m config.yaml")
     _check_agreement(folder, config)
+    _check_vocabulary(folder, config)
     model.set_state_dict(paddle.load(str(folder / "rec.pdparams")))
     if optimizer is not None and (folder / "rec.pdopt").is_file():
         automatic = {structured: name for name, structured in _names(model).items()}
@@ -65,6 +77,20 @@ def _check_agreement(folder, config):
             raise UserError(
                 f"{folder}: trained with hyper_parameters.{name}: {then}, the configuration has {now}; "
                 f"set it to {then} or train again"
+            )
+
+
+def _check_vocabulary(folder, config):
+    """A feature's value is a number to the model, so the same number must be the same value."""
+    if not (folder / VOCABULARY).is_file():
+        return
+    then = load_arrays(folder / VOCABULARY, "train again")
+    for name, texts in vocabulary(config).items():
+        if not np.array_equal(texts, then.get(name, ())):
+            kind, _, feature = name.partition(".")
+            raise UserError(
+                f"{folder}: trained with other values of the {kind} feature {feature} than {data_folder(config)} has; "
+                "prepare the data set as for training, or train again"
             )
 
 

@@ -18,6 +18,14 @@ from tools.errors import UserError, did_you_mean
 from tools.given import read_overrides, read_yaml
 from tools.schema import HyperParameters, Runner
 
+# How the keys begin that a model with a `fit` of its own does without.
+GRADIENT_ONLY = (
+    "runner.graph",
+    "hyper_parameters.optimizer.",
+    "hyper_parameters.targets",
+    "hyper_parameters.min_history",
+    "hyper_parameters.train_sampling",
+)
 DATA_DIRS = ("runner.train_data_dir", "runner.valid_data_dir", "runner.test_data_dir")
 
 
@@ -194,10 +202,14 @@ def _model_errors(config, given, models):
         text = f"{hyper.model!r} is not one of {', '.join(models)}{did_you_mean(hyper.model, models)}"
         yield ("hyper_parameters.model",), text
         return
+    if hyper.query and "user_features" not in constructor_options(models[hyper.model]):
+        yield ("hyper_parameters.query", "hyper_parameters.model"), f"does not apply to {hyper.model}; remove it"
     others = set().union(*map(constructor_options, models.values())) - constructor_options(models[hyper.model])
+    useless = {f"hyper_parameters.{name}" for name in others}
+    if hasattr(models[hyper.model], "fit"):
+        useless.update(key for key in _schema() if key.startswith(GRADIENT_ONLY))
     for key in given:
-        name = key.removeprefix("hyper_parameters.")
-        if name in others and getattr(hyper, name) != getattr(HyperParameters, name):
+        if key in useless and _attribute(config, key) != _attribute(Config(), key):
             yield (key, "hyper_parameters.model"), f"does not apply to the model {hyper.model}; remove it"
 
 

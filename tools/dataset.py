@@ -36,7 +36,9 @@ def data_files(folder) -> list[str]:
     """The text files of a split; a `UserError` that names the command where there are none."""
     folder = Path(folder)
     files = sorted(
-        str(one) for one in folder.glob("*") if one.is_file() and one.name[0] != "." and one.suffix != ".npy"
+        str(one)
+        for one in folder.glob("*")
+        if one.is_file() and one.name[0] != "." and one.suffix not in (".npy", ".npz")
     )
     if not files:
         known = folder.parent.name == "movielens-100k"

@@ -4,7 +4,7 @@ import paddle
 
 from models import MODELS
 from tools.config import Config, constructor_options
-from tools.features import item_features, user_features
+from tools.features import context_features, item_features
 from tools.metrics import Metrics
 from tools.retrieval import Retriever
 
@@ -21,7 +21,7 @@ class DygraphModel:
         return model(**options)
 
     def create_feeds(self, batch):
-        """A training batch, arrays or tensors, as tensors: histories, targets and lengths, with features the context."""
+        """A training batch, arrays or tensors, as tensors: histories, targets, lengths and, with features, context."""
         return [one if isinstance(one, paddle.Tensor) else paddle.to_tensor(one) for one in batch]
 
     def create_optimizer(self, model, config: Config, total_steps):
@@ -57,12 +57,14 @@ class DygraphModel:
         return model(hist_item, seq_len, *context)
 
     def create_retriever(self, model) -> Retriever:
-        """Exact search among the model's items."""
+        """Exact search among the model's items, or the best of the scores that it gives."""
+        if model.gives_scores:
+            return Retriever.of_scores(model.item_count - 1)
         with paddle.no_grad():
             return Retriever.exact(model.item_vectors().numpy())
 
 
-FEATURES = {"item_features": item_features, "user_features": user_features}
+FEATURES = {"item_features": item_features, "user_features": context_features}
 
 
 SCHEDULES = {

@@ -4,6 +4,9 @@ The folder holds all that `python -m tools.predict FOLDER` needs and nothing tha
 user_tower.json and .pdiparams (histories to interests), item_vectors.npy, index.faiss, config.yaml, and, where the
 data set has them, item_map.csv, user_map.csv, item_category.npy and category_map.csv. With --onnx also user_tower.onnx:
 hist_item [B, T] and seq_len [B], int64, to interests [B, K, D], float32, and live mask [B, K], bool, in that order.
+A model with user features has a third input, context_eb [B, P], float32: the mean vectors of a user's values, feature
+after feature. user_attributes.npz holds the values, train/query.npz the words of queries, user_features.npy their rows.
+A model with item features also brings what `python -m tools.add_items` needs: rec.pdparams and item_attributes.npz.
 """
 
 import argparse
@@ -21,7 +24,9 @@ from tools import checkpoint, config, runtime
 from tools.dataset import read_map
 from tools.dygraph import DygraphModel
 from tools.errors import UserError, exits_with_code_2
+from tools.features import QUERIES, Features, item_features, user_features, vocabulary, write_attributes
 from tools.files import atomic_folder
+from tools.ragged import ragged
 from tools.retrieval import Retriever
 
 MAPS = ("item_map.csv", "user_map.csv", "item_category.npy", "category_map.csv")
@@ -64,7 +69,7 @@ def main(argv=None):
     output = args.output or Path(settings.runner.model_save_path) / "export"
     if output.is_dir() and any(output.iterdir()) and not (output / "user_tower.json").is_file():
         raise UserError(f"{output}: holds something else than an export; choose another --output")
-    to_onnx = _converter() if args.onnx else None
+    to_onnx = onnx_converter() if args.onnx else None
     runtime.prepare(use_gpu=False, seed=settings.runner.seed)
     source = export(settings, output, to_onnx)
     print(f"{source} exported to {output}; serve it with: python -m tools.predict {output}")
@@ -82,26 +87,40 @@ def export(settings: config.Config, output, to_onnx=None) -> Path:
         The checkpoint that was exported.
 
     Raises:
-        UserError: for a checkpoint that is missing or of another model, and id maps of another data set.
+        UserError: for a checkpoint that is missing or of another model, a model without item vectors or ONNX form, and
+            id maps of another data set.
     """
     source = _checkpoint_folder(settings)
     model = DygraphModel().create_model(settings)
+    _check_exportable(model, settings.hyper_parameters.model, to_onnx)
     checkpoint.load(source, model, settings)
     with paddle.no_grad():
         vectors = model.item_vectors().numpy()
     with atomic_folder(output) as folder:
-        save_tower(model, folder / "user_tower")
-        if to_onnx:
-            to_onnx(*(str(folder / f"user_tower.{suffix}") for suffix in ("json", "pdiparams", "onnx")))
+        save_tower(model, folder / "user_tower", to_onnx)
         np.save(folder / "item_vectors.npy", vectors)
         Retriever.exact(vectors).save(folder / "index.faiss")
         _copy_maps(Path(settings.runner.test_data_dir).parent, folder, settings.hyper_parameters.item_count)
+        _write_features(model, folder, settings)
         settings.save(folder / "config.yaml")
     return source
 
 
-def save_tower(model, path):
-    """Write the user tower of a model to `path`.json and `path`.pdiparams, for batches of any size."""
+def _check_exportable(model, name, to_onnx):
+    if model.gives_scores:
+        raise UserError(
+            f"hyper_parameters.model: {name} scores all items and has no vectors to export; "
+            "write its lists with: python infer.py -m config.yaml --recommend FILE"
+        )
+    if to_onnx and not model.has_onnx:
+        raise UserError(f"--onnx: {name} solves systems of equations, which paddle2onnx cannot; export without --onnx")
+
+
+def save_tower(model, path, to_onnx=None):
+    """Write the user tower of a model to `path`.json, `path`.pdiparams and, if asked, `path`.onnx: batches of any size.
+
+    Arguments as in `export`.
+    """
     tower = UserTower(model=model)
     tower.eval()
     inputs = [InputSpec([None, model.maxlen], "int64", "hist_item"), InputSpec([None], "int64", "seq_len")]
@@ -110,6 +129,8 @@ def save_tower(model, path):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*'place' interface")  # a question of Paddle's to itself
         paddle.jit.save(tower, str(path), input_spec=inputs)
+    if to_onnx:
+        to_onnx(*(f"{path}.{suffix}" for suffix in ("json", "pdiparams", "onnx")))
 
 
 def _checkpoint_folder(settings):
@@ -134,7 +155,24 @@ def _copy_maps(source, folder, item_count):
             shutil.copyfile(source / name, folder / name)
 
 
-def _converter():
+def _write_features(model, folder, settings):
+    """What profiles and new items are embedded with; of the users themselves nothing is written."""
+    hyper = settings.hyper_parameters
+    if model.context_size:
+        np.save(folder / "user_features.npy", model.user_features.table.weight.numpy())
+    if users := user_features(settings):
+        write_attributes(folder / "user_attributes.npz", hyper.user_features, users, [])
+    if hyper.query:
+        (folder / "train").mkdir()  # where a data set has it too
+        words = Features([vocabulary(settings)["event.query"]], ragged([], np.zeros(0, np.int64)))
+        write_attributes(folder / "train" / QUERIES, ["query"], words, [])
+    if items := item_features(settings):
+        write_attributes(folder / "item_attributes.npz", hyper.item_features, items, np.arange(1, hyper.item_count))
+        paddle.save(model.state_dict(), str(folder / "rec.pdparams"))
+
+
+def onnx_converter():
+    """What converts a program and its parameters to an ONNX file, three paths; a `UserError` without the extra."""
     try:
         import paddle2onnx  # type: ignore
     except ImportError:

@@ -1,5 +1,6 @@
 """Features of items and users from a prepared data set: multi-valued, categorical, numbered for the model's tables."""
 
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +9,8 @@ import numpy as np
 from tools.config import Config
 from tools.errors import UserError, did_you_mean
 from tools.ragged import Ragged, ragged
+
+QUERIES = "query.npz"  # in the folder of each split: the words of each interaction's query
 
 
 class Features(NamedTuple):
@@ -45,7 +48,7 @@ def item_features(config: Config) -> Features | None:
         return None
     texts, rows = _read(data_folder(config) / "item_attributes.npz", names, "hyper_parameters.item_features")
     # Row 0 is padding; rows past the data set's items know nothing.
-    missing = config.hyper_parameters.item_count - 1 - (len(rows[0].offsets) - 1)
+    missing = (config.hyper_parameters.item_count or 0) - len(rows[0].offsets)
     rows = [ragged(np.concatenate([[0], one.lengths, np.zeros(max(missing, 0), np.int64)]), one.values) for one in rows]
     return Features(texts, _interleave(texts, rows))
 
@@ -65,11 +68,45 @@ def user_features(config: Config, folder=None) -> Features | None:
         return None
     path = Path(folder or own) / "user_attributes.npz"
     texts, rows = _read(path, names, "hyper_parameters.user_features")
-    if path.parent.resolve() != own.resolve():
-        for name, one, other in zip(names, texts, user_features(config).texts, strict=True):
-            if not np.array_equal(one, other):
-                raise UserError(f"{path}: {name} has other values than in {own}; prepare both splits in one data set")
+    _check_same(path, own / path.name, names, texts, "hyper_parameters.user_features")
     return Features(texts, _interleave(texts, rows))
+
+
+def query_words(config: Config, folder=None) -> Ragged | None:
+    """Numbers of the words of each event's query in a split; None where `hyper_parameters.query` is not set.
+
+    Args:
+        config: the configuration.
+        folder: of the split; None: the one that training reads.
+
+    Raises:
+        UserError: where there are no queries, or their words are numbered otherwise than those that training reads.
+    """
+    if not config.hyper_parameters.query:
+        return None
+    own = Path(config.runner.train_data_dir)
+    path = Path(folder or own) / QUERIES
+    texts, (words,) = _read(path, ["query"], "hyper_parameters.query")
+    _check_same(path, own / QUERIES, ["query"], texts, "hyper_parameters.query")
+    return words
+
+
+def context_features(config: Config) -> Features | None:
+    """The values of all that is joined to interests: users' features, then queries; None where nothing is.
+
+    Its rows are empty: batches bring them, see `tools.context`.
+    """
+    texts = [values for name, values in vocabulary(config).items() if not name.startswith("item.")]
+    return Features(texts, ragged([0] * len(texts), np.zeros(0, np.int64))) if texts else None
+
+
+def _check_same(path, own, names, texts, key):
+    """Values are numbers to the model, so each must have the number that it has in training."""
+    if path.resolve() == own.resolve():
+        return
+    for name, one, other in zip(names, texts, _read(own, names, key)[0], strict=True):
+        if not np.array_equal(one, other):
+            raise UserError(f"{path}: {name} has other values than in {own}; prepare both splits in one data set")
 
 
 def data_folder(config: Config) -> Path:
@@ -78,12 +115,19 @@ def data_folder(config: Config) -> Path:
 
 
 def vocabulary(config: Config) -> dict[str, np.ndarray]:
-    """The values of each feature that a model is built with, in the order of their numbers: `item.NAME`, `user.NAME`."""
-    hyper, found = config.hyper_parameters, {}
+    """The values of each feature that a model is built with, in the order of their numbers.
+
+    Keys are `item.NAME`, `user.NAME` and, for the words of queries, `event.query`.
+    """
+    hyper = config.hyper_parameters
+    found: dict[str, np.ndarray] = {}
     for kind, names in (("item", hyper.item_features), ("user", hyper.user_features)):
         if names:
             texts, _ = _read(data_folder(config) / f"{kind}_attributes.npz", names, f"hyper_parameters.{kind}_features")
             found |= {f"{kind}.{name}": one for name, one in zip(names, texts, strict=True)}
+    if hyper.query:
+        texts, _ = _read(Path(config.runner.train_data_dir) / QUERIES, ["query"], "hyper_parameters.query")
+        found["event.query"] = texts[0]
     return found
 
 
@@ -91,17 +135,40 @@ def _read(path, names, key):
     """The texts of each feature, and its rows."""
     if not path.is_file():
         raise UserError(f"{key}: {path} does not exist; this data set has no such features: remove the key")
+    arrays = load_arrays(path, "prepare the data set again")
+    known = sorted({one.rpartition(".")[0] for one in arrays})
+    for name in names:
+        if name not in known:
+            raise UserError(f"{key}: {path} has {', '.join(known)}, not {name!r}{did_you_mean(name, known)}")
+    texts = [arrays[f"{name}.names"] for name in names]
+    return texts, [Ragged(arrays[f"{name}.values"], arrays[f"{name}.offsets"]) for name in names]
+
+
+def load_arrays(path, fix) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file; a `UserError` that says how to mend it where it is not whole."""
     try:
         with np.load(path) as file:
-            known = sorted({key.rpartition(".")[0] for key in file.files})
-            for name in names:
-                if name not in known:
-                    raise UserError(f"{key}: {path} has {', '.join(known)}, not {name!r}{did_you_mean(name, known)}")
-            texts = [file[f"{name}.names"] for name in names]
-            rows = [Ragged(file[f"{name}.values"], file[f"{name}.offsets"]) for name in names]
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: not readable ({error}); prepare the data set again") from None
-    return texts, rows
+            return dict(file)
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not readable ({error}); {fix}") from None
+
+
+def write_attributes(path, names, features: Features, rows):
+    """Write some rows of features in the form of `tools.preprocess`, all their values among them.
+
+    Args:
+        path: the .npz file.
+        names: of the features.
+        features: their values and rows.
+        rows: numbers of the rows to write; for user features none, the values alone.
+    """
+    first = np.cumsum([0, *map(len, features.texts)])
+    arrays: dict[str, np.ndarray] = {}
+    for number, (name, texts) in enumerate(zip(names, features.texts, strict=True)):
+        some = features.tokens.take(np.asarray(rows, np.int64) * features.feature_num + number)
+        values = (some.values - first[number]).astype(np.int32)
+        arrays |= {f"{name}.names": texts, f"{name}.values": values, f"{name}.offsets": some.offsets}
+    np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
 def _interleave(texts, rows):

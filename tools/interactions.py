@@ -36,6 +36,7 @@ class Interactions:
     item_attributes: dict[str, Ragged] = field(default_factory=dict)  # name -> texts of each item code
     user_attributes: dict[str, Ragged] = field(default_factory=dict)
     item_category: np.ndarray | None = None  # text of each item code, '' for none
+    query: Ragged | None = None  # words of each row
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> rows left out while reading
 
 
@@ -135,15 +136,15 @@ def _read_attributes(path):
     return {str(item): [str(one) for one in values] for item, values in table.items()}
 
 
-def read_table(path: Path, *, user, item, time, category=None, rating=None, min_rating=None) -> Interactions:
+def read_table(path, *, user, item, time, category=None, query=None, rating=None, min_rating=None) -> Interactions:
     """A CSV, TSV or Parquet log with a header; the arguments name its columns.
 
-    Rows with a rating below `min_rating` are left out and counted. An item's category is the one of its first row.
+    Rows rated below `min_rating` are left out, and counted. Categories are those of first rows; queries become words.
 
     Raises:
         UserError: for an unknown column or a value that is no number, with file and line.
     """
-    wanted = [name for name in (user, item, time, category, rating) if name]
+    wanted = [name for name in (user, item, time, category, query, rating) if name]
     columns, lines = (_read_parquet if path.suffix == ".parquet" else _read_delimited)(path, wanted)
     times = _numbers(path, columns, time, lines)
     kept = np.ones(len(times), bool) if rating is None else _numbers(path, columns, rating, lines) >= min_rating
@@ -151,12 +152,13 @@ def read_table(path: Path, *, user, item, time, category=None, rating=None, min_
     item_code, item_names = first_appearance(columns[item][kept])
     source = {"name": path.name, "sha256": sha256(path)}
     log = Interactions(user_code, item_code, times[kept], user_names, item_names, source)
-    if rating is not None:
-        log.dropped = {f"{rating} below {min_rating:g}": int((~kept).sum())}
+    log.dropped = {} if rating is None else {f"{rating} below {min_rating:g}": int((~kept).sum())}
     if category is not None:
-        _, first = np.unique(item_code, return_index=True)
-        log.item_category = columns[category][kept][first].astype(str)
+        log.item_category = columns[category][kept][np.unique(item_code, return_index=True)[1]].astype(str)
         log.item_attributes = {category: _single(log.item_category)}
+    if query is not None:
+        asked, row = np.unique(columns[query][kept].astype(str), return_inverse=True)
+        log.query = _split(asked).take(row)
     return log
 
 
@@ -240,7 +242,7 @@ def _align(names, table_names):
 
 def _split(texts):
     lists = np.char.split(texts)
-    return ragged([len(one) for one in lists], np.array([text for one in lists for text in one]))
+    return ragged([len(one) for one in lists], np.array([text for one in lists for text in one], str))
 
 
 def _single(texts):

@@ -5,6 +5,8 @@ JSON lines {"user": "u1", "history": ["50", "258"]}, answered by
     {"user": "u1", "items": [{"item": "100", "score": 3.2, "interest": 0}, …], "unknown": 0}, best first;
 CSV rows user,item, answered by rows user,rank,item,score,interest.
 Items that the model doesn't know are skipped and counted; a user with no other gets an empty list.
+For a model with user features a JSON line may hold "profile": {"age": "24", "genres": ["a", "b"]}; values that the
+model doesn't know are skipped. One that was trained with queries takes "query": "red shoes" the same way.
 """
 
 import argparse
@@ -22,12 +24,12 @@ from paddle import inference
 from tools.config import load_config, positive
 from tools.dataset import read_map
 from tools.errors import UserError, exits_with_code_2
-from tools.files import decode, read_text
+from tools.features import QUERIES, load_arrays
+from tools.histories import JSON_FORM, History, Profiles, read_csv, read_input, read_json
 from tools.ragged import cut_histories, ragged
 from tools.retrieval import Recommendations, Retriever
 
 NEEDED = ("config.yaml", "index.faiss", "user_tower.json", "user_tower.pdiparams")
-JSON_FORM = '{"user": "u1", "history": ["50", "258"]}'
 
 
 class Predictor:
@@ -48,31 +50,41 @@ class Predictor:
         self.maxlen = config.hyper_parameters.maxlen
         self.filter_seen, self.batch_size = config.runner.filter_seen, config.runner.infer_batch_size
         self.tower = _open_tower(folder)
+        self.profiles = _open_profiles(folder, config)
         self.retriever = Retriever.load(folder / "index.faiss")
         self.item_num = self.retriever.index.ntotal  # V, without padding
         # Our ids and the user's own, which are the same where the data set has no map.
         self.names = read_map(folder / "item_map.csv") or {item: str(item) for item in range(1, self.item_num + 1)}
         self.numbers = {name: item for item, name in self.names.items()}
 
-    def embed(self, hist_item, seq_len) -> tuple[np.ndarray, np.ndarray]:
-        """Interests `[B, K, D]` and live mask `[B, K]` of right-padded histories, int64 `[B, T]` and `[B]`."""
-        for name, array in (("hist_item", hist_item), ("seq_len", seq_len)):
+    def embed(self, hist_item, seq_len, profiles=None) -> tuple[np.ndarray, np.ndarray]:
+        """Interests `[B, K, D]` and live mask `[B, K]`.
+
+        Args:
+            hist_item, seq_len: right-padded histories and their lengths, int64 `[B, T]` and `[B]`.
+            profiles: for a model with user features, those of each user, see `Profiles.pool`; None: nothing is known.
+        """
+        inputs = {"hist_item": hist_item, "seq_len": seq_len}
+        if self.profiles:
+            inputs["context_eb"] = self.profiles.pool(profiles or [{}] * len(hist_item))  # [B, P]
+        for name, array in inputs.items():
             self.tower.get_input_handle(name).copy_from_cpu(array)
         self.tower.run()
         interests, live = (self.tower.get_output_handle(name).copy_to_cpu() for name in self.tower.get_output_names())
         return interests, live
 
-    def recommend(self, histories, top_n) -> Recommendations:
+    def recommend(self, histories, top_n, profiles=None) -> Recommendations:
         """Lists of histories.
 
         Args:
             histories: lists of our ids, oldest first, none of them empty; the last `maxlen` are embedded, and all are
                 left out of the lists where the exported configuration says `filter_seen`.
             top_n: N, cut at the size of the catalogue.
+            profiles: see `embed`.
         """
         items = ragged([len(one) for one in histories], np.concatenate(histories).astype(np.int64))
         hist_item, seq_len = cut_histories(items, np.arange(len(histories)), items.lengths, self.maxlen)
-        interests, live = self.embed(hist_item, seq_len)
+        interests, live = self.embed(hist_item, seq_len, profiles)
         depth = min(top_n, self.item_num)
         seen = items if self.filter_seen else None
         return self.retriever.recommend(interests, live, depth, seen=seen, maxlen=self.maxlen)
@@ -89,6 +101,22 @@ def _open_tower(folder):
         raise UserError(f"{folder}: user_tower is not readable ({reason}); export it again") from None
 
 
+def _open_profiles(folder, config):
+    """None for a model without user features."""
+    hyper, texts = config.hyper_parameters, {}
+    try:
+        if hyper.user_features:
+            values = load_arrays(folder / "user_attributes.npz", "export it again")
+            texts = {name: values[f"{name}.names"] for name in hyper.user_features}
+        if hyper.query:
+            texts["query"] = load_arrays(folder / "train" / QUERIES, "export it again")["query.names"]
+        if not texts:
+            return None
+        return Profiles(texts=texts, weight=np.load(folder / "user_features.npy"))
+    except (OSError, ValueError, EOFError, KeyError) as error:
+        raise UserError(f"{folder}: user_features.npy is not readable ({error}); export it again") from None
+
+
 class Answer(NamedTuple):
     """What one user gets."""
 
@@ -97,61 +125,23 @@ class Answer(NamedTuple):
     unknown: int  # items of the history that were skipped
 
 
-def answers(predictor: Predictor, users, top_n) -> Iterator[Answer]:
-    """Answers to `(user, history)` pairs in the user's own item ids, batch by batch."""
+def answers(predictor: Predictor, users: list[History], top_n) -> Iterator[Answer]:
+    """Answers to histories, batch by batch."""
     numbers = predictor.numbers
     for start in range(0, len(users), predictor.batch_size):
         batch = users[start : start + predictor.batch_size]
-        known = [[numbers[item] for item in history if item in numbers] for _, history in batch]
+        known = [[numbers[item] for item in one.items if item in numbers] for one in batch]
         embedded = [one for one in known if one]
-        lists = zip(*predictor.recommend(embedded, top_n), strict=True) if embedded else iter(())
-        for (user, history), items in zip(batch, known, strict=True):
+        profiles = [one.profile for one, items in zip(batch, known, strict=True) if items]
+        lists = zip(*predictor.recommend(embedded, top_n, profiles), strict=True) if embedded else iter(())
+        for one, items in zip(batch, known, strict=True):
             columns = next(lists) if items else ((), (), ())
             rows = [
                 (predictor.names.get(int(item), str(item)), f"{score:.8g}", int(interest))
                 for item, score, interest in zip(*columns, strict=True)
                 if item
             ]
-            yield Answer(user, rows, len(history) - len(items))
-
-
-def read_json(text, name) -> list[tuple]:
-    """`(user, history)` of JSON lines; a `UserError` with the line for anything else."""
-    users = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
-        if not (isinstance(row, dict) and _is_id(row.get("user")) and _are_ids(row.get("history"))):
-            raise UserError(f"{name}:{number}: {line.strip()[:80]!r} is not a line like {JSON_FORM}; mend or remove it")
-        users.append((row["user"], [str(item) for item in row["history"]]))
-    return users
-
-
-def _is_id(value):
-    return isinstance(value, str | int) and not isinstance(value, bool)
-
-
-def _are_ids(values):
-    return isinstance(values, list) and all(map(_is_id, values))
-
-
-def read_csv(text, name) -> list[tuple]:
-    """`(user, history)` of CSV rows, users by first appearance; a `UserError` with the line for anything else."""
-    users: dict[str, list[str]] = {}
-    reader = csv.reader(io.StringIO(text, newline=""))
-    try:
-        for row in reader:
-            if row and len(row) != 2:
-                raise UserError(f"{name}:{reader.line_num}: {len(row)} fields; a row is user,item: mend or remove it")
-            if row and (reader.line_num > 1 or row != ["user", "item"]):
-                users.setdefault(row[0], []).append(row[1])
-    except csv.Error as error:
-        raise UserError(f"{name}:{reader.line_num}: not readable as CSV ({error}); mend or remove it") from None
-    return list(users.items())
+            yield Answer(one.user, rows, len(one.items) - len(items))
 
 
 def json_text(answer: Answer) -> str:
@@ -172,13 +162,6 @@ def csv_text(answer: Answer) -> str:
 FORMATS = {"json": (read_json, "", json_text), "csv": (read_csv, "user,rank,item,score,interest\n", csv_text)}
 
 
-def read_input(path) -> tuple[str, str]:
-    """Text and name of a file, or of standard input."""
-    if path is not None:
-        return read_text(path), str(path)
-    return decode(sys.stdin.buffer.read(), "<stdin>"), "<stdin>"
-
-
 @exits_with_code_2
 def main(argv=None):
     """Read histories, print recommendations, count on standard error what was skipped."""
@@ -192,7 +175,7 @@ def main(argv=None):
     read, header, text_of = FORMATS[args.format or ("csv" if suffix == ".csv" else "json")]
     predictor = Predictor(folder=args.folder)
     text, name = read_input(args.histories)
-    users = read(text, name)
+    users = read(text, name, predictor.profiles.numbers if predictor.profiles else ())
     if not users:
         raise UserError(f"{name}: no histories; give JSON lines like {JSON_FORM} or, with --format csv, rows user,item")
     unknown = empty = 0

@@ -11,6 +11,7 @@ import yaml
 
 from tools.dataset import write_map, write_split
 from tools.errors import UserError, exits_with_code_2
+from tools.features import QUERIES
 from tools.files import atomic_folder
 from tools.interactions import Interactions, read_movielens, read_sequence_file, read_table
 from tools.protocol import CUTS, SPLIT_SEED, Prepared, cut_at_targets, prepare
@@ -36,6 +37,7 @@ def parse_args(argv=None):
     for name in ("user", "item", "time"):
         table.add_argument(f"--{name}", required=True, metavar="COLUMN", help=f"column of the {name}")
     table.add_argument("--category", metavar="COLUMN", help="column of the item's category")
+    table.add_argument("--query", metavar="COLUMN", help="column of the query that led to the item")
     table.add_argument("--rating", metavar="COLUMN", help="column of the rating")
     table.add_argument("--min-rating", type=float, help="leave out rows with a lower rating")
     return parser.parse_args(argv)
@@ -66,8 +68,8 @@ def _prepare(args, output):
     else:
         if (args.rating is None) != (args.min_rating is None):
             raise UserError("--rating and --min-rating go together: --rating stars --min-rating 4")
-        columns = {name: getattr(args, name) for name in ("user", "item", "time", "category", "rating", "min_rating")}
-        log = read_table(args.file, **columns)
+        names = ("user", "item", "time", "category", "query", "rating", "min_rating")
+        log = read_table(args.file, **{name: getattr(args, name) for name in names})
     prepared = prepare(log, protocol=args.protocol, min_count=args.min_count)
     if not len(prepared.splits["train"]):
         users = len(prepared.user_codes)
@@ -82,10 +84,12 @@ def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol:
     splits = {}
     for name, users in prepared.splits.items():
         index = flat.take(users)
-        items, times = Ragged(prepared.items.values[index.values], index.offsets), prepared.times[index.values]
         if protocol == "mind" and name != "train":
-            items, times = cut_at_targets(items, times)
+            index = cut_at_targets(index)
+        items, times = Ragged(prepared.items.values[index.values], index.offsets), prepared.times[index.values]
         splits[name] = write_split(folder / name, users, items, times)
+        if log.query is not None:
+            _write_attributes(folder / name / QUERIES, {"query": log.query}, prepared.rows, index.values)
     item_names, user_names = log.item_names[prepared.item_codes], log.user_names[prepared.user_codes]
     write_map(folder / "item_map.csv", ("item", "original"), enumerate(item_names, 1))
     write_map(folder / "user_map.csv", ("user", "original"), enumerate(user_names))
@@ -107,13 +111,22 @@ def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol:
     return meta
 
 
-def _write_attributes(path, attributes, codes):
-    """Each attribute as `NAME.values` (numbers into `NAME.names`) and `NAME.offsets`, a row an item or user."""
+def _write_attributes(path, attributes, codes, rows=None):
+    """Each attribute as `NAME.values` (numbers into `NAME.names`) and `NAME.offsets`, a row an item or user.
+
+    Args:
+        path: the .npz file.
+        attributes: name -> texts of each code.
+        codes: of what the data set holds; their texts are the names.
+        rows: which of the codes to write, by their place; None: all.
+    """
     arrays: dict[str, np.ndarray] = {}
     for name, texts in attributes.items():
-        rows = texts.take(codes)
-        names, values = np.unique(rows.values, return_inverse=True)
-        arrays |= {f"{name}.names": names, f"{name}.values": values.astype(np.int32), f"{name}.offsets": rows.offsets}
+        known = texts.take(codes)
+        names, values = np.unique(known.values, return_inverse=True)
+        known = Ragged(values.astype(np.int32), known.offsets)
+        some = known if rows is None else known.take(rows)
+        arrays |= {f"{name}.names": names, f"{name}.values": some.values, f"{name}.offsets": some.offsets}
     if arrays:
         np.savez(path, **arrays)  # type: ignore[arg-type]
 

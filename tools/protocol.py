@@ -17,6 +17,7 @@ class Prepared(NamedTuple):
 
     items: Ragged  # a row a user, our item ids, oldest first
     times: np.ndarray  # [E], as items.values
+    rows: np.ndarray  # [E], as items.values: row of the log
     user_codes: np.ndarray  # code in the log of each user
     item_codes: np.ndarray  # code in the log of item 1, 2, …
     splits: dict[str, np.ndarray]  # name -> users, in the order of the shuffle
@@ -47,7 +48,15 @@ def prepare(log: Interactions, *, protocol: str, min_count: int) -> Prepared:
         f"items with fewer than {min_count} interactions": int((~common).sum()),
         f"users with fewer than {min_count} interactions left": int((common & ~kept).sum()),
     }
-    return Prepared(rows, times[order], user_codes, item_codes, _split(len(user_codes), protocol), dropped)
+    return Prepared(
+        rows,
+        times[order],
+        np.flatnonzero(kept)[order],
+        user_codes,
+        item_codes,
+        _split(len(user_codes), protocol),
+        dropped,
+    )
 
 
 def _split(user_num, protocol):
@@ -58,14 +67,7 @@ def _split(user_num, protocol):
     return {"train": order[:first], "valid": order[first:second], "test": order[second:]}
 
 
-def cut_at_targets(items: Ragged, times, seed=SPLIT_SEED):
-    """MIND's protocol: each user up to one randomly chosen behaviour, the target, which is not the first.
-
-    Returns:
-        `(items, times)`, shortened.
-    """
+def cut_at_targets(items: Ragged, seed=SPLIT_SEED) -> Ragged:
+    """MIND's protocol: each user up to one randomly chosen behaviour, the target, which is not the first."""
     length = 2 + np.random.default_rng(seed).integers(0, np.maximum(items.lengths - 1, 1))
-    shortened = Ragged(np.arange(len(times)), items.offsets).spans(
-        items.offsets[:-1], np.minimum(length, items.lengths)
-    )
-    return Ragged(items.values[shortened.values], shortened.offsets), times[shortened.values]
+    return items.spans(items.offsets[:-1], np.minimum(length, items.lengths))

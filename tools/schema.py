@@ -6,7 +6,15 @@ from typing import Any
 
 
 def key(
-    default: Any, comment: str, *, choices=None, low=-math.inf, high=math.inf, infinite=False, empty=False, training=False
+    default: Any,
+    comment: str,
+    *,
+    choices=None,
+    low=-math.inf,
+    high=math.inf,
+    infinite=False,
+    empty=False,
+    training=False,
 ) -> Any:
     """A configuration key: its default, its comment, the values it may take, and whether only training reads it.
 
@@ -76,8 +84,13 @@ class HyperParameters:
     maxlen: int = key(20, "T, the longest history: the last items before the target", low=1)
     interest_num: int = key(4, "K, interests a user", low=1, high=64)
     dynamic_interest_num: bool = key(False, "K'_u = max(1, min(K, floor(log2 length))) interests a user")
-    item_features: list[str] = key([], "names in item_attributes.npz whose values are averaged into the item's row", empty=True)
-    user_features: list[str] = key([], "names in user_attributes.npz whose values are joined to each interest", empty=True)
+    item_features: list[str] = key(
+        [], "names in item_attributes.npz whose values are averaged into the item's row", empty=True
+    )
+    user_features: list[str] = key(
+        [], "names in user_attributes.npz whose values are joined to each interest", empty=True
+    )
+    query: bool = key(False, "whether the words of the query that an event answers are joined to each interest")
     tower_sizes: list[int] | None = key(
         None, "ReLU layers after the features are joined; null: one of 4D, in youtube_dnn none", low=1, empty=True
     )
@@ -93,7 +106,11 @@ class HyperParameters:
 
     # Read-out and loss
     pow_p: float = key(
-        math.inf, "p of the label-aware attention; .inf reads out the best interest", low=0, infinite=True, training=True
+        math.inf,
+        "p of the label-aware attention; .inf reads out the best interest",
+        low=0,
+        infinite=True,
+        training=True,
     )
     temperature: float = key(1.0, "divides the scores in the loss", low=1e-6, training=True)
     negatives: str = key(
@@ -106,7 +123,11 @@ class HyperParameters:
     unigram_alpha: float = key(1.0, "exponent of the counts that negatives: unigram draws by", low=0, training=True)
     log_q: bool = key(True, "correct sampled logits by the log of the expected count", training=True)
     hard_negative_beta: float | None = key(
-        None, "how much more high-scoring negatives count; null: 1 in remi, 0 elsewhere", low=0, high=100, training=True
+        None,
+        "how much more high-scoring negatives count, without log_q: draw them uniformly; null: 1 in remi, 0 elsewhere",
+        low=0,
+        high=100,
+        training=True,
     )
     interest_spread_weight: float = key(
         0.0, "weight of the mean cosine between a user's interests in the loss", low=0, training=True
@@ -132,6 +153,7 @@ class HyperParameters:
     re4_temperature: float = key(0.02, "re4: divides the similarities in re-contrast", low=1e-6, training=True)
     re4_negatives: int = key(128, "re4: other users' behaviours in re-contrast", low=0, training=True)
     neighbors: int = key(100, "item_knn: neighbours an item keeps", low=1)
+    shrink: float = key(0.0, "item_knn: takes from similarities that few users speak for", low=0, training=True)
     als_regularization: float = key(0.01, "wals, maxmf: weight of the squared lengths of vectors", low=0)
     als_alpha: float = key(40.0, "wals, maxmf: weight of an interaction, beside 1 for its absence", low=0)
     als_iterations: int = key(15, "wals, maxmf: rounds of alternating least squares", low=1, training=True)

@@ -24,7 +24,8 @@ class StaticModel(DygraphModel):
         # One operator after another: handing each to a thread pool, the default, costs a small step a sixth of it.
         paddle.set_flags({"FLAGS_enable_pir_in_executor_trace_run": True})
         warnings.filterwarnings("ignore", message="Tensor do not have 'place' interface")  # Paddle's own `where` asks
-        shapes = ([hyper.maxlen], [hyper.targets], [])  # of histories, targets and candidates, after their first axis
+        # Of histories, targets and candidates, after their first axis.
+        shapes: tuple[list[int], ...] = ([hyper.maxlen], [hyper.targets], [])
         rows = [InputSpec([None, *shape, hyper.embedding_dim]) for shape in shapes]
         ids = [InputSpec([None, *shape], "int64") for shape in shapes]
         seq_len = InputSpec([None], "int64")

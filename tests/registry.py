@@ -1,0 +1,33 @@
+"""Registered models as test parameters: every one, those that are trained by gradient, those with several interests."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from models import MODELS
+from tools.config import constructor_options
+
+NEEDS_EXTRA = {"item_knn", "wals", "maxmf"}  # their `fit` needs the package implicit
+GRADIENT = [name for name, model in MODELS.items() if hasattr(model, "loss")]
+SEVERAL = [name for name, model in MODELS.items() if "interest_num" in constructor_options(model)]
+
+
+def parameters(names):
+    return [pytest.param(name, marks=pytest.mark.extras) if name in NEEDS_EXTRA else name for name in names]
+
+
+every_model = pytest.mark.parametrize("name", parameters(MODELS))
+gradient_models = pytest.mark.parametrize("name", GRADIENT)
+several_interests = pytest.mark.parametrize("name", parameters(SEVERAL))
+
+
+def create(name, **options):
+    """A model with those of the options that its constructor takes."""
+    return MODELS[name](**{key: value for key, value in options.items() if key in constructor_options(MODELS[name])})
+
+
+def training_items(item_count, users=40, length=12, seed=0):
+    """What a model's own `fit` takes: random users."""
+    values = np.random.default_rng(seed).integers(1, item_count, users * length)
+    return SimpleNamespace(values=values, offsets=np.arange(0, len(values) + 1, length))

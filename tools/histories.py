@@ -1,0 +1,155 @@
+"""What `tools.predict` is asked: histories and profiles as JSON lines or CSV, in the user's own ids."""
+
+import csv
+import io
+import json
+import sys
+from typing import NamedTuple
+
+import numpy as np
+
+from tools.errors import UserError, did_you_mean
+from tools.files import decode, read_text
+from tools.ragged import ragged
+
+JSON_FORM = '{"user": "u1", "history": ["50", "258"]}'
+
+
+class History(NamedTuple):
+    """One user to recommend to."""
+
+    user: str | int
+    items: list[str]  # the user's own ids, oldest first
+    profile: dict[str, list[str]] = {}  # feature -> its values; a query's words are those of the feature `query`
+
+
+class Profiles:
+    """Profiles as what a model's user tower takes, in numpy.
+
+    Args:
+        texts: feature -> its values, in the order of their numbers.
+        weight: a vector of each value, those of the first feature first, `[E, D]`.
+    """
+
+    def __init__(self, *, texts, weight):
+        self.weight, self.numbers = weight, number_values(texts)
+
+    def pool(self, profiles) -> np.ndarray:
+        """The mean vector of each feature's values, side by side: `[B, P]` float32.
+
+        Values that the model doesn't know are skipped; zero where none is left.
+        """
+        slots = [
+            [known[value] for value in profile.get(name, ()) if value in known]
+            for profile in profiles
+            for name, known in self.numbers.items()
+        ]
+        token = ragged([len(one) for one in slots], np.array([number for one in slots for number in one], np.int64))
+        total = np.zeros((len(slots), self.weight.shape[1]), np.float32)
+        np.add.at(total, token.rows, self.weight[token.values])
+        mean = total / np.maximum(token.lengths, 1).astype(np.float32)[:, None]  # [B·F, D]
+        return mean.reshape(len(profiles), -1)
+
+
+def number_values(texts) -> dict[str, dict[str, int]]:
+    """Feature -> value -> its number, as the model numbers them: those of all features together."""
+    numbers, start = {}, 0
+    for name, values in texts.items():
+        numbers[name] = {value: number for number, value in enumerate(values.tolist(), start)}
+        start += len(values)
+    return numbers
+
+
+def read_json(text, name, features=()) -> list[History]:
+    """Histories of JSON lines, a profile with each where it has one.
+
+    Args:
+        text: the lines.
+        name: of the file, for messages.
+        features: names that a profile may hold.
+
+    Raises:
+        UserError: with the line for anything else.
+    """
+    users = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        row = read_object(line)
+        if row is None or not (is_id(row.get("user")) and are_ids(row.get("history"))):
+            raise UserError(f"{name}:{number}: {line.strip()[:80]!r} is not a line like {JSON_FORM}; mend or remove it")
+        try:
+            profile = read_values(row.get("profile"), "profile")
+            profile |= read_query(row.get("query"))
+            for feature in sorted(profile.keys() - set(features)):
+                raise ValueError(_unknown(feature, features))
+        except ValueError as error:
+            raise UserError(f"{name}:{number}: {error}") from None
+        users.append(History(row["user"], [str(item) for item in row["history"]], profile))
+    return users
+
+
+def _unknown(feature, features):
+    if not features:
+        return f"profile: the model knows neither features of users nor queries; remove {feature!r}"
+    return f"profile: the model knows {', '.join(features)}, not {feature!r}{did_you_mean(feature, features)}"
+
+
+def read_object(line) -> dict | None:
+    """The JSON object on a line; None where there is none."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def read_values(given, name) -> dict[str, list[str]]:
+    """Feature -> its values, from JSON's `{"age": 24, "genres": ["a", "b"]}`; a `ValueError` for anything else."""
+    if given is None:
+        return {}
+    pairs = given.items() if isinstance(given, dict) else [("", None)]
+    lists = {key: one if isinstance(one, list) else [one] for key, one in pairs}
+    if not all(map(are_ids, lists.values())):
+        form = '{"age": "24", "genres": ["a", "b"]}'
+        raise ValueError(f"{name}: {str(given)[:80]!r} is not like {form}; mend or remove it")
+    return {key: [str(value) for value in values] for key, values in lists.items()}
+
+
+def read_query(given) -> dict[str, list[str]]:
+    """A query's words as a feature; none where there is no query, a `ValueError` where it is no text."""
+    if not isinstance(given, str | None):
+        raise ValueError(f"query: {str(given)[:80]} is not a text; put it in quotes")
+    return {} if given is None else {"query": given.split()}
+
+
+def is_id(value) -> bool:
+    """Whether a JSON value is a text or a whole number."""
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
+def are_ids(values) -> bool:
+    """Whether a JSON value is a list of texts and whole numbers."""
+    return isinstance(values, list) and all(map(is_id, values))
+
+
+def read_csv(text, name, features=()) -> list[History]:
+    """Histories of CSV rows user,item, users by first appearance; a `UserError` with the line for anything else."""
+    users: dict[str, list[str]] = {}
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        for row in reader:
+            if row and len(row) != 2:
+                raise UserError(f"{name}:{reader.line_num}: {len(row)} fields; a row is user,item: mend or remove it")
+            if row and (reader.line_num > 1 or row != ["user", "item"]):
+                users.setdefault(row[0], []).append(row[1])
+    except csv.Error as error:
+        raise UserError(f"{name}:{reader.line_num}: not readable as CSV ({error}); mend or remove it") from None
+    return [History(user, items) for user, items in users.items()]
+
+
+def read_input(path) -> tuple[str, str]:
+    """Text and name of a file, or of standard input."""
+    if path is not None:
+        return read_text(path), str(path)
+    return decode(sys.stdin.buffer.read(), "<stdin>"), "<stdin>"

@@ -1,6 +1,7 @@
 """Embed users, retrieve items and measure: python infer.py -m config.yaml [-top_n 20 50] [-o key=value …].
 
-Reports Recall, NDCG and HitRate on the test split beside MostPop's, and writes them to metrics.json.
+Reports Recall, NDCG, HitRate, diversity and coverage on the test split beside MostPop's, one row a
+runner.diversity_lambda, and writes them to metrics.json, with 95 % intervals and by history length and popularity.
 """
 
 import argparse
@@ -9,14 +10,19 @@ import json
 import logging
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from models import MODELS
 from tools import checkpoint, config, progress, runtime
+from tools.aggregate import Diversity
 from tools.dataset import data_files, open_split, read_map, read_sequences
 from tools.errors import exits_with_code_2
-from tools.evaluate import RecommendationTable, evaluate, recommend
+from tools.evaluate import RecommendationTable, recommend
+from tools.exact import exact
 from tools.files import atomic_file
+from tools.index import store
+from tools.report import Report, popularity_deciles
 from tools.static import GRAPHS
 
 
@@ -44,44 +50,81 @@ def main(argv=None):
 
 
 def infer(settings: config.Config, table: Path | None):
-    """Embed, retrieve, measure; one row a checkpoint and one for MostPop."""
-    runner = settings.runner
-    test_data = open_split("test", settings)
-    graph = GRAPHS[runner.graph]()
+    """Embed, retrieve, measure: for a checkpoint a row of its plain lists and one a lambda, and one for MostPop."""
+    study = Study(settings)
+    graph = GRAPHS[settings.runner.graph]()
     model = graph.create_model(settings)
     rows = {}
     for folder in checkpoint.folders(settings):
         started = time.perf_counter()
         checkpoint.load(folder, model, settings)
-        retriever = graph.create_retriever(model)
-        metrics = graph.create_metrics(settings)
         with recommendation_table(table, settings) as written:
-            lists_of_all = recommend(test_data, lambda batch: graph.infer_forward(model, batch), retriever, settings)
-            for batch, embedded, lists in lists_of_all:
-                metrics.update(lists.items, batch.target)
-                metrics.update_interests(*embedded)
-                if written:
-                    written.write(batch.user, lists)
-        rows[f"{settings.hyper_parameters.model} {folder.name}"] = metrics.result()
+            index_of = partial(store(settings.runner).keep, folder, queries=partial(study.interests, graph, model))
+            results = study.measure(graph, model, study.diversity, written, index_of)
+        name = f"{settings.hyper_parameters.model} {folder.name}"
+        for weight, result in zip(study.diversity.lambdas, results, strict=True):
+            rows[f"{name} lambda {weight}" if weight else name] = result
         seconds = time.perf_counter() - started
-        logging.info(
-            "epoch: %s done, %s, epoch time: %.2f s", folder.name, progress.metric_line(metrics.result()), seconds
-        )
-    if Path(runner.train_data_dir).is_dir():
-        rows["MostPop"] = most_popular(test_data, settings)
+        logging.info("epoch: %s done, %s, epoch time: %.2f s", folder.name, progress.metric_line(rows[name]), seconds)
+    if study.train_items:
+        rows["MostPop"] = study.most_popular()
     else:
-        logging.info("%s: no such folder, so no row for MostPop", runner.train_data_dir)
-    logging.info("test, %d users, percent\n%s", metrics.users, progress.metric_table(rows))
+        logging.info("%s: no such folder, so no row for MostPop", settings.runner.train_data_dir)
+    logging.info("test, %d users, percent\n%s", rows[name]["users"], progress.metric_table(rows))
     write_metrics(settings, rows)
 
 
-def most_popular(test_data, settings) -> dict[str, float]:
-    """Metrics of the model `most_pop`, fitted here."""
-    item_count, graph = settings.hyper_parameters.item_count, GRAPHS["dynamic"]()
-    model = MODELS["most_pop"](item_count=item_count, maxlen=settings.hyper_parameters.maxlen)
-    model.fit(read_sequences(data_files(settings.runner.train_data_dir), item_count).items)
-    retriever = graph.create_retriever(model)
-    return evaluate(test_data, lambda batch: graph.infer_forward(model, batch), retriever, settings)
+class Study:
+    """The test split, and what is known of its items: measures any number of systems.
+
+    Args:
+        settings: the configuration.
+    """
+
+    def __init__(self, settings: config.Config):
+        self.settings, runner = settings, settings.runner
+        self.item_count = settings.hyper_parameters.item_count
+        self.test_data = open_split("test", settings)
+        given = runner.diversity_lambda or [0.0]
+        lambdas = list(dict.fromkeys([0.0, *given]))  # the plain list is always there, and first
+        self.diversity = Diversity.open(Path(runner.test_data_dir).parent, lambdas, self.item_count)
+        self.written = lambdas.index(given[0])  # which lists go into a table of recommendations
+        self.train_items, self.decile = None, None
+        if Path(runner.train_data_dir).is_dir():
+            self.train_items = read_sequences(data_files(runner.train_data_dir), self.item_count).items
+            self.decile = popularity_deciles(self.train_items.values, self.item_count)
+
+    def interests(self, graph, model):
+        """Interests `[n, D]` of the first batch, which an approximate index is held against exact search with."""
+        interests, live = graph.infer_forward(model, next(iter(self.test_data)))
+        return interests[live]
+
+    def measure(self, graph, model, diversity: Diversity, table=None, index_of=exact) -> list[dict]:
+        """A `Report.result` for each lambda.
+
+        Args:
+            graph: what runs the model.
+            model: the model.
+            diversity: the lambdas.
+            table: the `RecommendationTable` that gets the lists of the first lambda in the configuration, if any.
+            index_of: item vectors to the index that is searched.
+        """
+        runner, retriever = self.settings.runner, graph.create_retriever(model, index_of)
+        options = {"top_n": runner.top_n, "category": diversity.category, "decile": self.decile}
+        reports = [Report(item_count=self.item_count, **options) for _ in diversity.lambdas]
+        embed = partial(graph.infer_forward, model)
+        for batch, embedded, each in recommend(self.test_data, embed, retriever, self.settings, diversity):
+            for report, lists in zip(reports, each, strict=True):
+                report.update(lists.items, batch.target, batch.seen.lengths, *embedded)
+            if table:
+                table.write(batch.user, each[self.written])
+        return [report.result() for report in reports]
+
+    def most_popular(self) -> dict:
+        """Metrics of the model `most_pop`, fitted here."""
+        model = MODELS["most_pop"](item_count=self.item_count, maxlen=self.settings.hyper_parameters.maxlen)
+        model.fit(self.train_items)
+        return self.measure(GRAPHS["dynamic"](), model, Diversity((0.0,), self.diversity.category))[0]
 
 
 def write_metrics(settings, rows):

@@ -69,7 +69,7 @@ def run_once(path, seed, results) -> dict:
         "versions": {"paddle": paddle.__version__, "faiss": faiss.__version__},
         "best_step": json.loads((output / "best" / "state.json").read_text())["step"],
         "seconds": round(time.perf_counter() - started),
-        "test": {name if name == "MostPop" else label(path, settings): shown(metrics)
+        "test": {name.replace(f"{settings.hyper_parameters.model} best", label(path, settings)): shown(metrics)
                  for name, metrics in test.items()},
         "resolved": resolved,
     }  # fmt: skip

@@ -17,14 +17,15 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-import faiss
 import numpy as np
 import paddle
 
 from tools import runtime
 from tools.config import Config, positive
 from tools.dygraph import DygraphModel
+from tools.exact import faiss
 from tools.export import save_tower
+from tools.index import store
 from tools.predict import Predictor
 from tools.retrieval import Retriever
 from tools.schema import HyperParameters
@@ -57,7 +58,7 @@ def open_predictor(folder, config) -> Predictor:
     """An export of an untrained model, opened as `tools.predict` opens it."""
     model = DygraphModel().create_model(config)
     save_tower(model, folder / "user_tower")
-    Retriever.exact(np.eye(2, config.hyper_parameters.embedding_dim)).save(folder / "index.faiss")
+    store(config.runner).write(folder, np.eye(2, config.hyper_parameters.embedding_dim))
     config.save(folder / "config.yaml")
     return Predictor(folder=folder)
 

@@ -98,6 +98,19 @@ def test_new_items_are_recommended_to_those_who_like_their_kind(model, exported,
     assert all(f"new{group}" in lists[group] for group in range(3))
 
 
+def test_an_approximate_index_keeps_its_kind(exported, tmp_path, capsys):
+    path = exported(item_features=["kind"])
+    export.main(["-m", path, "-o", "runner.index=hnsw", "runner.index_search=efSearch=99"])
+    before = predict.Predictor(folder=tmp_path / "out/export").retriever.index
+    add_items.main([write_lines(tmp_path / "new", {"item": "x", "features": {"kind": ["k1"]}}), "-m", path])
+    after = predict.Predictor(folder=tmp_path / "out/export").retriever.index
+    assert type(after) is type(before)
+    assert (after.ntotal, after.hnsw.efSearch) == (before.ntotal + 1, 99)
+    vectors = np.load(tmp_path / "out/export/item_vectors.npy")
+    np.testing.assert_array_equal(after.reconstruct_n(0, after.ntotal), vectors[1:])
+    assert "x" in answers(tmp_path, capsys, ["i11", "i12", "i13"])[0]
+
+
 @pytest.mark.parametrize("similarity", ["dot", "cosine"])
 def test_a_new_row_is_the_mean_of_its_features(similarity, exported, tmp_path, capsys):
     path = exported(item_features=["mark", "kind"], similarity=similarity)

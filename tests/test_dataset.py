@@ -285,8 +285,9 @@ def test_ragged_spans(rows, lists):
     assert rows_of(rows.spans(rows.offsets[:-1] + half, rows.lengths - half)) == [row[len(row) // 2 :] for row in lists]
 
 
-def test_ragged_distinct_counts(rows, lists):
-    assert rows.distinct_counts().tolist() == [len(set(row)) for row in lists]
+def test_ragged_distinct(rows, lists):
+    got = rows.distinct()
+    assert [got.take([row]).values.tolist() for row in range(len(lists))] == [sorted(set(row)) for row in lists]
 
 
 def test_ragged_contains(rows, lists):

@@ -354,7 +354,7 @@ def fails(main, arguments, message, capsys):
     assert message in err
 
 
-@pytest.mark.parametrize("name", predict.NEEDED)
+@pytest.mark.parametrize("name", [*predict.NEEDED, "index.faiss"])
 def test_a_folder_that_is_not_whole_is_named(name, exported, tmp_path, capsys):
     (tmp_path / "h").write_text('{"user": "a", "history": []}')
     content = (exported / name).read_bytes()
@@ -409,17 +409,23 @@ def test_onnx_without_its_package_names_the_extra(trained, tmp_path, capsys, mon
     fails(export.main, arguments, "--onnx needs an extra; install it with: pip install '.[onnx]'", capsys)
 
 
-def test_a_saved_index_finds_the_same(tmp_path):
-    rng = np.random.default_rng(0)
-    retriever = Retriever.exact(rng.normal(size=(50, 4)))
-    retriever.save(tmp_path / "index.faiss")
-    interests, live = rng.normal(size=(3, 2, 4)), np.ones((3, 2), bool)
-    for one, other in zip(
-        retriever.recommend(interests, live, 10),
-        Retriever.load(tmp_path / "index.faiss").recommend(interests, live, 10),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(one, other)
+@pytest.mark.parametrize("index", ["hnsw", "ivf", pytest.param("milvus", marks=pytest.mark.extras)])
+def test_an_export_keeps_its_index(index, trained, dataset, tmp_path, capsys):
+    trained(dataset, index=index, infer_batch_size=4)
+    best = str(tmp_path / "out/best/config.yaml")
+    for _ in range(2):  # the second time from the file
+        infer.main(["-m", best])
+    assert capsys.readouterr().err.count("recall@20 1.0000 against exact search") == (index != "milvus")
+    export.main(["-m", best])
+    again = f"index {index}, " in capsys.readouterr().err
+    assert again == (index != "milvus")
+    hist_item, seq_len = histories(5)
+    lists = [row[row > 0] for row in hist_item]
+    found = predict.Predictor(folder=tmp_path / "out/export").recommend(lists, 20)
+    vectors = np.load(tmp_path / "out/export/item_vectors.npy")
+    predictor = predict.Predictor(folder=tmp_path / "out/export")
+    expected = Retriever.exact(vectors).recommend(*predictor.embed(hist_item, seq_len), 20)
+    np.testing.assert_array_equal(found.items, expected.items)
 
 
 @pytest.mark.extras

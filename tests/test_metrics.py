@@ -7,7 +7,7 @@ from reference import GOLDEN, golden
 
 from tools.metrics import Metrics, interest_similarity, norm_spread
 from tools.ragged import ragged
-from tools.retrieval import Retriever, merge
+from tools.retrieval import Retriever
 
 
 def rows_of(lists):
@@ -105,16 +105,6 @@ def test_who_has_seen_more_than_maxlen_gets_a_full_list_too():
     ]
     got = Retriever.exact(vectors).recommend(interests, live, 10, seen=rows_of(seen), maxlen=5)
     np.testing.assert_array_equal(got.items, brute_force(vectors, interests, live, 10, seen))
-
-
-def test_merge_by_hand():
-    """Item 4 comes from both interests; 0 is padding; the tie of 6 and 8 goes to the lower interest."""
-    items = np.array([[[4, 6, 0], [4, 8, 9]]])
-    scores = np.array([[[3.0, 1.0, -np.inf], [5.0, 1.0, 0.5]]], np.float32)
-    got = merge(items, scores, 5)
-    assert got.items.tolist() == [[4, 6, 8, 9, 0]]
-    assert got.interest.tolist()[0][:4] == [1, 0, 1, 1]
-    assert got.scores.tolist() == [[5.0, 1.0, 1.0, 0.5, -np.inf]]
 
 
 def test_catalogue_smaller_than_the_list_ends_early():

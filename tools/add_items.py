@@ -22,10 +22,10 @@ from tools.dygraph import DygraphModel
 from tools.errors import UserError, exits_with_code_2
 from tools.export import onnx_converter, save_tower
 from tools.features import Features, item_features, write_attributes
-from tools.files import atomic_folder, read_text
+from tools.files import atomic_folder, check_export, read_text
 from tools.histories import is_id, number_values, read_object, read_values
+from tools.index import store
 from tools.ragged import Ragged, ragged
-from tools.retrieval import Retriever
 
 FORM = '{"item": "sku9", "features": {"brand": ["x"]}}'
 
@@ -82,7 +82,7 @@ def add_items(folder, file) -> tuple[int, NewItems]:
         model = grow(within(grown, new), paddle.load(str(folder / "rec.pdparams")))
         paddle.save(model.state_dict(), str(new / "rec.pdparams"))
         save_tower(model, new / "user_tower", to_onnx)
-        write_vectors(model, folder, new, first)
+        write_vectors(model, settings.runner, folder, new, first)
         write_map(new / "item_map.csv", ("item", "original"), (names | dict(enumerate(items.names, first))).items())
         grown.save(new / "config.yaml")
     return first, items
@@ -90,10 +90,11 @@ def add_items(folder, file) -> tuple[int, NewItems]:
 
 def open_export(folder) -> tuple[Config, Features]:
     """The configuration of an export and its items' features; a `UserError` where it cannot be added to."""
-    _check_files(folder, ("config.yaml", "index.faiss", "item_vectors.npy"))
+    check_export(folder, ("config.yaml", "item_vectors.npy"))
     settings = load_config(folder / "config.yaml")
+    check_export(folder, store(settings.runner).needed)
     if settings.hyper_parameters.item_features:
-        _check_files(folder, ("rec.pdparams", "item_attributes.npz"))
+        check_export(folder, ("rec.pdparams", "item_attributes.npz"))
     features = item_features(within(settings, folder))
     if features is None:
         raise UserError(
@@ -101,12 +102,6 @@ def open_export(folder) -> tuple[Config, Features]:
             "new items; set hyper_parameters.item_features and train again"
         )
     return settings, features
-
-
-def _check_files(folder, names):
-    for name in names:
-        if not (folder / name).is_file():
-            raise UserError(f"{folder}: no {name} here; make it with: python -m tools.export -m config.yaml")
 
 
 def within(settings: Config, folder) -> Config:
@@ -188,11 +183,12 @@ def grow(settings: Config, state):
     return model
 
 
-def write_vectors(model, old, new, first):
+def write_vectors(model, runner, old, new, first):
     """Write an export's index and tables with the items from `first` on added to them.
 
     Args:
         model: with all items.
+        runner: `runner.*` of the configuration.
         old, new: folders.
         first: the first new item.
     """
@@ -200,7 +196,7 @@ def write_vectors(model, old, new, first):
         added = model.item_vectors().numpy()[first:]
     vectors = np.concatenate([np.load(old / "item_vectors.npy"), added])
     np.save(new / "item_vectors.npy", vectors)
-    Retriever.exact(vectors).save(new / "index.faiss")
+    store(runner).grow(new, vectors, first)
     if (old / "item_category.npy").is_file():
         category = np.load(old / "item_category.npy")
         none = np.full(len(vectors) - len(category), -1, category.dtype)

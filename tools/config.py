@@ -16,6 +16,7 @@ import yaml
 from tools.dataset import read_meta
 from tools.errors import UserError, did_you_mean
 from tools.given import read_overrides, read_yaml
+from tools.index import store
 from tools.schema import HyperParameters, Runner
 
 # How the keys begin that a model with a `fit` of its own does without.
@@ -188,6 +189,8 @@ def _inconsistencies(config, given, models):
     first, end = "runner.infer_start_epoch", "runner.infer_end_epoch"
     if runner.infer_end_epoch is not None and runner.infer_end_epoch <= (runner.infer_start_epoch or 0):
         yield (end, first), f"{runner.infer_end_epoch} is not above infer_start_epoch; the end is exclusive"
+    for key, text in store(runner).errors(hyper.embedding_dim):
+        yield (key, "hyper_parameters.embedding_dim"), text
     if models is not None:
         yield from _model_errors(config, given, models)
 

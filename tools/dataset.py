@@ -136,6 +136,27 @@ def read_evaluation(files, item_count) -> tuple[Evaluation, int]:
     return Evaluation(users[usable], history.take(usable), target.take(usable)), short
 
 
+def read_categories(folder, item_count) -> np.ndarray | None:
+    """Category of each row of the item table, `[item_count]`, -1 for none; None where the folder has no such file.
+
+    Rows past the data set's items have none.
+
+    Raises:
+        UserError: for a file that is not an array of at most `item_count` whole numbers.
+    """
+    path = Path(folder) / "item_category.npy"
+    if not path.is_file():
+        return None
+    try:
+        category = np.load(path)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: not readable ({error}); run tools.preprocess again") from None
+    if category.ndim != 1 or category.dtype.kind != "i" or len(category) > item_count:
+        rule = f"it must hold at most item_count = {item_count} whole numbers"
+        raise UserError(f"{path}: {category.dtype} {list(category.shape)}; {rule}; run tools.preprocess again")
+    return np.pad(category, (0, item_count - len(category)), constant_values=-1)
+
+
 def write_map(path, header, names):
     """Write `number,name` rows, for example our item ids and the user's own."""
     with open(path, "w", encoding="utf-8", newline="") as file:

@@ -4,6 +4,7 @@ import paddle
 
 from models import MODELS
 from tools.config import Config, constructor_options
+from tools.exact import exact
 from tools.features import context_features, item_features
 from tools.metrics import Metrics
 from tools.retrieval import Retriever
@@ -56,12 +57,17 @@ class DygraphModel:
         """Interests `[B, K, D]` of histories `[B, T]`, lengths `[B]` and, with features, their context."""
         return model(hist_item, seq_len, *context)
 
-    def create_retriever(self, model) -> Retriever:
-        """Exact search among the model's items, or the best of the scores that it gives."""
+    def create_retriever(self, model, index_of=exact) -> Retriever:
+        """Search among the model's items, or for the best of the scores that it gives.
+
+        Args:
+            model: the model.
+            index_of: item vectors `[item_count, D]` to the index that is searched.
+        """
         if model.gives_scores:
             return Retriever.of_scores(model.item_count - 1)
         with paddle.no_grad():
-            return Retriever.exact(model.item_vectors().numpy())
+            return Retriever(index=index_of(model.item_vectors().numpy()))
 
 
 FEATURES = {"item_features": item_features, "user_features": context_features}

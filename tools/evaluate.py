@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from tools.aggregate import PLAIN, Diversity, Recommendations
 from tools.config import Config
 from tools.metrics import Metrics
-from tools.retrieval import Recommendations, Retriever
+from tools.retrieval import Retriever
 
 
-def recommend(batches, embed: Callable, retriever: Retriever, config: Config) -> Iterator[tuple]:
+def recommend(
+    batches, embed: Callable, retriever: Retriever, config: Config, diversity: Diversity = PLAIN
+) -> Iterator[tuple]:
     """Lists for every user, batch by batch, so that memory does not grow with the users.
 
     Args:
@@ -18,25 +21,23 @@ def recommend(batches, embed: Callable, retriever: Retriever, config: Config) ->
         embed: batch -> interests `[U, K, D]` and live mask `[U, K]`, arrays.
         retriever: the item side.
         config: read are `runner.top_n, filter_seen` and `hyper_parameters.maxlen`.
+        diversity: the lambdas; one search serves them all.
 
     Yields:
-        `(batch, (interests, live), Recommendations)` with lists of the largest N.
+        `(batch, (interests, live), [Recommendations of each lambda])` with lists of the largest N.
     """
-    runner, maxlen = config.runner, config.hyper_parameters.maxlen
+    top_n, maxlen = max(config.runner.top_n), config.hyper_parameters.maxlen
     for batch in batches:
-        seen = batch.seen if runner.filter_seen else None
+        seen = batch.seen if config.runner.filter_seen else None
         interests, live = embed(batch)
-        yield (
-            batch,
-            (interests, live),
-            retriever.recommend(interests, live, max(runner.top_n), seen=seen, maxlen=maxlen),
-        )
+        lists = retriever.recommend_each(interests, live, top_n, diversity, seen=seen, maxlen=maxlen)
+        yield batch, (interests, live), lists
 
 
 def evaluate(batches, embed: Callable, retriever: Retriever, config: Config) -> dict[str, float]:
-    """Metrics over all users; arguments as in `recommend`."""
+    """Means of the quick metrics over all users, on plain lists; arguments as in `recommend`."""
     metrics = Metrics(config.runner.top_n)
-    for batch, embedded, lists in recommend(batches, embed, retriever, config):
+    for batch, embedded, (lists,) in recommend(batches, embed, retriever, config):
         metrics.update(lists.items, batch.target)
         metrics.update_interests(*embedded)
     return metrics.result()

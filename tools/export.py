@@ -20,14 +20,14 @@ from paddle import nn
 from paddle.static import InputSpec
 
 from models import MODELS
-from tools import checkpoint, config, runtime
+from tools import checkpoint, config, progress, runtime
 from tools.dataset import read_map
 from tools.dygraph import DygraphModel
 from tools.errors import UserError, exits_with_code_2
 from tools.features import QUERIES, Features, item_features, user_features, vocabulary, write_attributes
 from tools.files import atomic_folder
+from tools.index import store
 from tools.ragged import ragged
-from tools.retrieval import Retriever
 
 MAPS = ("item_map.csv", "user_map.csv", "item_category.npy", "category_map.csv")
 OPSET = 17  # left to choose, paddle2onnx takes 11 for some models, where ONNX has no power of whole numbers
@@ -71,7 +71,8 @@ def main(argv=None):
         raise UserError(f"{output}: holds something else than an export; choose another --output")
     to_onnx = onnx_converter() if args.onnx else None
     runtime.prepare(use_gpu=False, seed=settings.runner.seed)
-    source = export(settings, output, to_onnx)
+    with progress.logging_to_terminal():
+        source = export(settings, output, to_onnx)
     print(f"{source} exported to {output}; serve it with: python -m tools.predict {output}")
 
 
@@ -99,7 +100,7 @@ def export(settings: config.Config, output, to_onnx=None) -> Path:
     with atomic_folder(output) as folder:
         save_tower(model, folder / "user_tower", to_onnx)
         np.save(folder / "item_vectors.npy", vectors)
-        Retriever.exact(vectors).save(folder / "index.faiss")
+        store(settings.runner).write(folder, vectors)
         _copy_maps(Path(settings.runner.test_data_dir).parent, folder, settings.hyper_parameters.item_count)
         _write_features(model, folder, settings)
         settings.save(folder / "config.yaml")

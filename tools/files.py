@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from tools.errors import UserError
 
 OPENERS: dict[str, Callable] = {".gz": gzip.open, ".xz": lzma.open}
@@ -52,6 +54,21 @@ def sha256(path) -> str:
     return digest.hexdigest()
 
 
+def check_export(folder, names):
+    """A `UserError` where a file that `tools.export` writes is missing from its folder."""
+    for name in names:
+        if not (folder / name).is_file():
+            raise UserError(f"{folder}: no {name} here; make it with: python -m tools.export -m config.yaml")
+
+
+def digest(*contents) -> str:
+    """16 hexadecimal digits that other contents, bytes or arrays, don't share."""
+    summed = hashlib.sha256()
+    for one in contents:
+        summed.update(np.ascontiguousarray(one).data if isinstance(one, np.ndarray) else one)
+    return summed.hexdigest()[:16]
+
+
 @contextlib.contextmanager
 def atomic_folder(path):
     """Give a temporary folder that becomes `path` when the block ends well, and vanishes otherwise."""
@@ -75,18 +92,24 @@ def atomic_folder(path):
 
 
 @contextlib.contextmanager
-def atomic_file(path):
-    """Give a temporary text file that becomes `path` when the block ends well, and vanishes otherwise."""
+def atomic_path(path):
+    """Give a temporary name whose file becomes `path` when the block ends well, and vanishes otherwise."""
     path = Path(path)
     with _reported(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}-{os.getpid()}")
         try:
-            with open(temporary, "w", encoding="utf-8", newline="") as file:
-                yield file
+            yield temporary
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_file(path):
+    """As `atomic_path`, with a temporary text file, open."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        yield file
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
-"""Retrieval metrics: one function each, per user; `Metrics` means them over users."""
+"""Retrieval metrics: one function each, per user; `Metrics` means the cheap ones over users."""
 
 import numpy as np
+
+from tools.ragged import earlier_in_row
 
 
 def recall(hits, target_num):
@@ -25,6 +27,32 @@ def ndcg_hits(hits, target_num):
     discount = _discount(hits.shape[1])
     found = hits.sum(axis=1)
     return np.where(found > 0, hits @ discount / np.cumsum(discount)[np.maximum(found, 1) - 1], 0.0)
+
+
+def diversity(items, category, lengths):
+    """Share of pairs in R with different categories (ComiRec, section 4.3), at several N.
+
+    `1 - 2 · sum_c m_c (m_c - 1) / (n (n - 1))`, n the length of R, m_c how many of it are of category c. An item
+    without category differs from all.
+
+    Args:
+        items: recommended ids `[U, N]`, best first, 0 where a list ends early.
+        category: `[item_count]`, -1 for none.
+        lengths: the N, at most that of `items`.
+
+    Returns:
+        `[U, len(lengths)]`; NaN for a list with fewer than two items, which has no pairs.
+    """
+    of_list, cuts = category[items], np.asarray(lengths) - 1
+    same = np.where((of_list < 0) | (items == 0), 0, earlier_in_row(of_list))  # pairs with an item further up
+    number = np.cumsum(items > 0, axis=1)[:, cuts]
+    pairs = np.where(number > 1, number * (number - 1) / 2, np.nan)
+    return 1 - np.cumsum(same, axis=1)[:, cuts] / pairs
+
+
+def coverage(recommended):
+    """Share of the catalogue recommended to anyone, for `[item_count]` bool, whose row 0 is padding."""
+    return recommended[1:].mean()
 
 
 def interest_similarity(interests, live):
@@ -59,8 +87,13 @@ METRICS = {"recall": recall, "ndcg": ndcg, "hitrate": hitrate, "ndcg_hits": ndcg
 INTEREST_METRICS = {"interest_similarity": interest_similarity, "norm_spread": norm_spread}
 
 
+def list_metrics(hits, target_num, top_n) -> dict[str, np.ndarray]:
+    """`recall@20` and so on: every metric of `METRICS` at each N, `[U]`, for hits `[U, longest N]`."""
+    return {f"{name}@{n}": metric(hits[:, :n], target_num) for n in top_n for name, metric in METRICS.items()}
+
+
 class Metrics:
-    """Means over users, gathered batch by batch.
+    """Means over users of what is quick to measure, gathered batch by batch.
 
     Args:
         top_n: the list lengths N; every metric is measured at each.
@@ -78,13 +111,12 @@ class Metrics:
 
         A target that stands twice in a user's row counts once; a user without target is not counted.
         """
-        target_num = target.distinct_counts()  # [U]
+        target_num = target.distinct().lengths  # [U]
         counted = target_num > 0
         hits = (target.contains(items) & (items > 0))[counted]
         self.users += int(counted.sum())
-        for n in self.top_n:
-            for name, metric in METRICS.items():
-                self.sums[f"{name}@{n}"] += float(metric(hits[:, :n], target_num[counted]).sum())
+        for name, values in list_metrics(hits, target_num[counted], self.top_n).items():
+            self.sums[name] += float(values.sum())
 
     def update_interests(self, interests, live):
         """Count a batch's interests `[U, K, D]` and live mask `[U, K]`."""

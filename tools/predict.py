@@ -21,15 +21,18 @@ from typing import NamedTuple
 import numpy as np
 from paddle import inference
 
+from tools.aggregate import PLAIN, Diversity, Recommendations
 from tools.config import load_config, positive
 from tools.dataset import read_map
 from tools.errors import UserError, exits_with_code_2
 from tools.features import QUERIES, load_arrays
+from tools.files import check_export
 from tools.histories import JSON_FORM, History, Profiles, read_csv, read_input, read_json
+from tools.index import store
 from tools.ragged import cut_histories, ragged
-from tools.retrieval import Recommendations, Retriever
+from tools.retrieval import Retriever
 
-NEEDED = ("config.yaml", "index.faiss", "user_tower.json", "user_tower.pdiparams")
+NEEDED = ("config.yaml", "user_tower.json", "user_tower.pdiparams")
 
 
 class Predictor:
@@ -44,15 +47,18 @@ class Predictor:
 
     def __init__(self, *, folder):
         folder = Path(folder)
-        if missing := [name for name in NEEDED if not (folder / name).is_file()]:
-            raise UserError(f"{folder}: no {missing[0]} here; make it with: python -m tools.export -m config.yaml")
+        check_export(folder, NEEDED)
         config = load_config(folder / "config.yaml")
+        kept = store(config.runner)
+        check_export(folder, kept.needed)
         self.maxlen = config.hyper_parameters.maxlen
         self.filter_seen, self.batch_size = config.runner.filter_seen, config.runner.infer_batch_size
         self.tower = _open_tower(folder)
         self.profiles = _open_profiles(folder, config)
-        self.retriever = Retriever.load(folder / "index.faiss")
+        self.retriever = Retriever(index=kept.read(folder))
         self.item_num = self.retriever.index.ntotal  # V, without padding
+        first = config.runner.diversity_lambda[:1]
+        self.diversity = Diversity.open(folder, first, self.item_num + 1) if first else PLAIN
         # Our ids and the user's own, which are the same where the data set has no map.
         self.names = read_map(folder / "item_map.csv") or {item: str(item) for item in range(1, self.item_num + 1)}
         self.numbers = {name: item for item, name in self.names.items()}
@@ -79,7 +85,7 @@ class Predictor:
         Args:
             histories: lists of our ids, oldest first, none of them empty; the last `maxlen` are embedded, and all are
                 left out of the lists where the exported configuration says `filter_seen`.
-            top_n: N, cut at the size of the catalogue.
+            top_n: N, cut at the size of the catalogue; with `diversity_lambda` they are chosen among N an interest.
             profiles: see `embed`.
         """
         items = ragged([len(one) for one in histories], np.concatenate(histories).astype(np.int64))
@@ -87,7 +93,8 @@ class Predictor:
         interests, live = self.embed(hist_item, seq_len, profiles)
         depth = min(top_n, self.item_num)
         seen = items if self.filter_seen else None
-        return self.retriever.recommend(interests, live, depth, seen=seen, maxlen=self.maxlen)
+        (lists,) = self.retriever.recommend_each(interests, live, depth, self.diversity, seen=seen, maxlen=self.maxlen)
+        return lists
 
 
 def _open_tower(folder):

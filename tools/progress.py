@@ -9,6 +9,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 SHOWN = ("recall", "ndcg", "hitrate")  # metrics.json has all
+LISTS = ("diversity", "coverage")  # in tables
 SHAPE = ("interest_similarity", "norm_spread")  # where users have several interests
 
 
@@ -75,16 +76,15 @@ def metric_line(metrics) -> str:
 
 
 def metric_table(rows) -> str:
-    """Metrics of several systems side by side, percent.
+    """Metrics of several systems side by side, percent; - where a system has none.
 
     Args:
         rows: name of the system -> its metrics.
     """
-    names = [name for name in next(iter(rows.values())) if name.split("@")[0] in SHOWN]
+    names = [name for name in next(iter(rows.values())) if name.split("@")[0] in SHOWN + LISTS]
     width = max(len(name) for name in rows)
-    lines = [" ".join([" " * width, *(f"{name:>12}" for name in names)])]
-    lines += [
-        " ".join([f"{system:<{width}}", *(f"{100 * metrics[name]:>12.2f}" for name in names)])
-        for system, metrics in rows.items()
-    ]
+    lines = [" ".join([" " * width, *(f"{name:>13}" for name in names)])]
+    for system, metrics in rows.items():
+        cells = (f"{100 * metrics[name]:>13.2f}" if name in metrics else f"{'-':>13}" for name in names)
+        lines.append(" ".join([f"{system:<{width}}", *cells]))
     return "\n".join(lines)

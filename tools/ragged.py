@@ -31,10 +31,11 @@ class Ragged(NamedTuple):
         index = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
         return Ragged(self.values[index], offsets)
 
-    def distinct_counts(self) -> np.ndarray:
-        """Number of different values in each row, `[R]`."""
-        pairs = np.unique(np.stack([self.rows, self.values]), axis=1)
-        return np.bincount(pairs[0], minlength=len(self.offsets) - 1)
+    def distinct(self) -> "Ragged":
+        """Each row's different values, rising."""
+        stride = int(self.values.max(initial=0)) + 1
+        keys = np.unique(self.rows * stride + self.values)
+        return ragged(np.bincount(keys // stride, minlength=len(self.offsets) - 1), keys % stride)
 
     def contains(self, ids) -> np.ndarray:
         """Whether row r holds `ids[r, n]`: ids `[R, N]` to bool `[R, N]`."""
@@ -78,3 +79,20 @@ def first_appearance(values):
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
     return rank[codes], distinct[order]
+
+
+def earlier_in_row(values):
+    """How often each value stands in its row already: `[U, C]` to int64 `[U, C]`, 0 where it is the first.
+
+    Args:
+        values: whole numbers from -1 on.
+    """
+    width = values.shape[1]
+    step = np.arange(width)
+    ordered = np.sort(values.astype(np.int64) * width + step, axis=1)  # faster than argsort, and as stable
+    value, column = np.divmod(ordered, width)
+    start = np.zeros_like(value)  # where the run of a value starts
+    start[:, 1:] = np.where(value[:, 1:] != value[:, :-1], step[1:], 0)
+    earlier = np.empty_like(value)
+    np.put_along_axis(earlier, column, step - np.maximum.accumulate(start, axis=1), axis=1)
+    return earlier

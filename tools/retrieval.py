@@ -1,23 +1,12 @@
-"""From interests to recommended lists: exact inner-product search with Faiss, then one list a user."""
+"""From interests to recommended lists: inner-product search, exact or of another index, then one list a user."""
 
-import logging
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from tools.errors import UserError
+from tools.aggregate import PLAIN, Diversity, Recommendations, aggregate
+from tools.exact import exact, search
 from tools.ragged import Ragged
-
-logging.getLogger("faiss").setLevel(logging.WARNING)  # it reports how it was loaded
-import faiss  # noqa: E402
-
-
-class Recommendations(NamedTuple):
-    """Lists of N, best first; id 0, score -inf where a list ends early."""
-
-    items: np.ndarray  # [U, N] int64
-    scores: np.ndarray  # [U, N] float32: largest among the interests that retrieved the item
-    interest: np.ndarray  # [U, N] int64: which interest that was
 
 
 class ScoreIndex:
@@ -57,7 +46,7 @@ class Retriever:
     """Finds the best items of each interest by inner product.
 
     Args:
-        index: Faiss index of items 1, 2, …: padding is not in it; or a `ScoreIndex`.
+        index: of `tools.index`, of items 1, 2, …: padding is not in it; or a `ScoreIndex`.
     """
 
     def __init__(self, *, index: Any):
@@ -66,32 +55,12 @@ class Retriever:
     @classmethod
     def exact(cls, item_vectors) -> "Retriever":
         """Exact search among item vectors `[item_count, D]`, whose row 0 is padding."""
-        vectors = np.ascontiguousarray(item_vectors[1:], np.float32)
-        index = faiss.IndexFlatIP(vectors.shape[1])
-        index.add(vectors)
-        return cls(index=index)
+        return cls(index=exact(item_vectors))
 
     @classmethod
     def of_scores(cls, item_num) -> "Retriever":
         """Search where each interest `[item_num]` holds the scores of items 1, 2, … itself."""
         return cls(index=ScoreIndex(ntotal=item_num))
-
-    @classmethod
-    def load(cls, path) -> "Retriever":
-        """The retriever of a file that `save` wrote; vectors stay in the file, mapped to memory, where Faiss can.
-
-        Raises:
-            UserError: where Faiss cannot read it.
-        """
-        try:
-            return cls(index=faiss.read_index(str(path), getattr(faiss, "IO_FLAG_MMAP_IFC", 0)))  # from Faiss 1.11 on
-        except RuntimeError as error:
-            reason = str(error).partition("Error: ")[2] or error
-            raise UserError(f"{path}: not readable as a Faiss index ({reason}); export it again") from None
-
-    def save(self, path):
-        """Write the index."""
-        faiss.write_index(self.index, str(path))
 
     def search(self, interests, live, depth) -> tuple[np.ndarray, np.ndarray]:
         """The best `depth` items of each live interest.
@@ -106,65 +75,36 @@ class Retriever:
         """
         items = np.zeros((*live.shape, depth), np.int64)
         scores = np.full(items.shape, -np.inf, np.float32)
-        scores[live], found = self.index.search(np.ascontiguousarray(interests[live], np.float32), depth)
+        scores[live], found = search(self.index, np.ascontiguousarray(interests[live], np.float32), depth)
         items[live] = found + 1  # the index starts at item 1; Faiss says -1 for none
         scores[items == 0] = -np.inf
         return items, scores
 
     def recommend(self, interests, live, top_n, *, seen: Ragged | None = None, maxlen=0) -> Recommendations:
-        """One list of `top_n` a user: `f(u, i) = max_k v_k · e_i`.
+        """The plain list of `recommend_each`."""
+        return self.recommend_each(interests, live, top_n, PLAIN, seen=seen, maxlen=maxlen)[0]
+
+    def recommend_each(
+        self, interests, live, top_n, diversity: Diversity, *, seen: Ragged | None = None, maxlen=0
+    ) -> list[Recommendations]:
+        """For each lambda one list of `top_n` a user, all from one search.
 
         Args:
             interests, live: `[U, K, D]`, `[U, K]`.
             top_n: N.
+            diversity: the lambdas.
             seen: items that are left out, a row a user; each interest is then searched `maxlen` deeper, and a user
                 whose list ends early all the same, having seen more, once again as deep as needed.
             maxlen: T.
         """
         if seen is None:
-            return merge(*self.search(interests, live, top_n), top_n)
-        lists = merge(*self.search(interests, live, top_n + maxlen), top_n, seen)
-        short = np.flatnonzero((lists.items[:, -1] == 0) & (seen.lengths > maxlen))
+            return aggregate(*self.search(interests, live, top_n), top_n, diversity)
+        each = aggregate(*self.search(interests, live, top_n + maxlen), top_n, diversity, seen)
+        short = np.flatnonzero((each[0].items[:, -1] == 0) & (seen.lengths > maxlen))
         if len(short):
             rest = seen.take(short)
-            deeper = merge(*self.search(interests[short], live[short], top_n + int(rest.lengths.max())), top_n, rest)
-            for whole, part in zip(lists, deeper, strict=True):
-                whole[short] = part
-        return lists
-
-
-def merge(items, scores, top_n, seen: Ragged | None = None) -> Recommendations:
-    """K candidate lists of a user to one: duplicates, padding and seen items gone, best score first.
-
-    A candidate's score is its largest among the interests that retrieved it; ties go to the lower interest, then to
-    the better rank in its list.
-
-    Args:
-        items, scores: `[U, K, depth]`.
-        top_n: N.
-        seen: items to leave out, a row a user.
-    """
-    users, interest_num, depth = items.shape
-    order = np.argsort(-scores.reshape(users, -1), axis=1, kind="stable")  # [U, K·depth]
-    items = np.take_along_axis(items.reshape(users, -1), order, axis=1)
-    scores = np.take_along_axis(scores.reshape(users, -1), order, axis=1)
-    usable = _first_in_row(items) & (items > 0)
-    if seen is not None:
-        usable &= ~seen.contains(items)
-    best = np.argsort(~usable, axis=1, kind="stable")[:, :top_n]  # usable ones first, in their order
-    taken = np.take_along_axis(usable, best, axis=1)
-    short = ((0, 0), (0, max(top_n - interest_num * depth, 0)))
-    return Recommendations(
-        np.pad(np.where(taken, np.take_along_axis(items, best, axis=1), 0), short),
-        np.pad(np.where(taken, np.take_along_axis(scores, best, axis=1), -np.inf), short, constant_values=-np.inf),
-        np.pad(np.take_along_axis(order, best, axis=1) // depth, short),
-    )
-
-
-def _first_in_row(items):
-    """Whether each id stands for the first time in its row: `[U, C]` to bool `[U, C]`."""
-    order = np.argsort(items, axis=1, kind="stable")
-    ordered = np.take_along_axis(items, order, axis=1)
-    first = np.ones(items.shape, bool)
-    np.put_along_axis(first, order[:, 1:], ordered[:, 1:] != ordered[:, :-1], axis=1)
-    return first
+            found = self.search(interests[short], live[short], top_n + int(rest.lengths.max()))
+            for lists, deeper in zip(each, aggregate(*found, top_n, diversity, rest), strict=True):
+                for whole, part in zip(lists, deeper, strict=True):
+                    whole[short] = part
+        return each

@@ -50,7 +50,23 @@ class Runner:
     early_stop: int = key(0, "evaluations without a better best_metric until training stops; 0: never", low=0)
     best_metric: str = key("recall@50", "metric on valid that chooses the best step: recall@N, hitrate@N or ndcg@N")
     top_n: list[int] = key([20, 50], "lengths N of the recommended lists that are measured", low=1, high=2000)
+    index: str = key(
+        "flat", "how infer.py and exports search: flat, ivf, hnsw, ivf_pq, milvus or a Faiss factory string"
+    )
+    index_search: str | None = key(
+        None, "search parameters as Faiss takes them, nprobe=32 or efSearch=128; null: the kind's own"
+    )
+    milvus_uri: str | None = key(
+        None, "a Milvus server, or a path for Milvus Lite; null: milvus.db in the checkpoints' folder, or the export's"
+    )
     filter_seen: bool = key(False, "whether to leave a user's history out of the recommendations")
+    diversity_lambda: list[float] = key(
+        [],
+        "weights of different categories in the lists; infer.py measures each, the first is what --recommend writes "
+        "and tools.predict gives; empty: the best scores",
+        low=0,
+        empty=True,
+    )
     model_save_path: str = key("output", "folder of the checkpoints <epoch>/ and best/; relative to the working folder")
     model_init_path: str | None = key(None, "checkpoint to start training from; relative to the working folder")
     infer_load_path: str | None = key(None, "folder of the checkpoints that infer.py reads; null: model_save_path")

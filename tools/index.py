@@ -1,0 +1,224 @@
+"""Faiss indexes of item vectors: their kinds, search parameters and files, and what an approximate one finds.
+
+`runner.index` is a kind or a Faiss factory string, `runner.index_search` what `faiss.ParameterSpace` takes. Scores are
+inner products everywhere: where a model means cosines, its interests and item vectors are units.
+"""
+
+import logging
+import math
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tools.errors import UserError, did_you_mean
+from tools.exact import exact, faiss
+from tools.files import atomic_path, digest
+from tools.milvus import MilvusStore
+from tools.ragged import ragged
+
+SAMPLE = 1000  # queries that an approximate index is held against exact search with
+MAPPED = getattr(faiss, "IO_FLAG_MMAP_IFC", 0)  # from Faiss 1.11 on
+
+
+class Plan(NamedTuple):
+    """How an index is made and searched."""
+
+    factory: str
+    search: str = ""  # name=number, …
+
+
+def _lists(item_num):
+    """Inverted lists for so many items: 4·sqrt(V), but no fewer than the 39 items a list that k-means asks for."""
+    return max(1, min(round(4 * math.sqrt(item_num)), item_num // 39))
+
+
+def _probes(item_num):
+    return f"nprobe={max(16, _lists(item_num) // 32)}"
+
+
+def _ivf_pq(item_num, size):
+    """Two dimensions a byte, or what the size and few items leave; 8-bit copies of the items rank the best again."""
+    parts = max((one for one in range(1, size // 2 + 1) if size % one == 0), default=1)
+    bits = max(1, min(8, int(math.log2(max(2, item_num // 39)))))
+    return Plan(f"IVF{_lists(item_num)},PQ{parts}x{bits},Refine(SQ8)", f"{_probes(item_num)},k_factor_rf=4")
+
+
+# Number of items and D to a plan whose recall is .95 or more on clustered vectors.
+KINDS = {
+    "flat": lambda item_num, size: Plan("Flat"),
+    "ivf": lambda item_num, size: Plan(f"IVF{_lists(item_num)},Flat", _probes(item_num)),
+    "hnsw": lambda item_num, size: Plan("HNSW32", "efSearch=128"),
+    "ivf_pq": _ivf_pq,
+}
+
+
+def plan(index, item_num, size) -> Plan:
+    """How to make `runner.index`, a kind or itself a factory string, of `item_num` vectors of `size`."""
+    return KINDS.get(index, lambda *_: Plan(index))(item_num, size)
+
+
+def create(factory, size):
+    """An empty index of inner products; a `ValueError` that says what is wrong with the factory string."""
+    try:
+        return faiss.index_factory(size, factory, faiss.METRIC_INNER_PRODUCT)
+    except RuntimeError as error:
+        known = ", ".join([*KINDS, *STORES])
+        raise ValueError(
+            f"{factory!r} is neither one of {known} nor a Faiss factory string for inner products of vectors of {size} "
+            f"({_reason(error)}){did_you_mean(factory, KINDS)}"
+        ) from None
+
+
+def set_search(index, text):
+    """Set search parameters, `nprobe=32,…`; a `ValueError` for what is no parameter of the index."""
+    for one in filter(None, text.split(",")):
+        name, _, value = (part.strip() for part in one.partition("="))
+        if not value.isdecimal() or int(value) == 0:
+            raise ValueError(f"{one!r} is not name=number, a whole number above 0; write nprobe=32, say")
+        try:
+            faiss.ParameterSpace().set_index_parameter(index, name, int(value))
+        except RuntimeError:
+            raise ValueError(
+                f"{name!r} is no search parameter of this index; ivf has nprobe, hnsw efSearch, ivf_pq nprobe and "
+                "k_factor_rf, flat none"
+            ) from None
+
+
+def build(item_vectors, runner, *, queries=None):
+    """The index of `runner.index`; what share of the exact lists an approximate one finds goes to the log.
+
+    Args:
+        item_vectors: `[item_count, D]`, row 0 is padding.
+        runner: read are `index, index_search, top_n`.
+        queries: makes interests `[n, D]`, of which the first 1,000 are searched for it; None: so many of the items.
+
+    Raises:
+        UserError: where Faiss cannot make it of these vectors.
+    """
+    vectors = np.ascontiguousarray(item_vectors[1:], np.float32)
+    chosen = plan(runner.index, *vectors.shape)
+    if chosen == KINDS["flat"](*vectors.shape):
+        return exact(item_vectors)
+    try:
+        index = create(chosen.factory, vectors.shape[1])
+        set_search(index, f"{chosen.search},{runner.index_search or ''}")
+        index.train(vectors)
+        index.add(vectors)
+        asked = (queries() if queries else vectors[:: max(1, len(vectors) // SAMPLE)])[:SAMPLE]
+        depth = min(max(runner.top_n), len(vectors))
+        found = recall(index, vectors, asked, depth)
+    except (RuntimeError, ValueError) as error:
+        raise UserError(
+            f"runner.index: {chosen.factory} cannot be made of {len(vectors)} items ({_reason(error)}); choose another "
+            "or flat"
+        ) from None
+    name = chosen.factory if runner.index == chosen.factory else f"{runner.index}, {chosen.factory}"
+    logging.info("index %s: recall@%d %.4f against exact search, %d queries", name, depth, found, len(asked))
+    return index
+
+
+def recall(index, vectors, queries, depth) -> float:
+    """Share of the exact `depth` best of `vectors` `[V, D]` that an index of them finds, mean over queries `[n, D]`."""
+    queries = np.ascontiguousarray(queries, np.float32)
+    _, wanted = faiss.knn(queries, vectors, depth, metric=faiss.METRIC_INNER_PRODUCT)  # [n, depth]
+    _, found = index.search(queries, depth)
+    rows = ragged(np.full(len(wanted), depth), wanted.reshape(-1) + 1)
+    return float(rows.contains(found + 1).mean())  # Faiss says -1 for none, and 0 is in no row
+
+
+def save(index, path):
+    """Write an index, whole or not at all; a `UserError` where that fails."""
+    with atomic_path(path) as temporary:
+        try:
+            faiss.write_index(index, str(temporary))
+        except RuntimeError as error:
+            raise UserError(f"{path}: cannot be written ({_reason(error)}); check space and rights") from None
+
+
+def load(path, runner, *, mapped=True):
+    """The index of a file, searched as `runner.index_search` says.
+
+    Args:
+        path: what `save` wrote.
+        runner: read are `index, index_search`.
+        mapped: whether its content stays in the file, mapped to memory, where Faiss can; items are added to others.
+
+    Raises:
+        UserError: where Faiss cannot read it, or the search parameters are not those of such an index.
+    """
+    try:
+        index = faiss.read_index(str(path), MAPPED if mapped else 0)
+    except RuntimeError as error:
+        raise UserError(f"{path}: not readable as a Faiss index ({_reason(error)}); export it again") from None
+    try:
+        set_search(index, f"{plan(runner.index, index.ntotal, index.d).search},{runner.index_search or ''}")
+    except ValueError as error:
+        raise UserError(f"{path}: runner.index_search: {error}") from None
+    return index
+
+
+def _reason(error):
+    """What a RuntimeError of Faiss's says, without where in its source."""
+    return re.sub(r"(?s).*\.cpp:\d+: (Error: )?", "", str(error)).strip()
+
+
+class IndexFiles:
+    """Keeps Faiss indexes in files.
+
+    Args:
+        runner: `runner.*` of the configuration.
+    """
+
+    needed = ("index.faiss",)  # in an export
+
+    def __init__(self, *, runner):
+        self.runner = runner
+
+    def errors(self, size):
+        """`(key, what is wrong with it)` of the settings, for vectors of `size`."""
+        chosen = plan(self.runner.index, 10**6, size)
+        key = "index"
+        try:
+            index = create(chosen.factory, size)
+            key = "index_search"
+            set_search(index, self.runner.index_search or "")
+        except ValueError as error:
+            yield f"runner.{key}", str(error)
+
+    def keep(self, folder, item_vectors, queries=None) -> Any:
+        """The index of a checkpoint's vectors, built and kept beside it unless it is there already; see `build`.
+
+        The file's name says of which vectors it is and how it was made. Exact search needs no file.
+        """
+        chosen = plan(self.runner.index, len(item_vectors) - 1, item_vectors.shape[1])
+        if chosen.factory == "Flat":
+            return exact(item_vectors)
+        path = Path(folder) / f"index-{digest(chosen.factory.encode(), item_vectors)}.faiss"
+        if not path.is_file():
+            save(build(item_vectors, self.runner, queries=queries), path)
+        return load(path, self.runner)
+
+    def write(self, folder, item_vectors):
+        """Build an export's index."""
+        save(build(item_vectors, self.runner), Path(folder) / "index.faiss")
+
+    def read(self, folder) -> Any:
+        """An export's index, mapped to memory."""
+        return load(Path(folder) / "index.faiss", self.runner)
+
+    def grow(self, folder, item_vectors, first):
+        """Add the items from `first` on to an export's index, which keeps its kind, lists and codes."""
+        path = Path(folder) / "index.faiss"
+        index = load(path, self.runner, mapped=False)
+        index.add(np.ascontiguousarray(item_vectors[first:], np.float32))
+        save(index, path)
+
+
+STORES: dict[str, Any] = {"milvus": MilvusStore}
+
+
+def store(runner) -> Any:
+    """Where the index of `runner.index` is kept: its `errors`, `keep`, `write`, `read` and `grow`."""
+    return STORES.get(runner.index, IndexFiles)(runner=runner)

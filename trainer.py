@@ -7,6 +7,7 @@ import argparse
 import logging
 import math
 import time
+from functools import partial
 
 from paddle.io import DataLoader
 
@@ -105,10 +106,9 @@ class Trainer:
 
     def evaluate(self, epoch) -> bool:
         """Measure on valid, keep the best; whether to stop early."""
-        retriever = self.graph.create_retriever(self.model)
-        metrics = evaluate(
-            self.valid_data, lambda batch: self.graph.infer_forward(self.model, batch), retriever, self.config
-        )
+        embed = partial(self.graph.infer_forward, self.model)
+        empty = self.graph.create_metrics(self.config)
+        metrics = evaluate(self.valid_data, embed, self.graph.create_retriever(self.model), self.config, empty)
         logging.info("epoch: %d, step: %d, valid %s", epoch, self.step, progress.metric_line(metrics))
         self.evaluated, value = self.step, metrics[self.runner.best_metric]
         self.unimproved = 0 if value > self.best else self.unimproved + 1

@@ -34,9 +34,13 @@ def recommend(
         yield batch, (interests, live), lists
 
 
-def evaluate(batches, embed: Callable, retriever: Retriever, config: Config) -> dict[str, float]:
-    """Means of the quick metrics over all users, on plain lists; arguments as in `recommend`."""
-    metrics = Metrics(config.runner.top_n)
+def evaluate(batches, embed: Callable, retriever: Retriever, config: Config, metrics: Metrics) -> dict[str, float]:
+    """Means of the quick metrics over all users, on plain lists.
+
+    Args:
+        batches, embed, retriever, config: see `recommend`.
+        metrics: empty.
+    """
     for batch, embedded, (lists,) in recommend(batches, embed, retriever, config):
         metrics.update(lists.items, batch.target)
         metrics.update_interests(*embedded)

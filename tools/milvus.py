@@ -1,6 +1,7 @@
 """Milvus in Faiss's place, embedded (Milvus Lite) or a cluster: the same code, another address."""
 
 import logging
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,8 @@ def _connect(uri):
         from pymilvus import MilvusClient
     except ImportError:
         raise UserError("runner.index: milvus needs an extra; install it with: pip install '.[milvus]'") from None
+    # The client first tries calls that Milvus Lite does not have, and the embedded server logs each with a traceback.
+    logging.getLogger("grpc._server").setLevel(logging.CRITICAL)
     try:
         return MilvusClient(str(uri))
     except _errors() as error:

@@ -206,5 +206,5 @@ def test_a_file_that_is_no_index_or_of_another_kind_is_named(tmp_path):
 def test_lists_grow_with_the_root_of_the_catalogue():
     assert plan("ivf", 368_000, 64).factory == "IVF2427,Flat"
     assert plan("ivf", 100, 64).factory == "IVF2,Flat"
-    assert plan("ivf_pq", 368_000, 64).factory == "IVF2427,PQ32x8,Refine(SQ8)"
+    assert plan("ivf_pq", 368_000, 64).factory == "IVF2427,PQ32x8np,Refine(SQ8)"
     assert plan("HNSW16", 5, 64) == ("HNSW16", "")

@@ -1,7 +1,6 @@
 """Milvus in Faiss's place, embedded (Milvus Lite) or a cluster: the same code, another address."""
 
 import logging
-import logging
 from pathlib import Path
 
 import numpy as np

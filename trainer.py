@@ -34,8 +34,6 @@ class Trainer:
         self.model = self.graph.create_model(settings)
         total_steps = self.runner.epochs * self.train_data.batches
         self.optimizer = self.graph.create_optimizer(self.model, settings, total_steps)
-        if hasattr(self.model, "count_items") and hasattr(self.train_data, "item_counts"):
-            self.model.count_items(self.train_data.item_counts())
         if self.runner.model_init_path:
             checkpoint.load(self.runner.model_init_path, self.model, settings, self.optimizer)
         self.step = self.evaluated = 0  # steps done, and done at the last evaluation
@@ -57,6 +55,7 @@ class Trainer:
 
     def fit(self):
         """All epochs, or fewer where early stopping ends the run."""
+        self.model.count_items(self.train_data.item_counts())
         for epoch in range(self.runner.epochs):
             started = time.perf_counter()
             stopped = self.train_epoch(epoch)

@@ -1,5 +1,6 @@
 import csv
 import fnmatch
+import json
 import os
 import random
 from collections import Counter
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from tools.config import Config
+from tools.dataset import read_evaluation, read_map
 from tools.preprocess import main
 from tools.schema import HyperParameters, Runner
 
@@ -79,6 +81,18 @@ def check_dataset(folder, events, min_count=5):
     assert (meta["users"], meta["item_count"], meta["interactions"]) == (len(users), len(items) + 1, kept)
     assert kept + sum(meta["dropped"].values()) == len(events)
     return meta
+
+
+def histories_of_test(folder, item_count) -> tuple[list[str], str]:
+    """The test users of a data set, and their histories as `tools.predict` takes them, all in the user's own ids."""
+    data, _ = read_evaluation([str(folder / "test/interactions.csv")], item_count)
+    items, users = (read_map(folder / f"{name}_map.csv") for name in ("item", "user"))
+    names = [users[user] for user in data.users.tolist()]
+    lines = [
+        json.dumps({"user": name, "history": [items[item] for item in data.history.take([row]).values]})
+        for row, name in enumerate(names)
+    ]
+    return names, "\n".join(lines)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import numpy as np
 import paddle
 import pytest
 import yaml
+from conftest import histories_of_test
 from registry import training_items
 from test_features import write_features
 
@@ -120,17 +121,12 @@ def test_predict_gives_the_lists_of_infer(dynamic, filter_seen, trained, dataset
     best = str(tmp_path / "out/best/config.yaml")
     infer.main(["-m", best, "--recommend", str(tmp_path / "table.csv")])
     export.main(["-m", best])
-    data, _ = read_evaluation([str(dataset / "test/interactions.csv")], V)
-    items, users = (read_map(dataset / f"{name}_map.csv") for name in ("item", "user"))
-    lines = [
-        json.dumps({"user": users[user], "history": [items[item] for item in data.history.take([row]).values]})
-        for row, user in enumerate(data.users.tolist())
-    ]
-    (tmp_path / "test.jsonl").write_text("\n".join(lines))
+    names, text = histories_of_test(dataset, V)
+    (tmp_path / "test.jsonl").write_text(text)
     capsys.readouterr()
     predict.main([str(tmp_path / "out/export"), str(tmp_path / "test.jsonl"), "--top_n", "20"])
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [one["user"] for one in found] == [users[user] for user in data.users.tolist()]
+    assert [one["user"] for one in found] == names
     rows = [(one["user"], rank, *item.values()) for one in found for rank, item in enumerate(one["items"], 1)]
     with open(tmp_path / "table.csv", newline="") as file:
         expected = [(user, int(rank), *rest) for user, rank, *rest in list(csv.reader(file))[1:]]

@@ -23,8 +23,9 @@ def attention_of(case):
     return net, item_eb, paddle.to_tensor(case["mask"].astype("float32"))
 
 
-def test_self_attention_agrees_with_the_public_code():
-    case = golden("comirec_sa")
+@pytest.mark.parametrize("name", ["comirec_sa", "remi"])  # which share it
+def test_self_attention_agrees_with_the_public_code(name):
+    case = golden(name)
     net, item_eb, mask = attention_of(case)
     interests, attention = net.route(item_eb, mask)
     np.testing.assert_allclose(interests.numpy(), case["interests"], atol=1e-5)

@@ -2,7 +2,6 @@ import numpy as np
 import paddle
 import pytest
 from reference import golden
-from test_extractors import attention_of
 
 from models.objective import create_objective
 from models.remi import REMI, routing_variance
@@ -16,13 +15,6 @@ def tensor(name):
 
 def rows(ids):
     return paddle.to_tensor(CASE["weight.embeddings.weight"][CASE[ids]].astype("float32"))
-
-
-def test_interests_and_attention_agree_with_the_public_code():
-    net, item_eb, mask = attention_of(CASE)
-    interests, attention = net.route(item_eb, mask)
-    np.testing.assert_allclose(interests.numpy(), CASE["interests"], atol=1e-5)
-    np.testing.assert_allclose(attention.numpy(), CASE["attention"], atol=1e-5)
 
 
 def test_routing_regularization_agrees_with_the_public_code():

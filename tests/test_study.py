@@ -7,11 +7,11 @@ import logging
 import numpy as np
 import paddle
 import pytest
+from conftest import histories_of_test
 
 import infer
 from benchmarks.quality import shown
 from tools import checkpoint, export, predict
-from tools.dataset import read_evaluation, read_map
 from tools.dygraph import DygraphModel
 from tools.retrieval import Retriever
 
@@ -113,13 +113,8 @@ def test_predict_and_recommend_give_the_first_lambda(lambdas, study, tmp_path, c
     config = study(diversity_lambda=lambdas)
     infer.main(["-m", config, "--recommend", str(tmp_path / "table.csv")])
     export.main(["-m", config])
-    data, _ = read_evaluation([str(tmp_path / "data/test/interactions.csv")], V)
-    items, users = (read_map(tmp_path / f"data/{name}_map.csv") for name in ("item", "user"))
-    lines = [
-        json.dumps({"user": users[user], "history": [items[item] for item in data.history.take([row]).values]})
-        for row, user in enumerate(data.users.tolist())
-    ]
-    (tmp_path / "test.jsonl").write_text("\n".join(lines))
+    _, text = histories_of_test(tmp_path / "data", V)
+    (tmp_path / "test.jsonl").write_text(text)
     capsys.readouterr()
     predict.main([str(tmp_path / "out/export"), str(tmp_path / "test.jsonl"), "--top_n", "20"])
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -15,7 +15,7 @@ import numpy as np
 import paddle
 
 from models import MODELS
-from tools import runtime
+from tools import runtime, unpickle
 from tools.config import Config, add_arguments, load_config
 from tools.dataset import read_map, write_map
 from tools.dygraph import DygraphModel
@@ -79,7 +79,7 @@ def add_items(folder, file) -> tuple[int, NewItems]:
         shutil.copytree(folder, new, dirs_exist_ok=True)
         rows = np.arange(1, first + len(items.names))
         write_attributes(new / "item_attributes.npz", hyper.item_features, append(known, first, items), rows)
-        model = grow(within(grown, new), paddle.load(str(folder / "rec.pdparams")))
+        model = grow(within(grown, new), unpickle.read(folder / "rec.pdparams"))
         paddle.save(model.state_dict(), str(new / "rec.pdparams"))
         save_tower(model, new / "user_tower", to_onnx)
         write_vectors(model, settings.runner, folder, new, first)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
+from registry import GRADIENT
 
 import infer
 import trainer
@@ -124,7 +125,8 @@ def interrupted(project, output, step, number, monkeypatch, *options, during="tr
         (3 * BATCHES - 1, signal.SIGTERM, ()),  # the last of all
         (31, signal.SIGTERM, ("runner.graph=static",)),
         (31, signal.SIGINT, ("runner.num_workers=2",)),
-        (31, signal.SIGTERM, ("hyper_parameters.model=re4", "hyper_parameters.negatives=full")),
+        (31, signal.SIGTERM, ("hyper_parameters.negatives=full",)),
+        *((31, signal.SIGTERM, (f"hyper_parameters.model={name}",)) for name in GRADIENT),
     ],
 )
 def test_a_signal_ends_the_step_and_the_resumed_run_is_the_whole_one(

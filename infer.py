@@ -1,4 +1,7 @@
-"""Embed users, retrieve items and measure: python infer.py -m config.yaml [-top_n 20 50] [-o key=value …].
+"""Embed users, retrieve items and measure.
+
+Example: python infer.py -m config.yaml -top_n 20 50 --recommend recommendations.csv
+Example: python infer.py -m config.yaml -o runner.index=hnsw
 
 Reports Recall, NDCG, HitRate, diversity and coverage on the test split beside MostPop's, one row a
 runner.diversity_lambda, and writes them to metrics.json, with 95 % intervals and by history length and popularity.
@@ -17,7 +20,7 @@ from models import MODELS
 from tools import checkpoint, config, progress, runtime
 from tools.aggregate import Diversity
 from tools.dataset import data_files, open_split, read_map, read_sequences
-from tools.errors import exits_with_code_2
+from tools.errors import command
 from tools.evaluate import RecommendationTable, recommend
 from tools.exact import exact
 from tools.files import atomic_file
@@ -26,7 +29,7 @@ from tools.report import Report, popularity_deciles
 from tools.static import GRAPHS
 
 
-@exits_with_code_2
+@command
 def main(argv=None):
     """Evaluate the best checkpoint, or a range of epochs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -1,4 +1,7 @@
-"""Train a multi-interest model: python trainer.py -m config.yaml [-o key=value …].
+"""Train a multi-interest model.
+
+Example: python trainer.py -m config.yaml
+Example: python trainer.py -m config.yaml -o runner.epochs=3 hyper_parameters.model=comirec_sa
 
 Writes a checkpoint after each epoch to <model_save_path>/<epoch>/, and the best step on valid to best/ beside them.
 """
@@ -14,7 +17,7 @@ from paddle.io import DataLoader
 from models import MODELS
 from tools import checkpoint, config, progress, runtime
 from tools.dataset import open_split
-from tools.errors import UserError, exits_with_code_2
+from tools.errors import UserError, command
 from tools.evaluate import evaluate
 from tools.static import GRAPHS
 
@@ -123,7 +126,7 @@ class Trainer:
         checkpoint.save(folder, self.model, self.optimizer, self.config, state)
 
 
-@exits_with_code_2
+@command
 def main(argv=None):
     """Read the configuration and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -15,6 +15,7 @@ import tempfile
 import time
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ import paddle
 from tools import runtime
 from tools.config import Config, positive
 from tools.dygraph import DygraphModel
+from tools.errors import command
 from tools.exact import faiss
 from tools.export import save_tower
 from tools.index import store
@@ -33,10 +35,13 @@ from tools.schema import HyperParameters
 TOP_N, CENTRES, REQUESTS, BATCH = 50, 2000, 500, 256
 
 
+@command
 def main(argv=None):
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--item_count", type=positive, default=368_000, help="rows of the item table")
+    parser.add_argument(
+        "--item_count", type=partial(positive, low=TOP_N + 1), default=368_000, help="rows of the item table"
+    )
     parser.add_argument("--links", type=positive, default=32, help="links of an item in the HNSW graph")
     parser.add_argument("--ef", type=positive, default=128, help="candidates that HNSW keeps while it searches")
     args = parser.parse_args(argv)

@@ -214,7 +214,8 @@ def test_an_interruption_leaves_the_export_as_it_was(exported, tmp_path, monkeyp
 
     monkeypatch.setattr(add_items, "write_vectors", interrupted)
     lines = write_lines(tmp_path / "new", {"item": "x", "features": {"kind": ["k1"]}})
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SystemExit) as end:
         add_items.main([lines, "-m", path])
+    assert end.value.code == 130
     assert {one.name: one.read_bytes() for one in (tmp_path / "out/export").iterdir()} == before
     assert not list(tmp_path.glob("out/.export*"))

@@ -1,4 +1,6 @@
-"""Add items that nobody has met yet to an export: python -m tools.add_items FILE -m config.yaml [--output FOLDER].
+"""Add items that nobody has met yet to an export.
+
+Example: python -m tools.add_items new.jsonl -m config.yaml --output export
 
 FILE holds JSON lines {"item": "sku9", "features": {"brand": ["x"], "genres": ["Action"]}}, items in the user's own ids.
 A new item's vector is made of its features alone, so the model must have been trained with
@@ -19,7 +21,7 @@ from tools import runtime
 from tools.config import Config, add_arguments, load_config
 from tools.dataset import read_map, write_map
 from tools.dygraph import DygraphModel
-from tools.errors import UserError, exits_with_code_2
+from tools.errors import UserError, command
 from tools.export import onnx_converter, save_tower
 from tools.features import Features, item_features, write_attributes
 from tools.files import atomic_folder, check_export, read_text
@@ -38,7 +40,7 @@ class NewItems(NamedTuple):
     unknown: int  # values that the model doesn't know
 
 
-@exits_with_code_2
+@command
 def main(argv=None):
     """Read new items, write the export with them in its place."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -1,4 +1,7 @@
-"""Export a trained model for serving: python -m tools.export -m config.yaml [-o key=value …] [--output FOLDER].
+"""Export a trained model for serving.
+
+Example: python -m tools.export -m config.yaml
+Example: python -m tools.export -m config.yaml -o runner.index=hnsw --output export --onnx
 
 The folder holds all that `python -m tools.predict FOLDER` needs and nothing that training needs:
 user_tower.json and .pdiparams (histories to interests), item_vectors.npy, index.faiss, config.yaml, and, where the
@@ -23,7 +26,7 @@ from models import MODELS
 from tools import checkpoint, config, progress, runtime
 from tools.dataset import read_map
 from tools.dygraph import DygraphModel
-from tools.errors import UserError, exits_with_code_2
+from tools.errors import UserError, command
 from tools.features import QUERIES, Features, item_features, user_features, vocabulary, write_attributes
 from tools.files import atomic_folder
 from tools.index import store
@@ -57,7 +60,7 @@ class UserTower(nn.Layer):
         return interests, self.model.live_interests(seq_len)
 
 
-@exits_with_code_2
+@command
 def main(argv=None):
     """Export the best checkpoint, or that of `runner.infer_start_epoch`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

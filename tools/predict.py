@@ -1,4 +1,7 @@
-"""Recommend with an exported model: python -m tools.predict FOLDER [HISTORIES] [--top_n 50] [--format json|csv].
+"""Recommend with an exported model.
+
+Example: python -m tools.predict output/export histories.jsonl --top_n 10
+Example: python -m tools.predict output/export --format csv < histories.csv
 
 HISTORIES is a file, or standard input, in the item ids of the data set, oldest first. The answer has the same form:
 JSON lines {"user": "u1", "history": ["50", "258"]}, answered by
@@ -24,7 +27,7 @@ from paddle import inference
 from tools.aggregate import PLAIN, Diversity, Recommendations
 from tools.config import load_config, positive
 from tools.dataset import read_map
-from tools.errors import UserError, exits_with_code_2
+from tools.errors import UserError, command
 from tools.features import QUERIES, load_arrays
 from tools.files import check_export
 from tools.histories import JSON_FORM, History, Profiles, read_csv, read_input, read_json
@@ -169,7 +172,7 @@ def csv_text(answer: Answer) -> str:
 FORMATS = {"json": (read_json, "", json_text), "csv": (read_csv, "user,rank,item,score,interest\n", csv_text)}
 
 
-@exits_with_code_2
+@command
 def main(argv=None):
     """Read histories, print recommendations, count on standard error what was skipped."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

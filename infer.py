@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from models import MODELS
-from tools import checkpoint, config, progress, runtime
+from tools import agreement, checkpoint, config, progress, runtime
 from tools.aggregate import Diversity
 from tools.dataset import data_files, open_split, read_map, read_sequences
 from tools.errors import command
@@ -54,6 +54,8 @@ def main(argv=None):
 
 def infer(settings: config.Config, table: Path | None):
     """Embed, retrieve, measure: for a checkpoint a row of its plain lists and one a lambda, and one for MostPop."""
+    for folder in checkpoint.folders(settings):
+        agreement.check_checkpoint(folder, settings)
     study = Study(settings)
     graph = GRAPHS[settings.runner.graph]()
     model = graph.create_model(settings)

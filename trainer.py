@@ -15,7 +15,7 @@ from functools import partial
 from paddle.io import DataLoader
 
 from models import MODELS
-from tools import checkpoint, config, progress, runtime
+from tools import agreement, checkpoint, config, progress, runtime
 from tools.dataset import open_split
 from tools.errors import UserError, command
 from tools.evaluate import evaluate
@@ -133,6 +133,8 @@ def main(argv=None):
     config.add_arguments(parser)
     args = parser.parse_args(argv)
     settings = config.load_config(args.config_yaml, args.opt, MODELS)
+    if settings.runner.model_init_path:
+        agreement.check_checkpoint(settings.runner.model_init_path, settings)
     runtime.prepare(settings.runner.use_gpu, settings.runner.seed)
     with progress.logging_to_terminal():
         Trainer(settings).train()

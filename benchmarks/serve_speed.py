@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from tools import runtime
+from tools import checksums, exported, runtime
 from tools.config import Config, positive
 from tools.dygraph import DygraphModel
 from tools.errors import command
@@ -63,8 +63,12 @@ def open_predictor(folder, config) -> Predictor:
     """An export of an untrained model, opened as `tools.predict` opens it."""
     model = DygraphModel().create_model(config)
     save_tower(model, folder / "user_tower")
-    store(config.runner).write(folder, np.eye(2, config.hyper_parameters.embedding_dim))
-    config.save(folder / "config.yaml")
+    vectors = np.zeros((config.hyper_parameters.item_count, config.hyper_parameters.embedding_dim), np.float32)
+    np.save(folder / "item_vectors.npy", vectors)
+    store(config.runner).write(folder, vectors[:2])
+    for name in (exported.CONFIG, exported.TRAINED):
+        config.save(folder / name)
+    checksums.write(folder)
     return Predictor(folder=folder)
 
 

@@ -37,7 +37,8 @@ class RecDataset(IterableDataset):
         super().__init__()
         hyper = config.hyper_parameters
         self.maxlen, self.min_history, self.targets = hyper.maxlen, hyper.min_history, hyper.targets
-        self.batch_size, self.seed, self.epoch = config.runner.train_batch_size, config.runner.seed, 0
+        self.batch_size, self.seed = config.runner.train_batch_size, config.runner.seed
+        self.set_epoch(0)
         self.user, self.items = read_sequences(file_list, hyper.item_count)
         self.item_count = hyper.item_count
         self.context = Context(folder=Path(file_list[0]).parent, config=config, events=len(self.items.values))
@@ -66,14 +67,14 @@ class RecDataset(IterableDataset):
         """How often each item stands in the training data, `[item_count]`."""
         return np.bincount(self.items.values, minlength=self.item_count)
 
-    def set_epoch(self, epoch):
-        """Choose the epoch whose batches the next iteration gives."""
-        self.epoch = epoch
+    def set_epoch(self, epoch, first_batch=0):
+        """Choose the epoch whose batches the next iteration gives, from which on."""
+        self.epoch, self.first_batch = epoch, first_batch
 
     def __iter__(self):
         worker = get_worker_info()
         first, stride = (worker.id, worker.num_workers) if worker else (0, 1)
-        for step in range(first, self.batches, stride):
+        for step in range(self.first_batch + first, self.batches, stride):
             yield self.batch(step)
 
     def batch(self, step):

@@ -8,17 +8,22 @@ Writes a checkpoint after each epoch to <model_save_path>/<epoch>/, and the best
 
 import argparse
 import logging
-import math
+import shlex
+import sys
 import time
+from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 
+import numpy as np
 from paddle.io import DataLoader
 
 from models import MODELS
-from tools import agreement, checkpoint, config, progress, runtime
+from tools import agreement, checkpoint, config, finite, progress, resume, runtime
 from tools.dataset import open_split
 from tools.errors import UserError, command
 from tools.evaluate import evaluate
+from tools.interrupt import Interrupt, Interrupted
 from tools.static import GRAPHS
 
 
@@ -37,11 +42,8 @@ class Trainer:
         self.model = self.graph.create_model(settings)
         total_steps = self.runner.epochs * self.train_data.batches
         self.optimizer = self.graph.create_optimizer(self.model, settings, total_steps)
-        if self.runner.model_init_path:
-            checkpoint.load(self.runner.model_init_path, self.model, settings, self.optimizer)
-        self.step = self.evaluated = 0  # steps done, and done at the last evaluation
-        self.best = -math.inf  # best_metric of the best step
-        self.unimproved = 0  # evaluations since then
+        self.state = resume.start(settings, self.model, self.optimizer, self.train_data.batches)
+        self.interrupt = Interrupt()
 
     def train(self):
         """Fit the model, by its own `fit` or by gradient, and keep the best."""
@@ -50,80 +52,114 @@ class Trainer:
                 self.model.fit(self.train_data.items)
             except (ImportError, ArithmeticError) as error:  # no library, or no solution
                 raise UserError(error) from None
-            self.save(0, 0)
-            self.evaluate(0)
+            self.state.epoch = 1  # its one
+            self.save_here()
+            self.evaluate()
         else:
-            self.fit()
-        logging.info("best %s on valid: %.5f", self.runner.best_metric, self.best)
+            with self.interrupt:
+                self.fit()
+        logging.info("best %s on valid: %.5f", self.runner.best_metric, self.state.best)
 
     def fit(self):
         """All epochs, or fewer where early stopping ends the run."""
         self.model.count_items(self.train_data.item_counts())
-        for epoch in range(self.runner.epochs):
-            started = time.perf_counter()
-            stopped = self.train_epoch(epoch)
-            logging.info("epoch: %d done, epoch time: %.2f s", epoch, time.perf_counter() - started)
-            if not stopped:  # a numbered folder holds a whole epoch
-                self.save(epoch, epoch)
-            last = epoch == self.runner.epochs - 1
-            if not stopped and self.evaluated < self.step and (last or not self.runner.eval_interval):
-                stopped = self.evaluate(epoch)
-            if stopped:
-                logging.info("no better %s in %d evaluations: stopped", self.runner.best_metric, self.unimproved)
-                break
+        try:
+            self.evaluate_if_due()  # a resumed run may have ended in an evaluation
+            while self.state.epoch < self.runner.epochs and not self.stops_early():
+                self.train_epoch()
+                if not self.state.batch:  # a numbered folder holds a whole epoch
+                    self.save_here()
+                self.evaluate_if_due()
+        except Interrupted:
+            self.save_here()
+            raise
+        if self.stops_early():
+            logging.info("no better %s in %d evaluations: stopped", self.runner.best_metric, self.state.unimproved)
 
-    def train_epoch(self, epoch) -> bool:
-        """One pass; whether early stopping ended it."""
-        self.train_data.set_epoch(epoch)
-        loader = DataLoader(self.train_data, batch_size=None, num_workers=self.runner.num_workers)
-        log = progress.TrainingLog(self.runner.print_interval, self.runner.train_batch_size)
+    def train_epoch(self):
+        """What is left of an epoch, to its end or until early stopping."""
+        state, runner, started = self.state, self.runner, time.perf_counter()
+        epoch, batches = state.epoch, self.train_data.batches
+        self.train_data.set_epoch(epoch, state.batch)
+        loader = DataLoader(self.train_data, batch_size=None, num_workers=runner.num_workers)
+        bar = progress.progress(loader, total=batches - state.batch, name=f"epoch {epoch}")
+        log = progress.TrainingLog(runner.print_interval, runner.train_batch_size)
         self.model.train()
-        for batch_id, batch in enumerate(
-            progress.progress(loader, total=self.train_data.batches, name=f"epoch {epoch}")
-        ):
+        for batch in self.interrupt.watch(bar):
             log.read()
             loss = self.train_step(batch)
-            if not math.isfinite(loss):
-                raise UserError(
-                    f"loss is {loss} at epoch {epoch}, batch {batch_id}; lower the optimizer's learning_rate"
-                )
-            log.trained(epoch, batch_id, loss)
-            if self.runner.eval_interval and self.step % self.runner.eval_interval == 0:
-                if self.evaluate(epoch):
-                    return True
-                self.model.train()
+            log.trained(epoch, state.batch, loss)
+            carry, state.batch = divmod(state.batch + 1, batches)
+            state.epoch += carry
+            if runner.eval_interval and state.step % runner.eval_interval == 0:
+                self.evaluate()
                 log.restart()
-        return False
+                if self.stops_early():
+                    return
+            if runner.save_interval and state.step % runner.save_interval == 0 and state.batch:
+                self.save_here()
+        logging.info("epoch: %d done, epoch time: %.2f s", epoch, time.perf_counter() - started)
 
     def train_step(self, batch) -> float:
         """Forward, backward, update; the loss before the update."""
+        runtime.seed_step(self.runner.seed, self.state.step)
         loss = self.graph.train_forward(self.model, batch)
         loss.backward()
+        if fault := finite.fault(loss, self.model):
+            self.give_up(fault, batch)
         self.optimizer.step()
         self.optimizer.clear_grad()
         if self.config.hyper_parameters.optimizer.decay != "none":
             self.optimizer._learning_rate.step()
-        self.step += 1
+        self.state.step += 1
         return float(loss)
 
-    def evaluate(self, epoch) -> bool:
-        """Measure on valid, keep the best; whether to stop early."""
+    def give_up(self, fault, batch):
+        """End on a step without a number, with what reproduces it in `failed/`: the parameters before it, the batch."""
+        state, folder = self.state, self.save("failed")
+        np.savez(folder / "batch.npz", *map(np.asarray, batch))
+        raise UserError(
+            f"{fault} at epoch {state.epoch}, batch {state.batch}, step {state.step}, learning rate "
+            f"{self.optimizer.get_lr()}; lower the optimizer's learning_rate; parameters and batch are in {folder}"
+        )
+
+    def evaluate_if_due(self):
+        """Evaluate where no evaluation has followed the last step yet and one belongs there."""
+        state, interval = self.state, self.runner.eval_interval
+        ended = not state.batch and (not interval or state.epoch == self.runner.epochs)
+        if state.evaluated < state.step and (ended or (interval and state.step % interval == 0)):
+            self.evaluate()
+
+    def evaluate(self):
+        """Measure on valid, keep the best."""
+        state, batches = self.state, self.interrupt.watch(self.valid_data)
         embed = partial(self.graph.infer_forward, self.model)
         empty = self.graph.create_metrics(self.config)
-        metrics = evaluate(self.valid_data, embed, self.graph.create_retriever(self.model), self.config, empty)
-        logging.info("epoch: %d, step: %d, valid %s", epoch, self.step, progress.metric_line(metrics))
-        self.evaluated, value = self.step, metrics[self.runner.best_metric]
-        self.unimproved = 0 if value > self.best else self.unimproved + 1
-        if value > self.best:
-            self.best = value
-            self.save(checkpoint.BEST, epoch, metrics)
-        return 0 < self.runner.early_stop <= self.unimproved
+        metrics = evaluate(batches, embed, self.graph.create_retriever(self.model), self.config, empty)
+        epoch = state.epoch - (not state.batch)  # of the last batch
+        logging.info("epoch: %d, step: %d, valid %s", epoch, state.step, progress.metric_line(metrics))
+        self.model.train()
+        state.evaluated, value = state.step, metrics[self.runner.best_metric]
+        if state.best is None or value > state.best:
+            state.best, state.unimproved = value, 0
+            self.save(checkpoint.BEST, valid=metrics)
+        else:
+            state.unimproved += 1
 
-    def save(self, name, epoch, metrics=None):
-        """Write a checkpoint."""
-        folder = f"{self.runner.model_save_path}/{name}"
-        state = {"epoch": epoch, "step": self.step, "valid": metrics}
-        checkpoint.save(folder, self.model, self.optimizer, self.config, state)
+    def stops_early(self) -> bool:
+        """Whether early stopping ends the run."""
+        return 0 < self.runner.early_stop <= self.state.unimproved
+
+    def save_here(self):
+        """Write a checkpoint named by the epoch where that is whole, else by the step."""
+        self.save(f"step-{self.state.step}" if self.state.batch else str(self.state.epoch - 1))
+        resume.prune(self.runner.model_save_path, self.runner.keep_checkpoints)
+
+    def save(self, name, **more) -> Path:
+        """Write a checkpoint, with more to say in its `state.json`; gives its folder."""
+        folder = Path(self.runner.model_save_path) / name
+        checkpoint.save(folder, self.model, self.optimizer, self.config, asdict(self.state) | more)
+        return folder
 
 
 @command
@@ -137,7 +173,12 @@ def main(argv=None):
         agreement.check_checkpoint(settings.runner.model_init_path, settings)
     runtime.prepare(settings.runner.use_gpu, settings.runner.seed)
     with progress.logging_to_terminal():
-        Trainer(settings).train()
+        try:
+            Trainer(settings).train()
+        except Interrupted as stopped:
+            words = ["python", "trainer.py", *(sys.argv[1:] if argv is None else argv), "-o", "runner.resume=auto"]
+            logging.info("%s: the run is saved; go on with: %s", stopped, shlex.join(words))
+            sys.exit(stopped.exit_code)
 
 
 if __name__ == "__main__":

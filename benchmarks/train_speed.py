@@ -90,10 +90,10 @@ def measure(settings, model, graph) -> dict[str, float]:
     kinds = dict.fromkeys([(model, graph), (model, "dynamic"), ("mind", graph)])
     trainers = {kind: open_trainer(settings, *kind) for kind in kinds}
     runs: dict[tuple, list[float]] = {kind: [] for kind in kinds}
-    for epoch in range(RUNS):
+    for _ in range(RUNS):
         for kind, trainer in trainers.items():  # in turn, since the machine's speed drifts
             start = time.perf_counter()
-            trainer.train_epoch(epoch)
+            trainer.train_epoch()
             runs[kind].append((time.perf_counter() - start) / trainer.train_data.batches)
     median = {kind: statistics.median(seconds) for kind, seconds in runs.items()}
     return {

@@ -17,7 +17,7 @@ import numpy as np
 import paddle
 
 from models import MODELS
-from tools import agreement, checksums, exported, runtime
+from tools import agreement, checksums, exported, runtime, unpickle
 from tools.config import Config, add_arguments, load_config
 from tools.dataset import read_map, write_map
 from tools.dygraph import DygraphModel
@@ -84,7 +84,7 @@ def add_items(folder, file, given: Config) -> tuple[int, NewItems]:
         shutil.copytree(folder, new, dirs_exist_ok=True, ignore=shutil.ignore_patterns(f"*{LITE}*"))
         rows = np.arange(1, first + len(items.names))
         write_attributes(new / "item_attributes.npz", hyper.item_features, append(known, first, items), rows)
-        model = grow(within(grown, new), paddle.load(str(folder / "rec.pdparams")))
+        model = grow(within(grown, new), unpickle.read(folder / "rec.pdparams"))
         paddle.save(model.state_dict(), str(new / "rec.pdparams"))
         save_tower(model, new / "user_tower", to_onnx)
         write_vectors(model, settings.runner, folder, new, first)
@@ -174,7 +174,7 @@ def grow(settings: Config, state):
         state: parameters of the model with fewer items.
     """
     model = DygraphModel().create_model(settings)
-    table = state["item_table.weight"]
+    table = paddle.to_tensor(state["item_table.weight"])
     state["item_table.weight"] = model.item_table.weight  # which is longer
     model.set_state_dict(state)
     with paddle.no_grad():

@@ -1,12 +1,14 @@
 """Checkpoints in PaddleRec's layout, `<model_save_path>/<epoch>/rec.pdparams`, each with its configuration."""
 
 import json
+import time
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import paddle
 
+from tools import checksums, unpickle
 from tools.config import Config, load_config
 from tools.errors import UserError
 from tools.features import data_folder, load_arrays, vocabulary
@@ -16,14 +18,18 @@ from tools.schema import HyperParameters
 BEST = "best"
 VOCABULARY = "features.npz"  # the values of each feature, in the order of their rows in the model's tables
 # Hyper-parameters that the parameters or the meaning of an interest hang on.
-MUST_AGREE = [one.name for one in fields(HyperParameters) if not one.metadata.get("training", one.name == "optimizer")]
+MUST_AGREE = [
+    f"hyper_parameters.{one.name}"
+    for one in fields(HyperParameters)
+    if not one.metadata.get("training", one.name == "optimizer")
+]
 
 
 def save(folder, model, optimizer, config: Config, state: dict):
     """Write parameters, optimizer, resolved configuration and `state.json` (epoch, step, metrics), or nothing.
 
     A model that brings its own `fit` has no optimizer, None.
-    For a model with features also `features.npz`, see `tools.features.vocabulary`.
+    For a model with features also `features.npz`, see `tools.features.vocabulary`; last SHA256SUMS.
     """
     with atomic_folder(folder) as temporary:
         paddle.save(model.state_dict(), str(temporary / "rec.pdparams"))
@@ -32,25 +38,42 @@ def save(folder, model, optimizer, config: Config, state: dict):
         config.save(temporary / "config.yaml")
         if texts := vocabulary(config):
             np.savez(temporary / VOCABULARY, **texts)  # type: ignore[arg-type]
+        state = {**state, "written": time.time()}
         (temporary / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+        checksums.write(temporary)
 
 
 def load(folder, model, config: Config, optimizer=None):
-    """Fill a model, and an optimizer where given, from a checkpoint.
+    """Fill a model, and an optimizer where given, from a checkpoint; nothing in its files is executed.
 
     Raises:
-        UserError: where there is none, its hyper-parameters differ from the configuration's, with both values, or a
-            feature has other values in the data set than it was trained with.
+        UserError: where there is none or it is damaged, its hyper-parameters differ from the configuration's, with both
+            values, or a feature has other values in the data set than it was trained with.
     """
     folder = Path(folder)
     if not (folder / "rec.pdparams").is_file():
         raise UserError(f"{folder}: no rec.pdparams here; train first: python trainer.py -m config.yaml")
-    _check_agreement(folder, config)
+    if (folder / checksums.NAME).is_file() and (faults := checksums.faults(folder)):  # other programs' have no sums
+        raise UserError(f"{folder}: damaged, {'; '.join(faults)}; use another checkpoint or a copy")
+    if (folder / "config.yaml").is_file():
+        check_agreement(folder, config, MUST_AGREE)
     _check_vocabulary(folder, config)
-    model.set_state_dict(paddle.load(str(folder / "rec.pdparams")))
+    fill(model, folder / "rec.pdparams")
     if optimizer is not None and (folder / "rec.pdopt").is_file():
         automatic = {structured: name for name, structured in _names(model).items()}
-        optimizer.set_state_dict(_rename(paddle.load(str(folder / "rec.pdopt")), automatic))
+        optimizer.set_state_dict(_rename(unpickle.read(folder / "rec.pdopt"), automatic))
+
+
+def fill(model, path):
+    """Set a model's parameters from a file; a `UserError` that names one that is missing or of another shape."""
+    state = unpickle.read(path)
+    for name, own in model.state_dict().items():
+        found = getattr(state.get(name), "shape", None)
+        if found != tuple(own.shape):
+            raise UserError(
+                f"{path}: {name} is {found and list(found)}, {type(model).__name__} has {list(own.shape)}; use its checkpoint"
+            )
+    model.set_state_dict(state)
 
 
 def _names(model):
@@ -67,17 +90,17 @@ def _rename(state, names):
     return renamed
 
 
-def _check_agreement(folder, config):
-    if not (folder / "config.yaml").is_file():
-        return
-    saved = load_config(folder / "config.yaml").hyper_parameters
-    for name in MUST_AGREE:
-        then, now = getattr(saved, name), getattr(config.hyper_parameters, name)
-        if then != now:
-            raise UserError(
-                f"{folder}: trained with hyper_parameters.{name}: {then}, the configuration has {now}; "
-                f"set it to {then} or train again"
-            )
+def check_agreement(folder, config: Config, keys):
+    """Hold a configuration against a checkpoint's; a `UserError` with a line for each of the keys that differs."""
+    then, now = load_config(Path(folder) / "config.yaml").flat(), config.flat()
+    different = [
+        f"{folder}: trained with {key}: {then[key]}, the configuration has {now[key]}; "
+        f"set it to {then[key]} or train again"
+        for key in keys
+        if then[key] != now[key]
+    ]
+    if different:
+        raise UserError("\n       ".join(different))
 
 
 def _check_vocabulary(folder, config):

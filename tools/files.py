@@ -75,10 +75,13 @@ def atomic_folder(path):
         with _reported(path):
             yield temporary
             temporary.chmod(0o755)  # mkdtemp's folder is closed to others
+            for one in (*temporary.rglob("*"), temporary):
+                flush(one)
             old = temporary.with_name(temporary.name + "-old")
             if path.exists():
                 path.rename(old)  # a full folder cannot be replaced in one step
             temporary.rename(path)
+            flush(path.parent)
             shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -93,9 +96,22 @@ def atomic_path(path):
         temporary = path.with_name(f".{path.name}-{os.getpid()}")
         try:
             yield temporary
+            flush(temporary)
             os.replace(temporary, path)
+            flush(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def flush(path):
+    """Wait until the content of a file or folder is on the disk, so that no name outlives a crash without it."""
+    if os.name != "posix":
+        return  # elsewhere neither folders nor files open for reading can be flushed
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """The machine: device and seed."""
 
+import numpy as np
 import paddle
 
 from tools import blas
@@ -13,3 +14,8 @@ def prepare(use_gpu, seed):
         raise UserError("runner.use_gpu: true, but this Paddle has no CUDA; install paddlepaddle-gpu or set false")
     paddle.set_device("gpu" if use_gpu else "cpu")
     paddle.seed(seed)
+
+
+def seed_step(seed, step):
+    """Seed the draws of a training step: they depend on (seed, step) alone, so a resumed run draws the same."""
+    paddle.seed(int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0] >> 1))

@@ -68,6 +68,11 @@ class Runner:
         empty=True,
     )
     model_save_path: str = key("output", "folder of the checkpoints <epoch>/ and best/; relative to the working folder")
+    save_interval: int = key(0, "steps between two checkpoints step-<n>/ within an epoch; 0: none", low=0)
+    keep_checkpoints: int = key(0, "how many of the newest checkpoints stay, best/ aside; 0: all", low=0)
+    resume: str = key(
+        "none", "auto: go on from the newest whole checkpoint in model_save_path, if there is one", choices="none auto"
+    )
     model_init_path: str | None = key(None, "checkpoint to start training from; relative to the working folder")
     infer_load_path: str | None = key(None, "folder of the checkpoints that infer.py reads; null: model_save_path")
     infer_start_epoch: int | None = key(None, "first epoch that infer.py evaluates; null: best/", low=0)

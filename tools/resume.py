@@ -1,0 +1,124 @@
+"""Where a training run stands, and which of its checkpoints it goes on from."""
+
+import json
+import logging
+import re
+import shutil
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from tools import checkpoint, checksums
+from tools.config import Config
+from tools.errors import UserError
+
+NUMBERED = re.compile(r"\d+|step-\d+")  # a whole epoch, a step within one
+ANY = re.compile(rf"{NUMBERED.pattern}|{checkpoint.BEST}")
+UNFINISHED = re.compile(rf"\.({ANY.pattern})-\w{{8}}(-old)?")  # how `tools.files.atomic_folder` calls what it writes
+# What an interrupted run cannot go on without, beside the hyper-parameters.
+MUST_AGREE = ["runner.seed", "runner.train_batch_size"]
+
+
+@dataclass
+class RunState:
+    """Where a run stands. Batches and draws follow from the seed and these numbers, so no generator is kept."""
+
+    epoch: int = 0  # of the next batch, from 0
+    batch: int = 0  # the next one of that epoch, from 0
+    step: int = 0  # steps done
+    evaluated: int = 0  # steps done at the last evaluation
+    best: float | None = None  # best_metric of the best step
+    unimproved: int = 0  # evaluations since then
+    batches: int = 0  # an epoch
+
+
+def start(config: Config, model, optimizer, batches) -> RunState:
+    """Fill model and optimizer as `runner.resume` and `runner.model_init_path` say.
+
+    Args:
+        config: the configuration.
+        model: the model.
+        optimizer: its optimizer; None for a model that brings its own `fit`, which has nothing to go on with.
+        batches: of an epoch.
+
+    Returns:
+        Where the run stands: at its beginning, or where the newest whole checkpoint was written.
+
+    Raises:
+        UserError: for a checkpoint of another model, other hyper-parameters, another seed or other data.
+    """
+    runner, state = config.runner, RunState(batches=batches)
+    root = Path(runner.model_save_path)
+    recover(root)
+    if runner.resume == "auto" and optimizer is not None:
+        if folder := newest(root):
+            return _go_on(folder, config, model, optimizer, batches)
+        logging.info("%s: no checkpoint to resume from, so from the beginning", root)
+    if runner.model_init_path:
+        checkpoint.load(runner.model_init_path, model, config, optimizer)
+    return state
+
+
+def _go_on(folder, config, model, optimizer, batches):
+    hyper = [key for key in config.flat() if key.startswith("hyper_parameters.")]
+    epochs = ["runner.epochs"] if config.hyper_parameters.optimizer.decay != "none" else []
+    checkpoint.check_agreement(folder, config, [*hyper, *MUST_AGREE, *epochs])
+    checkpoint.load(folder, model, config, optimizer)
+    saved = _read(folder)
+    state = RunState(**{one.name: saved[one.name] for one in fields(RunState)})
+    if state.batches != batches:
+        raise UserError(
+            f"{folder}: trained with {state.batches} batches an epoch, {config.runner.train_data_dir} gives {batches}; "
+            "give the data that the run began with, or set runner.resume to none"
+        )
+    if state.best is not None and checksums.faults(folder.with_name(checkpoint.BEST)):
+        logging.warning("%s: missing or damaged; the next evaluation counts as the best", checkpoint.BEST)
+        state.best, state.unimproved = None, 0
+    logging.info("resumed from %s: epoch %d, batch %d, step %d", folder, state.epoch, state.batch, state.step)
+    return state
+
+
+def newest(root) -> Path | None:
+    """The whole checkpoint of a folder that was written last, None for none; a damaged newer one gets a warning."""
+    for folder in reversed(_by_age(root, ANY)):
+        faults = checksums.faults(folder)
+        if not faults:
+            return folder
+        logging.warning("%s is damaged and passed over: %s", folder, "; ".join(faults))
+    return None
+
+
+def prune(root, keep):
+    """Delete all but the newest `keep` checkpoints, `best` not counted; 0 keeps all."""
+    for folder in _by_age(root)[:-keep] if keep else ():
+        shutil.rmtree(folder)
+
+
+def recover(root):
+    """Put right what a killed run left while it wrote a checkpoint: the replaced one comes back where the new is not
+    there yet, half of a new one goes."""
+    for path in sorted(Path(root).glob(".*"), key=lambda path: not path.name.endswith("-old")):
+        if found := UNFINISHED.fullmatch(path.name):
+            if found[2] and not (path.parent / found[1]).exists():
+                path.rename(path.parent / found[1])
+            else:
+                shutil.rmtree(path)
+
+
+def _by_age(root, names=NUMBERED):
+    """Checkpoints of such names, the oldest first."""
+    folders = [path.parent for path in Path(root).glob("*/rec.pdparams")]
+    return sorted((folder for folder in folders if names.fullmatch(folder.name)), key=_written)
+
+
+def _written(folder) -> float:
+    """When a checkpoint was written, by itself since copies have other dates, by its date where it cannot be read."""
+    return float(_read(folder).get("written") or folder.stat().st_mtime)
+
+
+def _read(folder) -> dict:
+    """`state.json`; empty where it is not readable."""
+    try:
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return state if isinstance(state, dict) else {}

@@ -17,7 +17,7 @@ from test_features import write_features
 
 import infer
 from models import MODELS
-from tools import checkpoint, export, predict
+from tools import checkpoint, checksums, export, predict
 from tools.config import constructor_options
 from tools.dataset import read_evaluation, read_map
 from tools.dygraph import DygraphModel
@@ -380,6 +380,7 @@ def test_an_epoch_is_exported_where_it_is_chosen_and_replaces_the_last(trained, 
     shutil.copytree(tmp_path / "out/best", tmp_path / "out/4")
     model.item_table.weight.set_value(model.item_table.weight * 2)
     paddle.save(model.state_dict(), str(tmp_path / "out/4/rec.pdparams"))
+    checksums.write(tmp_path / "out/4")
     export.main(["-m", str(tmp_path / "out/best/config.yaml"), "-o", "runner.infer_start_epoch=4"])
     assert f"{tmp_path / 'out/4'} exported to {tmp_path / 'out/export'}" in capsys.readouterr().out
     np.testing.assert_array_equal(np.load(tmp_path / "out/export/item_vectors.npy"), model.item_vectors().numpy())

@@ -4,12 +4,14 @@ import json
 import logging
 import os
 import pickle
+import random
 import re
 import resource
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,7 @@ hyper_parameters:
   dropout: 0.2
   optimizer: {learning_rate: 0.02, decay: cosine}
 """
+REPO = Path(__file__).parents[1]
 BATCHES = 23  # an epoch: 92 users with 16 positions each
 
 
@@ -105,9 +108,10 @@ def interrupted(project, output, step, number, monkeypatch, *options, during="tr
             os.kill(os.getpid(), number)
         return original(self, *args)
 
-    with monkeypatch.context() as patch, pytest.raises(SystemExit) as end:
+    with monkeypatch.context() as patch:
         patch.setattr(trainer.Trainer, during, disturbed)
-        train(project, output, *options)
+        with pytest.raises(SystemExit) as end:
+            train(project, output, *options)
     assert end.value.code == 128 + number
 
 
@@ -269,7 +273,9 @@ def test_a_loss_that_is_no_number_stops_the_run_before_the_update(project, tmp_p
     with pytest.raises(SystemExit) as end:
         train(project, tmp_path, "hyper_parameters.optimizer.learning_rate=1e30")
     assert end.value.code == 2
-    message = r"the loss is nan at epoch 0, batch 1, step 1, learning rate \S+e\+29; lower the optimizer's learning_rate"
+    message = (
+        r"the loss is nan at epoch 0, batch 1, step 1, learning rate \S+e\+29; lower the optimizer's learning_rate"
+    )
     assert re.search(message, capsys.readouterr().err)
     loss = reproduce(project, tmp_path / "failed")
     assert not np.isfinite(float(loss))
@@ -358,7 +364,7 @@ def test_a_full_disk_is_named_and_leaves_the_last_checkpoint_whole(project, tmp_
     """A limit on the size of files stands for the disk: it lets the small ones be written and the parameters not."""
     command = [sys.executable, "trainer.py", "-m", str(project / "config.yaml")]
     command += ["-o", f"runner.model_save_path={tmp_path}"]
-    options = {"cwd": Path(__file__).parents[1], "capture_output": True, "text": True, "check": False}
+    options = {"cwd": REPO, "capture_output": True, "text": True, "check": False}
     first = subprocess.run([*command, "runner.epochs=1", "hyper_parameters.optimizer.decay=none"], **options)
     assert first.returncode == 0
     before = {path.name for path in tmp_path.iterdir()}
@@ -371,3 +377,95 @@ def test_a_full_disk_is_named_and_leaves_the_last_checkpoint_whole(project, tmp_
     assert "Traceback" not in second.stderr
     assert {path.name for path in tmp_path.iterdir()} == before
     assert not checksums.faults(tmp_path / "0")
+
+
+# Kills its own process at the n-th call of one of these while it trains: all that a checkpoint's writing is made of.
+KILLER = """
+import os, pathlib, shutil, signal, sys
+import trainer
+from tools import checkpoint, checksums, files
+left = int(sys.argv.pop(1))
+def mortal(owner, name):
+    original = getattr(owner, name)
+    def call(*args, **kwargs):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*args, **kwargs)
+    setattr(owner, name, call)
+mortal(checkpoint.paddle, "save")
+mortal(checkpoint.checksums, "write")
+mortal(files, "flush")
+mortal(pathlib.Path, "rename")
+mortal(pathlib.Path, "write_text")
+mortal(shutil, "rmtree")
+trainer.main()
+"""
+
+
+def command(project, output, *options):
+    settings = [f"runner.model_save_path={output}", "runner.resume=auto", *options]
+    return ["-m", str(project / "config.yaml"), "-o", *settings]
+
+
+@pytest.mark.extras
+def test_a_run_killed_at_random_times_is_the_whole_run(project, tmp_path):
+    """At least 20 kills within training, most of which hits the writing of checkpoints at some point."""
+    options = ["runner.epochs=60", "runner.keep_checkpoints=3", "runner.save_interval=2", "runner.early_stop=0"]
+    train(project, tmp_path / "whole", *options)
+    clock, kills = random.Random(0), 0
+    while True:
+        arguments = command(project, tmp_path / "killed", *options)
+        with subprocess.Popen(
+            [sys.executable, "trainer.py", *arguments], cwd=REPO, stderr=subprocess.PIPE, text=True
+        ) as process:
+            for line in process.stderr:
+                if "no checkpoint to resume from" in line or "resumed from" in line:
+                    break
+            # The first lives are short, so that there are many; later ones get on.
+            time.sleep(clock.uniform(0, 0.5 if kills < 20 else 5))
+            process.kill()
+            rest = process.stderr.read()
+        assert "Traceback" not in rest
+        if process.returncode == 0:
+            break
+        assert process.returncode == -9, rest
+        kills += 1
+    assert kills >= 20
+    for name in ("59", "best"):
+        assert_same(tmp_path / "whole", tmp_path / "killed", names=(name,))
+
+
+@pytest.mark.extras
+# Of the calls of this run 1 to 16 write the first best/, 17 to 32 an epoch, 33 to 49 replace the best/.
+@pytest.mark.parametrize("first", [2, 5, 7, 13, 14, 16, 18, 21, 29, *range(33, 51)])
+def test_a_run_killed_while_it_writes_is_the_whole_run(first, project, whole, tmp_path):
+    """Killed with half of a new checkpoint, and with none in the place of one that is replaced."""
+    options = ["runner.save_interval=0", "runner.eval_interval=8"]
+    result = subprocess.run(
+        [sys.executable, "-c", KILLER, str(first), *command(project, tmp_path, *options)],
+        cwd=REPO, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == -9, result.stderr
+    train(project, tmp_path, *options, "runner.resume=auto")
+    assert_same(whole(*options), tmp_path)
+    assert not [path for path in tmp_path.iterdir() if re.match(r"\.", path.name)]
+    assert resume.newest(tmp_path).name == "2"
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("number, group", [(signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGTERM, False)])
+def test_a_signal_ends_a_run_with_reader_processes(number, group, project, tmp_path):
+    """A terminal sends Ctrl-C to all processes of the command, `kill` to one."""
+    arguments = command(project, tmp_path, "runner.num_workers=2", "runner.epochs=1000", "runner.save_interval=0")
+    with subprocess.Popen(
+        [sys.executable, "trainer.py", *arguments], cwd=REPO, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        next(line for line in process.stderr if "epoch: 1, batch_id: 0" in line)
+        (os.killpg if group else os.kill)(process.pid, number)
+        rest = process.stderr.read()
+    assert process.returncode == 128 + number, rest
+    assert "Traceback" not in rest
+    assert f"{number.name}: the run is saved; go on with: python trainer.py" in rest
+    assert resume.newest(tmp_path).name not in ("0", "best")

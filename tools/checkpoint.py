@@ -68,10 +68,10 @@ def fill(model, path):
     """Set a model's parameters from a file; a `UserError` that names one that is missing or of another shape."""
     state = unpickle.read(path)
     for name, own in model.state_dict().items():
-        found = getattr(state.get(name), "shape", None)
-        if found != tuple(own.shape):
+        found, wanted = getattr(state.get(name), "shape", None), list(own.shape)
+        if found is None or list(found) != wanted:
             raise UserError(
-                f"{path}: {name} is {found and list(found)}, {type(model).__name__} has {list(own.shape)}; use its checkpoint"
+                f"{path}: {name} is {found and list(found)}, {type(model).__name__} has {wanted}; use its checkpoint"
             )
     model.set_state_dict(state)
 

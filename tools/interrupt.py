@@ -34,6 +34,8 @@ class Interrupt:
     def _note(self, number, _):
         self.number = number
         self.__exit__()
+        if hasattr(signal, "SIGCHLD"):  # Paddle's handler raises, wherever we are, for reader processes that end now
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
     def watch(self, iterable):
         """The iterable; `Interrupted` once the work on what it gave is done, or in its own place where it failed."""
@@ -44,7 +46,7 @@ class Interrupt:
             except StopIteration:
                 return
             except Exception:
-                if self.number:  # a terminal sends Ctrl-C to reader processes too, and they are gone
+                if self.number:  # the reader processes got the signal too, and are gone
                     raise Interrupted(self.number) from None
                 raise
             yield one

@@ -1,4 +1,7 @@
-"""Embed users, retrieve items and measure: python infer.py -m config.yaml [-top_n 20 50] [-o key=value …].
+"""Embed users, retrieve items and measure.
+
+Example: python infer.py -m config.yaml -top_n 20 50 --recommend recommendations.csv
+Example: python infer.py -m config.yaml -o runner.index=hnsw
 
 Reports Recall, NDCG, HitRate, diversity and coverage on the test split beside MostPop's, one row a
 runner.diversity_lambda, and writes them to metrics.json, with 95 % intervals and by history length and popularity.
@@ -14,10 +17,10 @@ from functools import partial
 from pathlib import Path
 
 from models import MODELS
-from tools import checkpoint, config, progress, runtime
+from tools import agreement, checkpoint, config, progress, runtime
 from tools.aggregate import Diversity
 from tools.dataset import data_files, open_split, read_map, read_sequences
-from tools.errors import exits_with_code_2
+from tools.errors import command
 from tools.evaluate import RecommendationTable, recommend
 from tools.exact import exact
 from tools.files import atomic_file
@@ -26,7 +29,7 @@ from tools.report import Report, popularity_deciles
 from tools.static import GRAPHS
 
 
-@exits_with_code_2
+@command
 def main(argv=None):
     """Evaluate the best checkpoint, or a range of epochs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -51,6 +54,8 @@ def main(argv=None):
 
 def infer(settings: config.Config, table: Path | None):
     """Embed, retrieve, measure: for a checkpoint a row of its plain lists and one a lambda, and one for MostPop."""
+    for folder in checkpoint.folders(settings):
+        agreement.check_checkpoint(folder, settings)
     study = Study(settings)
     graph = GRAPHS[settings.runner.graph]()
     model = graph.create_model(settings)

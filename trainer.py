@@ -1,4 +1,7 @@
-"""Train a multi-interest model: python trainer.py -m config.yaml [-o key=value …].
+"""Train a multi-interest model.
+
+Example: python trainer.py -m config.yaml
+Example: python trainer.py -m config.yaml -o runner.epochs=3 hyper_parameters.model=comirec_sa
 
 Writes a checkpoint after each epoch to <model_save_path>/<epoch>/, and the best step on valid to best/ beside them.
 """
@@ -16,9 +19,9 @@ import numpy as np
 from paddle.io import DataLoader
 
 from models import MODELS
-from tools import checkpoint, config, finite, progress, resume, runtime
+from tools import agreement, checkpoint, config, finite, progress, resume, runtime
 from tools.dataset import open_split
-from tools.errors import UserError, exits_with_code_2
+from tools.errors import UserError, command
 from tools.evaluate import evaluate
 from tools.interrupt import Interrupt, Interrupted
 from tools.static import GRAPHS
@@ -159,13 +162,15 @@ class Trainer:
         return folder
 
 
-@exits_with_code_2
+@command
 def main(argv=None):
     """Read the configuration and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     config.add_arguments(parser)
     args = parser.parse_args(argv)
     settings = config.load_config(args.config_yaml, args.opt, MODELS)
+    if settings.runner.model_init_path:
+        agreement.check_checkpoint(settings.runner.model_init_path, settings)
     runtime.prepare(settings.runner.use_gpu, settings.runner.seed)
     with progress.logging_to_terminal():
         try:

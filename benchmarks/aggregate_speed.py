@@ -16,7 +16,8 @@ from datetime import date
 import numpy as np
 
 from tools.aggregate import Diversity, aggregate
-from tools.config import positive
+from tools.config import item_count, positive
+from tools.errors import command
 from tools.ragged import ragged
 from tools.report import Report
 
@@ -25,13 +26,14 @@ LAMBDAS = {"plain": (0.0,), "one": (0.1,), "five": (0.0, 0.05, 0.1, 0.2, 1.0)}
 RUNS = 3
 
 
+@command
 def main(argv=None):
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=positive, default=10_000)
     parser.add_argument("--interest_num", type=positive, default=4, help="K")
     parser.add_argument("--top_n", type=positive, default=50, help="N")
-    parser.add_argument("--item_count", type=positive, default=368_000)
+    parser.add_argument("--item_count", type=item_count, default=368_000)
     args = parser.parse_args(argv)
     rng = np.random.default_rng(0)
     category = rng.integers(-1, CATEGORIES, args.item_count)

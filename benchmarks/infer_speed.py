@@ -1,12 +1,13 @@
 """Speed of retrieval and measuring without a model: from interests to metrics, as JSON lines.
 
 Example: python -m benchmarks.infer_speed --users 10000 --item_count 368000
+Example: OPENBLAS_CORETYPE=SkylakeX python -m benchmarks.infer_speed
 
 A line for exact search and one for HNSW over clustered vectors, and one for exact search over plain Gaussian ones, see
 `benchmarks.serve_speed`. `times_search` is the whole time in units of its searches', `times_gemm` the searches' in
 units of the bare product of that size in blocks, the quicker of NumPy's and Paddle's. `growth_mb` is by how much a run
-over four times the users raises the peak of memory. On an AMD processor with AVX-512 give NumPy what Faiss gets:
-OPENBLAS_CORETYPE=SkylakeX python -m benchmarks.infer_speed
+over four times the users raises the peak of memory. On an AMD processor with AVX-512 give NumPy what Faiss gets, by the
+variable in the second example.
 """
 
 import argparse
@@ -24,7 +25,8 @@ import paddle
 from benchmarks.serve_speed import clustered, gaussian
 from reader import InferBatch
 from tools import runtime
-from tools.config import Config, positive
+from tools.config import Config, item_count, positive
+from tools.errors import command
 from tools.evaluate import recommend
 from tools.exact import THREADS, faiss
 from tools.index import build, recall
@@ -36,11 +38,12 @@ from tools.schema import HyperParameters
 ROWS = (("clustered", clustered, "flat"), ("clustered", clustered, "hnsw"), ("gaussian", gaussian, "flat"))
 
 
+@command
 def main(argv=None):
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=positive, default=10_000)
-    parser.add_argument("--item_count", type=positive, default=368_000, help="rows of the item table")
+    parser.add_argument("--item_count", type=item_count, default=368_000, help="rows of the item table")
     args = parser.parse_args(argv)
     logging.disable(logging.INFO)
     config = Config(hyper_parameters=replace(HyperParameters(), item_count=args.item_count))

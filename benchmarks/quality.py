@@ -19,12 +19,16 @@ import infer
 import trainer
 from models import MODELS
 from tools.config import Config, load_config, positive
+from tools.errors import UserError, command
+from tools.files import read_text
+from tools.histories import read_object
 from tools.progress import SHAPE, SHOWN, metric_table
 
 RESULTS = Path(__file__).parent / "results.jsonl"
 LOCAL = ("_dir", "_path")  # keys that say where files are: the same run on another machine has others
 
 
+@command
 def main(argv=None):
     """Run what is missing, print the means."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -32,6 +36,7 @@ def main(argv=None):
     parser.add_argument("--seeds", type=positive, default=3, help="training seeds 1…N; the split is always the same")
     parser.add_argument("--results", type=Path, default=RESULTS)
     args = parser.parse_args(argv)
+    check_results(args.results)
     table = {}
     for path in args.configs:
         settings = load_config(path, (), MODELS)
@@ -94,9 +99,25 @@ def shown(metrics):
     return {name: round(value, 6) for name, value in metrics.items() if name.split("@")[0] in SHOWN + SHAPE}
 
 
+def check_results(results):
+    """A `UserError` now, and not after the first run, where rows cannot be added to a file."""
+    try:
+        results.parent.mkdir(parents=True, exist_ok=True)
+        with open(results, "a", encoding="utf-8"):
+            read_rows(results)
+    except OSError as error:
+        raise UserError(f"{results}: cannot be written ({error.strerror}); check --results, space and rights") from None
+
+
 def read_rows(results) -> list[dict]:
     """All runs so far."""
-    return [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    rows = []
+    for number, line in enumerate(read_text(results).splitlines(), 1):
+        row = read_object(line)
+        if row is None or not isinstance(row.get("resolved"), dict):
+            raise UserError(f"{results}:{number}: {line[:80]!r} is not a row of this command; mend or remove it")
+        rows.append(row)
+    return rows
 
 
 if __name__ == "__main__":

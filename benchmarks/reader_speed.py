@@ -18,10 +18,12 @@ import yaml
 from reader import RecDataset
 from tools.config import Config, positive
 from tools.dataset import data_files, write_split
+from tools.errors import command
 from tools.ragged import ragged
 from tools.schema import HyperParameters, Runner
 
 
+@command
 def main(argv=None):
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -15,14 +15,16 @@ import tempfile
 import time
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import paddle
 
-from tools import runtime
+from tools import checksums, exported, runtime
 from tools.config import Config, positive
 from tools.dygraph import DygraphModel
+from tools.errors import command
 from tools.exact import faiss
 from tools.export import save_tower
 from tools.index import store
@@ -33,10 +35,13 @@ from tools.schema import HyperParameters
 TOP_N, CENTRES, REQUESTS, BATCH = 50, 2000, 500, 256
 
 
+@command
 def main(argv=None):
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--item_count", type=positive, default=368_000, help="rows of the item table")
+    parser.add_argument(
+        "--item_count", type=partial(positive, low=TOP_N + 1), default=368_000, help="rows of the item table"
+    )
     parser.add_argument("--links", type=positive, default=32, help="links of an item in the HNSW graph")
     parser.add_argument("--ef", type=positive, default=128, help="candidates that HNSW keeps while it searches")
     args = parser.parse_args(argv)
@@ -58,8 +63,12 @@ def open_predictor(folder, config) -> Predictor:
     """An export of an untrained model, opened as `tools.predict` opens it."""
     model = DygraphModel().create_model(config)
     save_tower(model, folder / "user_tower")
-    store(config.runner).write(folder, np.eye(2, config.hyper_parameters.embedding_dim))
-    config.save(folder / "config.yaml")
+    vectors = np.zeros((config.hyper_parameters.item_count, config.hyper_parameters.embedding_dim), np.float32)
+    np.save(folder / "item_vectors.npy", vectors)
+    store(config.runner).write(folder, vectors[:2])
+    for name in (exported.CONFIG, exported.TRAINED):
+        config.save(folder / name)
+    checksums.write(folder)
     return Predictor(folder=folder)
 
 

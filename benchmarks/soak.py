@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from tools.config import positive
+from tools.config import item_count, positive
 from tools.dataset import write_split
-from tools.errors import UserError, exits_with_code_2
+from tools.errors import UserError, command
 from tools.ragged import ragged
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +44,7 @@ hyper_parameters:
 """
 
 
-@exits_with_code_2
+@command
 def main(argv=None):
     """Train, watch, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -52,7 +52,7 @@ def main(argv=None):
     parser.add_argument("--model", default="mind")
     parser.add_argument("--graph", default="dynamic", choices=["dynamic", "static"])
     parser.add_argument("--workers", type=int, default=0, help="reader processes")
-    parser.add_argument("--item_count", type=positive, default=20000)
+    parser.add_argument("--item_count", type=item_count, default=20000)
     args = parser.parse_args(argv)
     if args.minutes < 2:
         raise UserError(f"--minutes: {args.minutes} is below 2, and the first minute is what the rest is held against")

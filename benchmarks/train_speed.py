@@ -1,7 +1,9 @@
 """Training speed: the trainer's real loop, reader included, as one JSON line.
 
 Example: python -m benchmarks.train_speed --model mind --item_count 368000 --batch 128 --negatives 1280
-Every model that is trained by gradient, a line each: python -m benchmarks.train_speed --model all
+Example: python -m benchmarks.train_speed --model all
+
+A line for each model; `all` are those that are trained by gradient.
 
 Ratios stand beside the samples a second, measured in the same run. `times_mind`: how many times slower than `mind` in
 the same graph. `times_dense`: how many times faster than the same step with a dense table and plain Adam, which is what
@@ -26,8 +28,9 @@ import yaml
 
 from models import MODELS
 from tools import runtime
-from tools.config import Config, positive
+from tools.config import Config, item_count, positive
 from tools.dataset import write_split
+from tools.errors import command
 from tools.ragged import ragged
 from tools.schema import HyperParameters, Runner
 from tools.static import GRAPHS
@@ -37,12 +40,13 @@ GRADIENT_MODELS = [name for name, model in MODELS.items() if hasattr(model, "los
 MAXLEN, POSITIONS, RUNS = 20, 20, 3  # POSITIONS: eligible positions a user
 
 
+@command
 def main(argv=None):
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=[*GRADIENT_MODELS, "all"], nargs="+", default=["mind"])
     parser.add_argument("--graph", choices=GRAPHS, default="dynamic")
-    parser.add_argument("--item_count", type=positive, default=368_000, help="rows of the item table")
+    parser.add_argument("--item_count", type=item_count, default=368_000, help="rows of the item table")
     parser.add_argument("--batch", type=positive, default=128)
     parser.add_argument("--negatives", type=positive, default=1280)
     parser.add_argument("--steps", type=positive, default=200, help="steps a run; the median of 3 runs counts")

@@ -17,15 +17,16 @@ from test_features import write_features
 
 import infer
 from models import MODELS
-from tools import checkpoint, export, predict
+from tools import checkpoint, checksums, export, predict
 from tools.config import constructor_options
 from tools.dataset import read_evaluation, read_map
 from tools.dygraph import DygraphModel
+from tools.exported import NEEDED
 from tools.retrieval import Retriever
 
 ROOT = Path(__file__).parents[1]
 V, D, T = 61, 8, 6  # rows of the table, size, longest history
-FOLDER = {"user_tower.json", "user_tower.pdiparams", "item_vectors.npy", "index.faiss", "config.yaml"}
+FOLDER = {*NEEDED, "index.faiss", "SHA256SUMS"}
 OPTIONS: list[dict] = [
     {},
     {"dynamic_interest_num": True},
@@ -217,8 +218,6 @@ def test_profiles_are_optional_and_checked(trained, with_profiles, tmp_path, cap
     ]:
         (tmp_path / "h").write_text('\n{"user": 1, "history": [], "profile": ' + profile + "}")
         fails(predict.main, [str(tmp_path / "export"), str(tmp_path / "h")], message, capsys)
-    (tmp_path / "export/user_features.npy").write_bytes(b"")
-    fails(predict.main, [str(tmp_path / "export"), str(tmp_path / "h")], "user_features.npy is not readable", capsys)
 
 
 def test_a_model_without_user_features_takes_no_profile(exported, tmp_path, capsys):
@@ -350,17 +349,6 @@ def fails(main, arguments, message, capsys):
     assert message in err
 
 
-@pytest.mark.parametrize("name", [*predict.NEEDED, "index.faiss"])
-def test_a_folder_that_is_not_whole_is_named(name, exported, tmp_path, capsys):
-    (tmp_path / "h").write_text('{"user": "a", "history": []}')
-    content = (exported / name).read_bytes()
-    (exported / name).write_bytes(content[: len(content) // 2] + b"\n]")
-    fails(predict.main, [str(exported), str(tmp_path / "h")], str(exported), capsys)
-    (exported / name).unlink()
-    missing = f"{exported}: no {name} here; make it with: python -m tools.export -m config.yaml"
-    fails(predict.main, [str(exported), str(tmp_path / "h")], missing, capsys)
-
-
 def test_what_cannot_be_exported_leaves_nothing_behind(trained, dataset, tmp_path, capsys, monkeypatch):
     config, _ = trained(dataset)
     best = str(tmp_path / "out/best/config.yaml")
@@ -392,6 +380,7 @@ def test_an_epoch_is_exported_where_it_is_chosen_and_replaces_the_last(trained, 
     shutil.copytree(tmp_path / "out/best", tmp_path / "out/4")
     model.item_table.weight.set_value(model.item_table.weight * 2)
     paddle.save(model.state_dict(), str(tmp_path / "out/4/rec.pdparams"))
+    checksums.write(tmp_path / "out/4")
     export.main(["-m", str(tmp_path / "out/best/config.yaml"), "-o", "runner.infer_start_epoch=4"])
     assert f"{tmp_path / 'out/4'} exported to {tmp_path / 'out/export'}" in capsys.readouterr().out
     np.testing.assert_array_equal(np.load(tmp_path / "out/export/item_vectors.npy"), model.item_vectors().numpy())

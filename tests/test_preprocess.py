@@ -383,16 +383,17 @@ def test_another_wheel_is_refused(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("before", [False, True], ids=["no-folder-before", "folder-before"])
-@pytest.mark.parametrize("fault, ends", [(OSError(28, "No space left"), SystemExit), (KeyboardInterrupt(), None)])
-def test_nothing_is_half_written(run, tmp_path, monkeypatch, fault, ends, before):
+@pytest.mark.parametrize("fault, code", [(OSError(28, "No space left"), 2), (KeyboardInterrupt(), 130)])
+def test_nothing_is_half_written(run, tmp_path, monkeypatch, fault, code, before):
     def write_map(*args):
         raise fault
 
     if before:
         run("table", "log.csv", as_csv(random_log(1)), *COLUMNS)
     monkeypatch.setattr(preprocess, "write_map", write_map)
-    with pytest.raises(ends or KeyboardInterrupt):
+    with pytest.raises(SystemExit) as ended:
         run("table", "log.csv", as_csv(random_log(2)), *COLUMNS)
+    assert ended.value.code == code
     assert sorted(path.name for path in tmp_path.iterdir()) == (["log.csv", "made"] if before else ["log.csv"])
     if before:
         check_dataset(tmp_path / "made", random_log(1))

@@ -1,4 +1,6 @@
-"""Add items that nobody has met yet to an export: python -m tools.add_items FILE -m config.yaml [--output FOLDER].
+"""Add items that nobody has met yet to an export.
+
+Example: python -m tools.add_items new.jsonl -m config.yaml --output export
 
 FILE holds JSON lines {"item": "sku9", "features": {"brand": ["x"], "genres": ["Action"]}}, items in the user's own ids.
 A new item's vector is made of its features alone, so the model must have been trained with
@@ -15,16 +17,17 @@ import numpy as np
 import paddle
 
 from models import MODELS
-from tools import runtime, unpickle
+from tools import agreement, checksums, exported, runtime, unpickle
 from tools.config import Config, add_arguments, load_config
 from tools.dataset import read_map, write_map
 from tools.dygraph import DygraphModel
-from tools.errors import UserError, exits_with_code_2
+from tools.errors import UserError, command
 from tools.export import onnx_converter, save_tower
 from tools.features import Features, item_features, write_attributes
-from tools.files import atomic_folder, check_export, read_text
+from tools.files import atomic_folder, read_text
 from tools.histories import is_id, number_values, read_object, read_values
 from tools.index import store
+from tools.milvus import LITE
 from tools.ragged import Ragged, ragged
 
 FORM = '{"item": "sku9", "features": {"brand": ["x"]}}'
@@ -38,7 +41,7 @@ class NewItems(NamedTuple):
     unknown: int  # values that the model doesn't know
 
 
-@exits_with_code_2
+@command
 def main(argv=None):
     """Read new items, write the export with them in its place."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -48,35 +51,37 @@ def main(argv=None):
     args = parser.parse_args(argv)
     settings = load_config(args.config_yaml, args.opt, MODELS)
     folder = args.output or Path(settings.runner.model_save_path) / "export"
-    first, items = add_items(folder, args.file)
+    first, items = add_items(folder, args.file, settings)
     last = first + len(items.names) - 1
     print(f"{len(items.names)} items added to {folder} as {first} to {last}; {items.unknown} unknown values skipped")
 
 
-def add_items(folder, file) -> tuple[int, NewItems]:
+def add_items(folder, file, given: Config) -> tuple[int, NewItems]:
     """Replace an export by one with the items of a file, or leave it as it is.
 
     Args:
         folder: what `tools.export` wrote, or this function.
         file: the new items.
+        given: the configuration that the model is thought to be trained with.
 
     Returns:
         The id of the first new item, and the items.
 
     Raises:
-        UserError: for a folder that is no export of a model with item features, and each line that is no new item.
+        UserError: for a folder that is no whole export of a model with item features, hyper-parameters other than the
+            model's, and each line that is no new item.
     """
     folder = Path(folder)
-    settings, known = open_export(folder)
+    settings, known = open_export(folder, given)
     runtime.prepare(use_gpu=False, seed=settings.runner.seed)
     first = len(np.load(folder / "item_vectors.npy", mmap_mode="r"))
     names = read_map(folder / "item_map.csv") or {item: str(item) for item in range(1, first)}
     hyper = settings.hyper_parameters
     items = read_items(file, dict(zip(hyper.item_features, known.texts, strict=True)), set(names.values()))
     to_onnx = onnx_converter() if (folder / "user_tower.onnx").is_file() else None
-    grown = replace(settings, hyper_parameters=replace(hyper, item_count=first + len(items.names)))
+    grown = exported.with_items(settings, first + len(items.names))
     with atomic_folder(folder) as new:
-        shutil.copytree(folder, new, dirs_exist_ok=True)
+        shutil.copytree(folder, new, dirs_exist_ok=True, ignore=shutil.ignore_patterns(f"*{LITE}*"))
         rows = np.arange(1, first + len(items.names))
         write_attributes(new / "item_attributes.npz", hyper.item_features, append(known, first, items), rows)
         model = grow(within(grown, new), unpickle.read(folder / "rec.pdparams"))
@@ -84,17 +89,15 @@ def add_items(folder, file) -> tuple[int, NewItems]:
         save_tower(model, new / "user_tower", to_onnx)
         write_vectors(model, settings.runner, folder, new, first)
         write_map(new / "item_map.csv", ("item", "original"), (names | dict(enumerate(items.names, first))).items())
-        grown.save(new / "config.yaml")
+        grown.save(new / exported.CONFIG)
+        checksums.write(new)
     return first, items
 
 
-def open_export(folder) -> tuple[Config, Features]:
+def open_export(folder, given: Config) -> tuple[Config, Features]:
     """The configuration of an export and its items' features; a `UserError` where it cannot be added to."""
-    check_export(folder, ("config.yaml", "item_vectors.npy"))
-    settings = load_config(folder / "config.yaml")
-    check_export(folder, store(settings.runner).needed)
-    if settings.hyper_parameters.item_features:
-        check_export(folder, ("rec.pdparams", "item_attributes.npz"))
+    settings, trained = exported.read(folder)
+    agreement.check(folder, trained, given)
     features = item_features(within(settings, folder))
     if features is None:
         raise UserError(
@@ -171,7 +174,7 @@ def grow(settings: Config, state):
         state: parameters of the model with fewer items.
     """
     model = DygraphModel().create_model(settings)
-    table = state["item_table.weight"]
+    table = paddle.to_tensor(state["item_table.weight"])
     state["item_table.weight"] = model.item_table.weight  # which is longer
     model.set_state_dict(state)
     with paddle.no_grad():

@@ -67,11 +67,16 @@ def add_arguments(parser: argparse.ArgumentParser):
     )
 
 
-def positive(text) -> int:
-    """A command line's whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+def positive(text, low=1) -> int:
+    """A command line's whole number of at least `low`."""
+    if not text.isdecimal() or int(text) < low:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {low}")
     return int(text)
+
+
+def item_count(text) -> int:
+    """A command line's rows of an item table, padding row 0 included."""
+    return positive(text, 2)
 
 
 def load_config(path, overrides=(), models=None) -> Config:

@@ -1,8 +1,13 @@
-"""Export a trained model for serving: python -m tools.export -m config.yaml [-o key=value …] [--output FOLDER].
+"""Export a trained model for serving.
+
+Example: python -m tools.export -m config.yaml
+Example: python -m tools.export -m config.yaml -o runner.index=hnsw --output export --onnx
 
 The folder holds all that `python -m tools.predict FOLDER` needs and nothing that training needs:
-user_tower.json and .pdiparams (histories to interests), item_vectors.npy, index.faiss, config.yaml, and, where the
-data set has them, item_map.csv, user_map.csv, item_category.npy and category_map.csv. With --onnx also user_tower.onnx:
+user_tower.json and .pdiparams (histories to interests), item_vectors.npy, index.faiss, config.yaml, trained.yaml (what
+the model was trained with, also after items were added), and, where the data set has them, item_map.csv, user_map.csv,
+item_category.npy and category_map.csv. SHA256SUMS shows damage; `sha256sum -c` reads it too.
+With --onnx also user_tower.onnx:
 hist_item [B, T] and seq_len [B], int64, to interests [B, K, D], float32, and live mask [B, K], bool, in that order.
 A model with user features has a third input, context_eb [B, P], float32: the mean vectors of a user's values, feature
 after feature. user_attributes.npz holds the values, train/query.npz the words of queries, user_features.npy their rows.
@@ -20,10 +25,10 @@ from paddle import nn
 from paddle.static import InputSpec
 
 from models import MODELS
-from tools import checkpoint, config, progress, runtime
+from tools import agreement, checkpoint, checksums, config, exported, progress, runtime
 from tools.dataset import read_map
 from tools.dygraph import DygraphModel
-from tools.errors import UserError, exits_with_code_2
+from tools.errors import UserError, command
 from tools.features import QUERIES, Features, item_features, user_features, vocabulary, write_attributes
 from tools.files import atomic_folder
 from tools.index import store
@@ -57,7 +62,7 @@ class UserTower(nn.Layer):
         return interests, self.model.live_interests(seq_len)
 
 
-@exits_with_code_2
+@command
 def main(argv=None):
     """Export the best checkpoint, or that of `runner.infer_start_epoch`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -92,6 +97,7 @@ def export(settings: config.Config, output, to_onnx=None) -> Path:
             id maps of another data set.
     """
     source = _checkpoint_folder(settings)
+    agreement.check_checkpoint(source, settings)
     model = DygraphModel().create_model(settings)
     _check_exportable(model, settings.hyper_parameters.model, to_onnx)
     checkpoint.load(source, model, settings)
@@ -103,7 +109,9 @@ def export(settings: config.Config, output, to_onnx=None) -> Path:
         store(settings.runner).write(folder, vectors)
         _copy_maps(Path(settings.runner.test_data_dir).parent, folder, settings.hyper_parameters.item_count)
         _write_features(model, folder, settings)
-        settings.save(folder / "config.yaml")
+        for name in (exported.CONFIG, exported.TRAINED):
+            settings.save(folder / name)
+        checksums.write(folder)
     return source
 
 

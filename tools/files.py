@@ -54,13 +54,6 @@ def sha256(path) -> str:
     return digest.hexdigest()
 
 
-def check_export(folder, names):
-    """A `UserError` where a file that `tools.export` writes is missing from its folder."""
-    for name in names:
-        if not (folder / name).is_file():
-            raise UserError(f"{folder}: no {name} here; make it with: python -m tools.export -m config.yaml")
-
-
 def digest(*contents) -> str:
     """16 hexadecimal digits that other contents, bytes or arrays, don't share."""
     summed = hashlib.sha256()

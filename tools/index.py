@@ -174,8 +174,6 @@ class IndexFiles:
         runner: `runner.*` of the configuration.
     """
 
-    needed = ("index.faiss",)  # in an export
-
     def __init__(self, *, runner):
         self.runner = runner
 

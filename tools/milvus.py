@@ -9,6 +9,7 @@ from tools.errors import UserError
 from tools.files import digest
 
 logging.getLogger("milvus_lite").setLevel(logging.WARNING)  # it reports when its server starts and stops
+LITE = "milvus.db"  # where Milvus Lite keeps its data, which changes with each use
 ROWS = 4096  # a request, so that none grows with the catalogue
 DEEPEST = 16_384  # Milvus's own limit of a list
 
@@ -112,8 +113,6 @@ class MilvusStore:
         runner: `runner.*` of the configuration; read are `milvus_uri, index_search`.
     """
 
-    needed = ("item_vectors.npy",)  # in an export
-
     def __init__(self, *, runner):
         self.runner = runner
 
@@ -143,4 +142,4 @@ class MilvusStore:
         self.write(folder, item_vectors)
 
     def _open(self, folder, item_vectors):
-        return MilvusIndex(uri=self.runner.milvus_uri or Path(folder) / "milvus.db", item_vectors=item_vectors)
+        return MilvusIndex(uri=self.runner.milvus_uri or Path(folder) / LITE, item_vectors=item_vectors)

@@ -1,4 +1,7 @@
-"""Recommend with an exported model: python -m tools.predict FOLDER [HISTORIES] [--top_n 50] [--format json|csv].
+"""Recommend with an exported model.
+
+Example: python -m tools.predict output/export histories.jsonl --top_n 10
+Example: python -m tools.predict output/export --format csv < histories.csv
 
 HISTORIES is a file, or standard input, in the item ids of the data set, oldest first. The answer has the same form:
 JSON lines {"user": "u1", "history": ["50", "258"]}, answered by
@@ -21,18 +24,16 @@ from typing import NamedTuple
 import numpy as np
 from paddle import inference
 
+from tools import exported
 from tools.aggregate import PLAIN, Diversity, Recommendations
-from tools.config import load_config, positive
+from tools.config import positive
 from tools.dataset import read_map
-from tools.errors import UserError, exits_with_code_2
+from tools.errors import UserError, command
 from tools.features import QUERIES, load_arrays
-from tools.files import check_export
 from tools.histories import JSON_FORM, History, Profiles, read_csv, read_input, read_json
 from tools.index import store
 from tools.ragged import cut_histories, ragged
 from tools.retrieval import Retriever
-
-NEEDED = ("config.yaml", "user_tower.json", "user_tower.pdiparams")
 
 
 class Predictor:
@@ -42,20 +43,17 @@ class Predictor:
         folder: the folder.
 
     Raises:
-        UserError: where a file of it is missing or cannot be read.
+        UserError: where a file of it is missing or damaged.
     """
 
     def __init__(self, *, folder):
         folder = Path(folder)
-        check_export(folder, NEEDED)
-        config = load_config(folder / "config.yaml")
-        kept = store(config.runner)
-        check_export(folder, kept.needed)
+        config, _ = exported.read(folder)
         self.maxlen = config.hyper_parameters.maxlen
         self.filter_seen, self.batch_size = config.runner.filter_seen, config.runner.infer_batch_size
         self.tower = _open_tower(folder)
         self.profiles = _open_profiles(folder, config)
-        self.retriever = Retriever(index=kept.read(folder))
+        self.retriever = Retriever(index=store(config.runner).read(folder))
         self.item_num = self.retriever.index.ntotal  # V, without padding
         first = config.runner.diversity_lambda[:1]
         self.diversity = Diversity.open(folder, first, self.item_num + 1) if first else PLAIN
@@ -111,17 +109,12 @@ def _open_tower(folder):
 def _open_profiles(folder, config):
     """None for a model without user features."""
     hyper, texts = config.hyper_parameters, {}
-    try:
-        if hyper.user_features:
-            values = load_arrays(folder / "user_attributes.npz", "export it again")
-            texts = {name: values[f"{name}.names"] for name in hyper.user_features}
-        if hyper.query:
-            texts["query"] = load_arrays(folder / "train" / QUERIES, "export it again")["query.names"]
-        if not texts:
-            return None
-        return Profiles(texts=texts, weight=np.load(folder / "user_features.npy"))
-    except (OSError, ValueError, EOFError, KeyError) as error:
-        raise UserError(f"{folder}: user_features.npy is not readable ({error}); export it again") from None
+    if hyper.user_features:
+        values = load_arrays(folder / "user_attributes.npz", "export it again")
+        texts = {name: values[f"{name}.names"] for name in hyper.user_features}
+    if hyper.query:
+        texts["query"] = load_arrays(folder / "train" / QUERIES, "export it again")["query.names"]
+    return Profiles(texts=texts, weight=np.load(folder / "user_features.npy")) if texts else None
 
 
 class Answer(NamedTuple):
@@ -169,7 +162,7 @@ def csv_text(answer: Answer) -> str:
 FORMATS = {"json": (read_json, "", json_text), "csv": (read_csv, "user,rank,item,score,interest\n", csv_text)}
 
 
-@exits_with_code_2
+@command
 def main(argv=None):
     """Read histories, print recommendations, count on standard error what was skipped."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -1,16 +1,19 @@
-"""From a raw log to a data set: `python -m tools.preprocess movielens-100k | sequences FILE | table FILE …`.
+"""From a raw log to a data set.
 
+Example: python -m tools.preprocess movielens-100k
+Example: python -m tools.preprocess sequences sequences.txt.xz --attributes item_attributes.json.xz
 Example: python -m tools.preprocess table clicks.csv --user uid --item sku --time ts --output data/clicks
 """
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
 
 from tools.dataset import write_map, write_split
-from tools.errors import UserError, exits_with_code_2
+from tools.errors import UserError, command
 from tools.features import QUERIES
 from tools.files import atomic_folder
 from tools.interactions import Interactions, read_movielens, read_sequence_file, read_table
@@ -20,19 +23,19 @@ from tools.ragged import Ragged
 
 def parse_args(argv=None):
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.preprocess", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    told: dict[str, Any] = {"description": __doc__, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    parser = argparse.ArgumentParser(prog="python -m tools.preprocess", **told)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--output", type=Path, help="folder to write; default: data/NAME")
     common.add_argument("--protocol", choices=CUTS, default="comirec", help="split of users and targets")
     common.add_argument("--min-count", type=int, default=5, help="fewest interactions of an item, then of a user")
+    shared = {"parents": [common], **told}
     sources = parser.add_subparsers(dest="source", required=True)
-    sources.add_parser("movielens-100k", parents=[common], help="download MovieLens 100K and prepare it")
-    sequences = sources.add_parser("sequences", parents=[common], help="a user a line: user item item …, oldest first")
+    sources.add_parser("movielens-100k", help="download MovieLens 100K and prepare it", **shared)
+    sequences = sources.add_parser("sequences", help="a user a line: user item item …, oldest first", **shared)
     sequences.add_argument("file", type=Path, help="plain, .gz or .xz")
     sequences.add_argument("--attributes", type=Path, help="JSON {item: [attribute, …]}, the last one the category")
-    table = sources.add_parser("table", parents=[common], help="a CSV, TSV or Parquet log with a header")
+    table = sources.add_parser("table", help="a CSV, TSV or Parquet log with a header", **shared)
     table.add_argument("file", type=Path, help=".csv, .tsv (also .gz, .xz) or .parquet")
     for name in ("user", "item", "time"):
         table.add_argument(f"--{name}", required=True, metavar="COLUMN", help=f"column of the {name}")
@@ -43,7 +46,7 @@ def parse_args(argv=None):
     return parser.parse_args(argv)
 
 
-@exits_with_code_2
+@command
 def main(argv=None):
     """Read, prepare, write, report."""
     args = parse_args(argv)

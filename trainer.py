@@ -19,7 +19,7 @@ import numpy as np
 from paddle.io import DataLoader
 
 from models import MODELS
-from tools import agreement, checkpoint, config, finite, progress, resume, runtime
+from tools import checkpoint, config, finite, progress, resume, runtime
 from tools.dataset import open_split
 from tools.errors import UserError, command
 from tools.evaluate import evaluate
@@ -36,13 +36,14 @@ class Trainer:
 
     def __init__(self, settings: config.Config):
         self.config, self.runner = settings, settings.runner
+        origin = resume.find(settings)
         self.train_data = open_split("train", settings)
         self.valid_data = open_split("valid", settings)
         self.graph = GRAPHS[self.runner.graph]()
         self.model = self.graph.create_model(settings)
         total_steps = self.runner.epochs * self.train_data.batches
         self.optimizer = self.graph.create_optimizer(self.model, settings, total_steps)
-        self.state = resume.start(settings, self.model, self.optimizer, self.train_data.batches)
+        self.state = resume.start(origin, settings, self.model, self.optimizer, self.train_data.batches)
         self.interrupt = Interrupt()
 
     def train(self):
@@ -169,8 +170,6 @@ def main(argv=None):
     config.add_arguments(parser)
     args = parser.parse_args(argv)
     settings = config.load_config(args.config_yaml, args.opt, MODELS)
-    if settings.runner.model_init_path:
-        agreement.check_checkpoint(settings.runner.model_init_path, settings)
     runtime.prepare(settings.runner.use_gpu, settings.runner.seed)
     with progress.logging_to_terminal():
         try:

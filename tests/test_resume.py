@@ -252,6 +252,12 @@ def test_other_settings_than_those_of_the_run_are_named_with_both_values(project
         assert f"trained with {key}: {then}, the configuration has {now}" in error
 
 
+def test_a_smaller_catalogue_is_named_before_the_data_that_does_not_fit_it(project, whole, capsys):
+    with pytest.raises(SystemExit):
+        train(project, whole(), "runner.resume=auto", "hyper_parameters.item_count=30")
+    assert "trained with hyper_parameters.item_count: 61, the configuration has 30" in capsys.readouterr().err
+
+
 def test_other_data_is_noticed(project, whole, tmp_path, capsys):
     folder = shutil.copytree(project / "data", tmp_path / "data")
     rows = (folder / "train/interactions.csv").read_text().splitlines(keepends=True)

@@ -2,27 +2,19 @@
 
 import json
 import time
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import paddle
 
-from tools import checksums, unpickle
-from tools.config import Config, load_config
+from tools import agreement, checksums, unpickle
+from tools.config import Config
 from tools.errors import UserError
 from tools.features import data_folder, load_arrays, vocabulary
 from tools.files import atomic_folder
-from tools.schema import HyperParameters
 
 BEST = "best"
 VOCABULARY = "features.npz"  # the values of each feature, in the order of their rows in the model's tables
-# Hyper-parameters that the parameters or the meaning of an interest hang on.
-MUST_AGREE = [
-    f"hyper_parameters.{one.name}"
-    for one in fields(HyperParameters)
-    if not one.metadata.get("training", one.name == "optimizer")
-]
 
 
 def save(folder, model, optimizer, config: Config, state: dict):
@@ -55,8 +47,7 @@ def load(folder, model, config: Config, optimizer=None):
         raise UserError(f"{folder}: no rec.pdparams here; train first: python trainer.py -m config.yaml")
     if (folder / checksums.NAME).is_file() and (faults := checksums.faults(folder)):  # other programs' have no sums
         raise UserError(f"{folder}: damaged, {'; '.join(faults)}; use another checkpoint or a copy")
-    if (folder / "config.yaml").is_file():
-        check_agreement(folder, config, MUST_AGREE)
+    agreement.check_checkpoint(folder, config)
     _check_vocabulary(folder, config)
     fill(model, folder / "rec.pdparams")
     if optimizer is not None and (folder / "rec.pdopt").is_file():
@@ -88,19 +79,6 @@ def _rename(state, names):
         name = next((name for name in names if key.startswith(name + "_")), None)
         renamed[key if name is None else names[name] + key[len(name) :]] = value
     return renamed
-
-
-def check_agreement(folder, config: Config, keys):
-    """Hold a configuration against a checkpoint's; a `UserError` with a line for each of the keys that differs."""
-    then, now = load_config(Path(folder) / "config.yaml").flat(), config.flat()
-    different = [
-        f"{folder}: trained with {key}: {then[key]}, the configuration has {now[key]}; "
-        f"set it to {then[key]} or train again"
-        for key in keys
-        if then[key] != now[key]
-    ]
-    if different:
-        raise UserError("\n       ".join(different))
 
 
 def _check_vocabulary(folder, config):

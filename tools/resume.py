@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from tools import checkpoint, checksums
+from tools import agreement, checkpoint, checksums
 from tools.config import Config
 from tools.errors import UserError
 
@@ -31,37 +31,46 @@ class RunState:
     batches: int = 0  # an epoch
 
 
-def start(config: Config, model, optimizer, batches) -> RunState:
-    """Fill model and optimizer as `runner.resume` and `runner.model_init_path` say.
+def find(config: Config) -> Path | None:
+    """The checkpoint that a run goes on from, None for one that begins.
+
+    To be called before data is read, since data may not fit where the settings are not those of the checkpoint.
+
+    Raises:
+        UserError: for a checkpoint of another model, or where a run cannot be resumed with other settings, with a line
+            and both values for each.
+    """
+    runner = config.runner
+    recover(runner.model_save_path)
+    if runner.resume == "auto":
+        if folder := newest(runner.model_save_path):
+            hyper = [key for key in config.flat() if key.startswith("hyper_parameters.")]
+            epochs = ["runner.epochs"] if config.hyper_parameters.optimizer.decay != "none" else []
+            agreement.check_checkpoint(folder, config, [*hyper, *MUST_AGREE, *epochs])
+            return folder
+        logging.info("%s: no checkpoint to resume from, so from the beginning", runner.model_save_path)
+    if runner.model_init_path:
+        agreement.check_checkpoint(runner.model_init_path, config)
+    return None
+
+
+def start(folder, config: Config, model, optimizer, batches) -> RunState:
+    """Fill model and optimizer from what `find` gave, or from `runner.model_init_path`; where the run stands then.
 
     Args:
+        folder: what `find` gave.
         config: the configuration.
         model: the model.
         optimizer: its optimizer; None for a model that brings its own `fit`, which has nothing to go on with.
         batches: of an epoch.
 
-    Returns:
-        Where the run stands: at its beginning, or where the newest whole checkpoint was written.
-
     Raises:
-        UserError: for a checkpoint of another model, other hyper-parameters, another seed or other data.
+        UserError: see `checkpoint.load`, or where a resumed run has other data.
     """
-    runner, state = config.runner, RunState(batches=batches)
-    root = Path(runner.model_save_path)
-    recover(root)
-    if runner.resume == "auto" and optimizer is not None:
-        if folder := newest(root):
-            return _go_on(folder, config, model, optimizer, batches)
-        logging.info("%s: no checkpoint to resume from, so from the beginning", root)
-    if runner.model_init_path:
-        checkpoint.load(runner.model_init_path, model, config, optimizer)
-    return state
-
-
-def _go_on(folder, config, model, optimizer, batches):
-    hyper = [key for key in config.flat() if key.startswith("hyper_parameters.")]
-    epochs = ["runner.epochs"] if config.hyper_parameters.optimizer.decay != "none" else []
-    checkpoint.check_agreement(folder, config, [*hyper, *MUST_AGREE, *epochs])
+    if folder is None or optimizer is None:
+        if config.runner.model_init_path:
+            checkpoint.load(config.runner.model_init_path, model, config, optimizer)
+        return RunState(batches=batches)
     checkpoint.load(folder, model, config, optimizer)
     saved = _read(folder)
     state = RunState(**{one.name: saved[one.name] for one in fields(RunState)})

@@ -26,9 +26,10 @@ settings.load_profile("properties")
 
 LINE_ENDS = ("\n", "\r\n", "\r")
 SPITE = [  # what finds more than noise does
-    b'"', b"'", b",", b"\t", b"\n", b"\r", b"\r\n", b"\n\n", b"\0", b" ", b"\xff", b"\xe9", b"\x96", b"\xef\xbb\xbf", b"#",
-    b"\x1c", b"\xc2\x85", b"\xe2\x80\xa8", b"-", b".", b"e", b"nan", b"inf", b"9" * 30, b"1e999", b"{", b"}", b"[", b"]",
-    b":", b"<<", b"*a", b"&a ", b"!!", b"null", b"[" * 3000, b"x" * 1500, b"\\u0000", b"\\ud800", b"_", b"0x", b"2020-13-45",
+    b'"', b"'", b",", b"\t", b"\n", b"\r", b"\r\n", b"\n\n", b"\0", b" ", b"\xff", b"\xe9", b"\x96", b"\xef\xbb\xbf",
+    b"#", b"\x1c", b"\xc2\x85", b"\xe2\x80\xa8", b"-", b".", b"e", b"nan", b"inf", b"9" * 30, b"1e999", b"{", b"}",
+    b"[", b"]", b":", b"<<", b"*a", b"&a ", b"!!", b"null", b"[" * 3000, b"x" * 1500, b"\\u0000", b"\\ud800", b"_",
+    b"0x", b"2020-13-45",
 ]  # fmt: skip
 
 

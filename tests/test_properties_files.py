@@ -1,4 +1,4 @@
-"""Any bytes as a file of a prepared data set, or as what `tools.predict` is asked: all of it is read, or one line says why not."""
+"""Any bytes as a file of a data set or as what `tools.predict` is asked: all is read, or one line says why not."""
 
 import csv
 import io
@@ -59,7 +59,7 @@ def plain_rows(data):
             whole &= bool(re.fullmatch(r"[+-]?\d+", fields[2])) and -(2**63) <= int(fields[2]) < 2**63
             found.append((user, item, fields[2]))
     rows = {}
-    for user, item, time in sorted(found, key=lambda row: (int if whole else float)(row[2])):
+    for user, item, _ in sorted(found, key=lambda row: (int if whole else float)(row[2])):
         rows.setdefault(user, []).append(item)
     return {user: rows[user] for user, *_ in found} or None
 
@@ -77,20 +77,19 @@ def test_any_bytes_as_rows_of_a_split(tmp_path, data):
 
 def plain_evaluation(data):
     """The users of an evaluation file, one after another; None where a line is none."""
-    found = []
+    found, kinds = [], (b"user_id", b"target_item", b"hist_item", b"eval_item")
     for line in re.split(b"\r\n|\r|\n", data.removeprefix(BOM)):
-        words = line.split()
-        if words and not (words[0].startswith(b"user_id:") and all(re.fullmatch(rb"(target_item|hist_item|eval_item):\d{1,18}", word) for word in words[1:])):  # fmt: skip
+        words = [word.partition(b":")[::2] for word in line.split()]
+        if not words:
+            continue
+        if [name == kinds[0] for name, _ in words] != [True] + [False] * (len(words) - 1):
             return None
-        if words:
-            row = {b"user_id": [], b"target_item": [], b"hist_item": [], b"eval_item": []}
-            for name, _, value in (word.partition(b":") for word in words):
-                if not re.fullmatch(rb"\d{1,18}", value):
-                    return None
-                row[name].append(int(value))
-            if any(not 0 < item < ITEM_COUNT for item in row[b"hist_item"] + row[b"eval_item"]):
-                return None
-            found.append((row[b"user_id"][0], row[b"hist_item"], row[b"eval_item"]))
+        if not all(name in kinds and re.fullmatch(rb"\d{1,18}", value) for name, value in words):
+            return None
+        history, target = ([int(value) for name, value in words if name == kind] for kind in kinds[2:])
+        if not all(0 < item < ITEM_COUNT for item in history + target):
+            return None
+        found.append((int(words[0][1]), history, target))
     return found
 
 
@@ -111,15 +110,15 @@ def test_any_bytes_as_an_evaluation_file(tmp_path, data):
 
 
 @pytest.mark.parametrize("end", LINE_ENDS, ids=repr)
-@pytest.mark.parametrize("content, bad", [
-    *((ROWS, bad) for bad in (b"1,2", b"1,2,3,4", b"1,2,", b",2,3", b"1,2,x", b"1,2,nan", b"1,0,3", b"1,10,3", b"1,2,3\0",
-                              b"1\xe9,2,3", b"1,4294967297,3", b"9223372036854775808,1,1", b"uid,item,time")),
-    *((EVALUATION, bad) for bad in (b"hist_item:1", b"user_id:-1 hist_item:1", b"user_id:1 hist_item:3\0", b"user_id:\xe9",
-                                    b"user_id:1 eval_item:10", b"user_id:1 hist_item:0", b"user_id:1 user_id:2")),
+@pytest.mark.parametrize("bad", [
+    b"1,2", b"1,2,3,4", b"1,2,", b",2,3", b"1,2,x", b"1,2,nan", b"1,0,3", b"1,10,3", b"1,2,3\0", b"1\xe9,2,3",
+    b"1,-1,3", b"1,4294967297,3", b"9223372036854775808,1,1", b"uid,item,time", b"hist_item:1",
+    b"user_id:-1 hist_item:1", b"user_id:1 hist_item:3\0", b"user_id:\xe9", b"user_id:1 eval_item:10",
+    b"user_id:1 hist_item:0", b"user_id:1 user_id:2",
 ])  # fmt: skip
-def test_a_bad_line_of_a_split_is_named(tmp_path, content, bad, end):
-    lines = content.splitlines()
-    lines.insert(1, b"9223372036854775807,1,1" if content is ROWS else b"")
+def test_a_bad_line_of_a_split_is_named(tmp_path, bad, end):
+    lines = (EVALUATION if b":" in bad else ROWS).splitlines()
+    lines.insert(1, b"" if b":" in bad else b"9223372036854775807,1,1")
     for place in (1, 4, len(lines)):
         (tmp_path / "rows.txt").write_bytes(end.encode().join([*lines[:place], bad, *lines[place:]]))
         with pytest.raises(UserError) as raised:
@@ -137,7 +136,9 @@ def made(tmp_path):
         words = {"query.names": np.array(["a", "b"]), "query.values": items.values.astype(np.int32) % 2}
         np.savez(tmp_path / name / "query.npz", **words, **{"query.offsets": np.arange(sum(lengths) + 1)})
     for kind, count in (("item", 9), ("user", 3)):
-        write_map(tmp_path / f"{kind}_map.csv", (kind, "original"), ((n, f"{kind} {n},\u732b") for n in range(1, count)))
+        write_map(
+            tmp_path / f"{kind}_map.csv", (kind, "original"), ((n, f"{kind} {n},\u732b") for n in range(1, count))
+        )
         brand = {"brand.names": np.array(["x", "y"]), "brand.values": np.arange(count) % 2}
         np.savez(tmp_path / f"{kind}_attributes.npz", **brand, **{"brand.offsets": np.arange(count + 1)})
     np.save(tmp_path / "item_category.npy", np.arange(-1, 9))
@@ -164,11 +165,12 @@ def test_any_bytes_as_a_file_of_a_data_set(made, settings, data):
         assert found is None or name == "meta.yaml" or lists(found[0].target) == lists(kept.target)
         names = refused(lambda: read_map(made / "item_map.csv"), base)
         if names is not None:
-            assert len(names) == len(list(csv.reader(io.StringIO((made / "item_map.csv").read_text("utf-8"), newline="")))) - 1  # fmt: skip
+            text = (made / "item_map.csv").read_text("utf-8")
+            assert len(names) == len(list(csv.reader(io.StringIO(text, newline="")))) - 1
         refused(lambda: read_categories(made, 10), base)
         for read in (item_features, user_features):
             features = refused(lambda read=read: read(config), base)
-            assert features is None or (0 <= features.tokens.values.min() <= features.tokens.values.max() < features.token_num)  # fmt: skip
+            assert features is None or features.tokens.values.max(initial=-1) < features.token_num
         refused(lambda: query_words(config), base)
     finally:
         (made / name).write_bytes(whole)
@@ -187,10 +189,10 @@ class Trap:
 ])  # fmt: skip
 def test_a_pickle_is_never_opened(made, settings, name, read):
     config = settings(made, item_count=10, item_features=["brand"], user_features=["brand"], query=True)
-    trap = np.array([Trap()], object)
-    key = "query" if "query" in name else "brand"
+    trap, key = np.array([Trap()], object), "query" if "query" in name else "brand"
+    arrays = {f"{key}.{part}": trap for part in ("names", "values", "offsets")}
     with open(made / name, "wb") as file:
-        np.save(file, trap) if name.endswith(".npy") else np.savez(file, **{f"{key}.{part}": trap for part in ("names", "values", "offsets")})  # fmt: skip
+        np.save(file, trap) if name.endswith(".npy") else np.savez(file, **arrays)
     with pytest.raises(UserError) as raised:
         read(made, config)
     check_message(str(raised.value), name)
@@ -198,11 +200,16 @@ def test_a_pickle_is_never_opened(made, settings, name, read):
 
 @pytest.mark.parametrize("change", [
     {"brand.values": np.array([0, 2])}, {"brand.values": np.array([0, -1])}, {"brand.values": np.array([0.0, 1.0])},
-    {"brand.offsets": np.array([0, 1])}, {"brand.offsets": np.array([0, 3, 2])}, {"brand.offsets": np.array([], np.int64)},
-    {"brand.offsets": np.array([1, 2])}, {"brand.offsets": np.array([[0, 2]])}, {"brand.names": np.array([1, 2])},
+    {"brand.offsets": np.array([0, 1])}, {"brand.offsets": np.array([0, 3, 2])},
+    {"brand.offsets": np.array([], np.int64)}, {"brand.offsets": np.array([1, 2])},
+    {"brand.offsets": np.array([[0, 2]])}, {"brand.names": np.array([1, 2])},
 ])  # fmt: skip
 def test_attributes_that_do_not_fit_together_are_refused(made, settings, change):
-    whole = {"brand.names": np.array(["x", "y"]), "brand.values": np.array([0, 1]), "brand.offsets": np.array([0, 1, 2])}
+    whole = {
+        "brand.names": np.array(["x", "y"]),
+        "brand.values": np.array([0, 1]),
+        "brand.offsets": np.array([0, 1, 2]),
+    }
     np.savez(made / "item_attributes.npz", **{**whole, **change})
     with pytest.raises(UserError) as raised:
         item_features(settings(made, item_count=10, item_features=["brand"]))
@@ -210,8 +217,9 @@ def test_attributes_that_do_not_fit_together_are_refused(made, settings, change)
 
 
 @pytest.mark.parametrize("meta", [
-    b"a: &a [*a]", b"a: &a {b: *a}", b"[" * 5000, b"a: 2020-13-45", b"protocol: [mind]", b"protocol: {a: b}", b"\xff", b"a: \0",
-    b"a: !!int ''", b"a: !!bool x", b"a: " + b"9" * 5000, b"&a a: *a", b"? [1]\n: 2", b"!!python/object:os.x {}", b"{{}: 1}",
+    b"a: &a [*a]", b"a: &a {b: *a}", b"[" * 5000, b"a: 2020-13-45", b"protocol: [mind]", b"protocol: {a: b}", b"\xff",
+    b"a: \0", b"a: !!int ''", b"a: !!bool x", b"a: " + b"9" * 5000, b"&a a: *a", b"? [1]\n: 2",
+    b"!!python/object:os.x {}", b"{{}: 1}",
 ])  # fmt: skip
 def test_a_meta_that_is_none_is_named(made, meta):
     (made / "meta.yaml").write_bytes(meta)
@@ -259,10 +267,12 @@ def test_any_bytes_as_histories(tmp_path, data, read):
 
 @pytest.mark.parametrize("read, bad", [
     (read_json, "["), (read_json, '{"user": 1}'), (read_json, '{"user": 1, "user": 2, "history": [1]}'),
-    (read_json, '{"user": 1, "history": [1], "history": [2]}'), (read_json, "[" * 100_000), (read_json, '{"user": 1e5, "history": [1]}'),
-    (read_json, '{"user": "\\ud800", "history": [1]}'), (read_json, '{"user": "a\\rb", "history": [1]}'),
-    (read_json, '{"user": 1, "history": [1], "profile": {"' + "a" * 5000 + '": 1}}'), (read_json, '{"user": 1, "history": [' + "9" * 5000 + "]}"),
-    (read_csv, 'u1,"a'), (read_csv, 'u1,"a"b'), (read_csv, "u1"), (read_csv, "u1,a,b"), (read_csv, "u1,\0"), (read_csv, "u1," + "x" * 140_000),
+    (read_json, '{"user": 1, "history": [1], "history": [2]}'), (read_json, "[" * 100_000),
+    (read_json, '{"user": 1e5, "history": [1]}'), (read_json, '{"user": "\\ud800", "history": [1]}'),
+    (read_json, '{"user": "a\\rb", "history": [1]}'),
+    (read_json, '{"user": 1, "history": [1], "profile": {"' + "a" * 5000 + '": 1}}'),
+    (read_json, '{"user": 1, "history": [' + "9" * 5000 + "]}"), (read_csv, 'u1,"a'), (read_csv, 'u1,"a"b'),
+    (read_csv, "u1"), (read_csv, "u1,a,b"), (read_csv, "u1,\0"), (read_csv, "u1," + "x" * 140_000),
 ])  # fmt: skip
 def test_a_bad_line_of_histories_is_named(tmp_path, read, bad):
     good = JSON_LINES.decode() if read is read_json else CSV_LINES.decode().replace("\r", "")

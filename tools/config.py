@@ -92,7 +92,10 @@ def load_config(path, overrides=(), models=None) -> Config:
     path = Path(path)
     given = {**read_yaml(path), **read_overrides(overrides or ())}
     schema, errors, values, failed = _schema(), [], {}, set()
+    sections = {key.rpartition(".")[0] for key in schema}
     for key, (value, where) in given.items():
+        if key in sections and value in (None, {}):
+            continue
         if key not in schema:
             errors.append(f"{where}: {key}: unknown key{did_you_mean(key, schema)}")
             continue

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import tempfile
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -21,6 +22,11 @@ from tools.errors import UserError
 
 BOM = b"\xef\xbb\xbf"
 LINE_END = re.compile(rb"\r\n|\n|\r")
+# What numpy, its reader of headers, zipfile and zlib raise for bytes that are no arrays.
+NO_ARRAYS = (
+    OSError, ValueError, EOFError, UserWarning, SyntaxError, tokenize.TokenError, OverflowError, MemoryError, TypeError,
+    RuntimeError, LookupError, zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
 OPENERS: dict[str, Callable] = {".gz": gzip.open, ".xz": lzma.open}
 
 
@@ -94,7 +100,7 @@ def _whole(path, fix):
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # a header that np.save never wrote
             yield
-    except (OSError, ValueError, EOFError, UserWarning, zipfile.BadZipFile) as error:
+    except NO_ARRAYS as error:
         raise UserError(f"{path}: not readable ({shown(error, 200)}); {fix}") from None
 
 

@@ -63,9 +63,9 @@ def read_yaml(path) -> dict[str, tuple]:
 
 def _leaves(loader, node, prefix, path):
     where = f"{path}:{node.start_mark.line + 1}"
-    if not isinstance(node, yaml.MappingNode):
-        if not prefix:
-            raise UserError(f"{where}: not a mapping; write runner: and hyper_parameters:")
+    if not isinstance(node, yaml.MappingNode) and not prefix:
+        raise UserError(f"{where}: not a mapping; write runner: and hyper_parameters:")
+    if prefix and not (isinstance(node, yaml.MappingNode) and node.value):
         try:
             yield prefix, (loader.construct_object(node, deep=True), where)
         except MISFITS as error:

@@ -98,7 +98,7 @@ def _read_parquet(path, wanted):
         _check_columns(path, wanted, list(polars.read_parquet_schema(path)))
         frame = polars.read_parquet(path, columns=wanted)
         columns = {name: _plain(path, frame[name]) for name in wanted}
-    except (OSError, polars.exceptions.PolarsError) as error:
+    except (OSError, polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
         raise UserError(f"{path}: not readable as Parquet ({shown(error, 300)}); write it again") from None
     return columns, np.arange(1, len(frame) + 1)
 

@@ -16,6 +16,7 @@ from tools.dataset import read_evaluation, read_map
 from tools.preprocess import main
 from tools.schema import HyperParameters, Runner
 
+pytest.register_assert_rewrite("properties")
 SKIPPED: list[str] = []  # names of skipped tests
 
 

@@ -4,14 +4,19 @@ CI takes the same few examples each time. `PROPERTY_EXAMPLES=5000 pytest tests/t
 others.
 """
 
+import io
 import os
 import re
+import tempfile
 import warnings
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tools.errors import UserError
+from tools.preprocess import main
 
 EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "0"))
 settings.register_profile(
@@ -74,3 +79,21 @@ def check_message(text, *names, line=None):
     assert any(name in text for name in names)
     if line is not None:
         assert f":{line}: " in text
+
+
+def prepare(source, name, content, *options):
+    """Run the command on a file; gives the folder and what was printed, or None and the error."""
+    root = Path(tempfile.mkdtemp(dir=prepare.root))
+    (root / name).write_bytes(content)
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdout", out)
+        patch.setattr("sys.stderr", err)
+        try:
+            main([source, str(root / name), "--output", str(root / "made"), *map(str, options)])
+        except SystemExit:
+            assert err.getvalue().startswith("error: ")
+            assert not (root / "made").exists()
+            return None, err.getvalue().removeprefix("error: ").removesuffix("\n")
+    assert not err.getvalue()
+    return root / "made", out.getvalue()

@@ -107,6 +107,13 @@ def test_evaluation_batches(write, settings, caplog, users, scale, rng, maxlen, 
         assert found == expected
 
 
+@pytest.mark.parametrize("module", ["", ".", ".reader", "..x", "a/b", "x" * 5000, "tools", "reader.nothing", "\u732b"])
+def test_a_reader_that_is_none_is_named(settings, module):
+    with pytest.raises(UserError) as raised:
+        open_split("train", settings(train_reader_path=module))
+    check_message(str(raised.value), "reader ")
+
+
 @pytest.mark.parametrize("arrays", [True, False], ids=["arrays", "csv"])
 @pytest.mark.parametrize("protocol", ["comirec", "mind"])
 @pytest.mark.parametrize("users", range(1, 13))

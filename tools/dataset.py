@@ -28,9 +28,12 @@ def open_split(name, config):
     runner = config.runner
     module = runner.train_reader_path if name == "train" else runner.infer_reader_path
     try:
+        if not all(part.isidentifier() for part in module.split(".")):
+            raise ImportError("not the name of a module")
         reader = getattr(import_module(module), READERS[name])
     except (ImportError, AttributeError) as error:
-        raise UserError(f"reader {module!r}: {error}; give a module with the class {READERS[name]}") from None
+        fix = f"give a module with the class {READERS[name]}"
+        raise UserError(f"reader {shown(module)!r}: {shown(error, 200)}; {fix}") from None
     return reader(data_files(getattr(runner, f"{name}_data_dir")), config)
 
 

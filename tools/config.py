@@ -159,7 +159,7 @@ def _convert_scalar(value, kind, rule):
         raise ValueError(f"{value} is not finite; write a number")
     low, high = rule["low"], min(rule["high"], LARGEST) if kind is int else rule["high"]
     if kind in (int, float) and not low <= value <= high:
-        bounds = f"at least {low}" if rule["high"] == math.inf and value < low else f"from {low} to {high}"
+        bounds = f"from {low} to {high}" if value > high or rule["high"] < math.inf else f"at least {low}"
         raise ValueError(f"{shown(value)} is out of range; it must be {bounds}")
     return value
 

@@ -79,7 +79,7 @@ def set_search(index, text):
     for one in filter(None, text.split(",")):
         name, _, value = (part.strip() for part in one.partition("="))
         if not value.isdecimal() or not 0 < int(value) < 2**31:
-            raise ValueError(f"{shown(one)!r} is not name=number, a whole number from 1 on; write nprobe=32, say")
+            raise ValueError(f"{shown(one)!r} is not name=number, a whole number above 0; write nprobe=32, say")
         try:
             faiss.ParameterSpace().set_index_parameter(index, name, int(value))
         except RuntimeError:

@@ -198,7 +198,7 @@ def test_end_epoch_is_exclusive(errors):
         ("runner:\n  seed: !!python/object:os.x 1\n", "config.yaml:2: not valid yaml"),
         ("seed: 1\n", "config.yaml:1: seed: unknown key; did you mean runner.seed?"),
         ("runner:\n  model_save_path: 2020-13-45\n", "config.yaml:2: "),
-        (b"\xff\xfe\x80", "config.yaml: not valid yaml"),
+        (b"\xff\xfe\x80", "config.yaml:1: byte 0xff"),
     ],
 )
 def test_files_that_are_no_configuration(errors, text, said):

@@ -1,9 +1,15 @@
 """Parquet logs, through the extra."""
 
+import io
+
 import pytest
 from conftest import check_dataset
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import any_bytes, check_message, refused
 
 from tools.preprocess import main
+from tools.tables import read_table
 
 pytestmark = pytest.mark.extras
 
@@ -39,3 +45,66 @@ def test_what_is_no_parquet_is_named(tmp_path, capsys):
         main(["table", str(tmp_path / "log.parquet"), "--user", "u", "--item", "i", "--time", "t"])
     assert end.value.code == 2
     assert "log.parquet: not readable as Parquet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "column, values, said",
+    [
+        ("time", [1, None, 3], "log.parquet:2: time is ''"),
+        ("time", [1.0, float("nan"), 3.0], "log.parquet:2: time is 'NaN'"),
+        ("time", ["1", "soon", "3"], "log.parquet:2: time is 'soon'"),
+        ("time", [True, False, True], "log.parquet:1: time is 'true'"),
+        ("user", ["a", "b\n", "c"], "log.parquet:2: user has a line end"),
+        ("item", ["a\0", "b", "c"], "log.parquet:1: item has a line end"),
+        ("item", [[1], [2], [3]], "log.parquet: not readable as Parquet"),
+        ("items", [1, 2, 3], "no column 'item'"),
+    ],
+)
+def test_a_bad_row_of_parquet_is_named(tmp_path, capsys, column, values, said):
+    import polars
+
+    columns = {"user": ["a", "b", "c"], "item": ["a", "b", "c"], "time": [1, 2, 3]}
+    columns = {name: one for name, one in columns.items() if not column.startswith(name)} | {column: values}
+    with pytest.raises(SystemExit):
+        prepare(tmp_path, polars.DataFrame(columns), "--min-count", "1")
+    error = capsys.readouterr().err.removeprefix("error: ").removesuffix("\n")
+    check_message(error, "log.parquet")
+    assert said in error
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["numbers", "texts"])
+def test_rows_without_an_id_are_counted_in_parquet(tmp_path, whole):
+    import polars
+
+    events = [(n % 7, n * n % 11, n) for n in range(300)]
+    rows = [*events, (None, 3, 5), (2, None, 5), (None, None, 5)]
+    frame = polars.DataFrame(rows, schema=["user", "item", "time"], orient="row")
+    frame = frame if whole else frame.with_columns(polars.col("user", "item").cast(polars.String))
+    prepare(tmp_path, frame)
+    meta = check_dataset(tmp_path / "data", [(str(u), str(i), time) for u, i, time in events], read=len(rows))
+    assert (meta["dropped"]["user is empty"], meta["dropped"]["item is empty"]) == (2, 1)
+
+
+@pytest.mark.parametrize("kind", ["Float64", "Int64", "UInt64", "String", "Datetime", "Decimal"])
+def test_times_of_parquet_keep_their_order(tmp_path, kind):
+    import polars
+
+    start = 0 if kind == "UInt64" else 1_700_000_000_000_000_000  # nanoseconds, that float64 cannot tell apart
+    times = [start // (10**9 if kind in ("Float64", "Decimal") else 1) + n * 7 % 50 for n in range(50)]
+    names = ("Float64", "Int64", "UInt64", "String", "Datetime")
+    kinds = {name: getattr(polars, name) for name in names} | {"Decimal": polars.Decimal(20, 2)}
+    frame = polars.DataFrame({"user": ["a", "b"] * 25, "item": list(range(10)) * 5, "time": times})
+    prepare(tmp_path, frame.with_columns(polars.col("time").cast(kinds[kind])), "--min-count", "1")
+    users, items = ["a", "b"] * 25, list(map(str, range(10))) * 5
+    check_dataset(tmp_path / "data", list(zip(users, items, times, strict=True)), 1)
+
+
+@given(st.data())
+def test_any_bytes_as_parquet(tmp_path, data):
+    import polars
+
+    whole = io.BytesIO()
+    polars.DataFrame(EVENTS[:20], schema=["user", "item", "time"], orient="row").write_parquet(whole)
+    (tmp_path / "log.parquet").write_bytes(data.draw(any_bytes(whole.getvalue())))
+    columns = {"user": "user", "item": "item", "time": "time"}
+    refused(lambda: read_table(tmp_path / "log.parquet", **columns), "log.parquet")

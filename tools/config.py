@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import inspect
 import math
+import re
 import types
 import typing
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import yaml
 
 from tools.dataset import read_meta
 from tools.errors import UserError, did_you_mean
+from tools.files import shown
 from tools.given import read_overrides, read_yaml
 from tools.index import store
 from tools.schema import HyperParameters, Runner
@@ -27,6 +29,8 @@ GRADIENT_ONLY = (
     "hyper_parameters.min_history",
     "hyper_parameters.train_sampling",
 )
+LARGEST = 2**31 - 1  # of a whole number: what sizes and counts may be in every library
+CONTROL = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
 DATA_DIRS = ("runner.train_data_dir", "runner.valid_data_dir", "runner.test_data_dir")
 
 
@@ -93,7 +97,10 @@ def load_config(path, overrides=(), models=None) -> Config:
     path = Path(path)
     given = {**read_yaml(path), **read_overrides(overrides or ())}
     schema, errors, values, failed = _schema(), [], {}, set()
+    sections = {key.rpartition(".")[0] for key in schema}
     for key, (value, where) in given.items():
+        if key in sections and value in (None, {}):
+            continue
         if key not in schema:
             errors.append(f"{where}: {key}: unknown key{did_you_mean(key, schema)}")
             continue
@@ -147,16 +154,18 @@ def _convert_scalar(value, kind, rule):
             value = float(value)  # yaml reads 1e-3 as a string
     if type(value) is not kind:
         wanted = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}[kind.__name__]
-        raise ValueError(f"{value!r} is of type {type(value).__name__}; write {wanted}")
+        raise ValueError(f"{shown(repr(value))} is of type {type(value).__name__}; write {wanted}")
+    if kind is str and CONTROL.search(value):
+        raise ValueError(f"{shown(repr(value))} has a character that is none of a text; remove it")
     if rule["choices"] and value not in rule["choices"].split():
         choices = rule["choices"].split()
-        raise ValueError(f"{value!r} is not one of {', '.join(choices)}{did_you_mean(value, choices)}")
+        raise ValueError(f"{shown(value)!r} is not one of {', '.join(choices)}{did_you_mean(value, choices)}")
     if kind is float and not math.isfinite(value) and not rule["infinite"]:
         raise ValueError(f"{value} is not finite; write a number")
-    if kind in (int, float) and not rule["low"] <= value <= rule["high"]:
-        low, high = rule["low"], rule["high"]
-        bounds = f"at least {low}" if high == math.inf else f"from {low} to {high}"
-        raise ValueError(f"{value} is out of range; it must be {bounds}")
+    low, high = rule["low"], min(rule["high"], LARGEST) if kind is int else rule["high"]
+    if kind in (int, float) and not low <= value <= high:
+        bounds = f"from {low} to {high}" if value > high or rule["high"] < math.inf else f"at least {low}"
+        raise ValueError(f"{shown(value)} is out of range; it must be {bounds}")
     return value
 
 
@@ -186,9 +195,9 @@ def _inconsistencies(config, given, models):
         text = f"{hyper.hidden_size} differs from embedding_dim {hyper.embedding_dim}; remove it or make them equal"
         yield (size, "hyper_parameters.embedding_dim"), text
     name, _, cut = runner.best_metric.partition("@")
-    if name not in ("recall", "hitrate", "ndcg") or not cut.isdigit() or int(cut) not in runner.top_n:
+    if name not in ("recall", "hitrate", "ndcg") or cut not in map(str, runner.top_n):
         known = ", ".join(f"{one}@{n}" for one in ("recall", "hitrate", "ndcg") for n in runner.top_n)
-        yield (metric, "runner.top_n"), f"{runner.best_metric!r} is not measured; choose one of {known}"
+        yield (metric, "runner.top_n"), f"{shown(runner.best_metric)!r} is not measured; choose one of {known}"
     if hyper.optimizer.decay == "exponential" and hyper.optimizer.decay_rate == 0:
         yield (rate, "hyper_parameters.optimizer.decay"), "0 cannot be reached by exponential decay; write 0.01, say"
     first, end = "runner.infer_start_epoch", "runner.infer_end_epoch"
@@ -205,9 +214,9 @@ def _model_errors(config, given, models):
     hyper = config.hyper_parameters
     if hyper.item_count is None:
         counted = read_meta(config.runner.train_data_dir).get("item_count", "the largest item id + 1")
-        yield ("hyper_parameters.item_count",), f"missing; set it to {counted}"
+        yield ("hyper_parameters.item_count",), f"missing; set it to {shown(counted)}"
     if hyper.model not in models:
-        text = f"{hyper.model!r} is not one of {', '.join(models)}{did_you_mean(hyper.model, models)}"
+        text = f"{shown(hyper.model)!r} is not one of {', '.join(models)}{did_you_mean(hyper.model, models)}"
         yield ("hyper_parameters.model",), text
         return
     if hyper.query and "user_features" not in constructor_options(models[hyper.model]):

@@ -1,14 +1,15 @@
 """The prepared data set on disk: `train/ valid/ test/` with a CSV and flat arrays beside it, maps and `meta.yaml`."""
 
 import csv
+import io
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from tools.errors import UserError
-from tools.files import read_bytes, sha256
+from tools.files import load_array, read_text, sha256, shown
+from tools.given import load_yaml
 from tools.ragged import Ragged
 from tools.text import Evaluation, Sequences, check_items, is_evaluation, parse_evaluation, parse_sequences
 
@@ -18,6 +19,7 @@ EVALUATION_CUTS = {  # protocol -> how many of a user's first items are the hist
     "mind": lambda length: length - 1,
 }
 ARRAYS = ("users", "items", "offsets")
+FILES = (CSV_NAME, *(f"{name}.npy" for name in ARRAYS))
 READERS = {"train": "RecDataset", "valid": "InferDataset", "test": "InferDataset"}
 
 
@@ -26,9 +28,12 @@ def open_split(name, config):
     runner = config.runner
     module = runner.train_reader_path if name == "train" else runner.infer_reader_path
     try:
+        if not all(part.isidentifier() for part in module.split(".")):
+            raise ImportError("not the name of a module")
         reader = getattr(import_module(module), READERS[name])
     except (ImportError, AttributeError) as error:
-        raise UserError(f"reader {module!r}: {error}; give a module with the class {READERS[name]}") from None
+        fix = f"give a module with the class {READERS[name]}"
+        raise UserError(f"reader {shown(module)!r}: {shown(error, 200)}; {fix}") from None
     return reader(data_files(getattr(runner, f"{name}_data_dir")), config)
 
 
@@ -53,27 +58,37 @@ def read_meta(split_folder) -> dict:
     if not path.is_file():
         return {}
     try:
-        meta = yaml.safe_load(read_bytes(path))
-    except yaml.YAMLError:
+        meta = load_yaml(read_text(path))
+    except ValueError:
         meta = None
     if not isinstance(meta, dict):
         raise UserError(f"{path}: not what tools.preprocess writes; run it again")
-    if (protocol := meta.get("protocol", "comirec")) not in EVALUATION_CUTS:
-        raise UserError(f"{path}: protocol {protocol!r} is not one of {', '.join(EVALUATION_CUTS)}")
+    if (protocol := meta.get("protocol", "comirec")) not in list(EVALUATION_CUTS):  # it may be a list itself
+        raise UserError(f"{path}: protocol {shown(protocol)!r} is not one of {', '.join(EVALUATION_CUTS)}")
     return meta
 
 
 def write_split(folder, users, items: Ragged, times) -> dict:
-    """Write a split and give its entry for `meta.yaml`: users, interactions and the checksum of each file."""
+    """Write a split and give its entry for `meta.yaml`: users, interactions and the checksum of each file.
+
+    Args:
+        folder: to make.
+        users: `[U]`.
+        items: a row a user, oldest first.
+        times: `[E]`, as items.values, int64 or float64; fractions of a second are written in full.
+    """
     folder.mkdir(parents=True)
-    rows = np.stack([np.repeat(users, items.lengths), items.values, times], axis=1)
-    np.savetxt(folder / CSV_NAME, rows, fmt="%d", delimiter=",")
+    rows = np.stack([np.repeat(users, items.lengths), items.values, times], axis=1)  # int64 or float64, as times
+    time_form = "%d" if np.array_equal(times, np.floor(times)) else "%s"
+    np.savetxt(folder / CSV_NAME, rows, fmt=f"%d,%d,{time_form}")
     np.save(folder / "users.npy", np.asarray(users, np.int64))
     np.save(folder / "items.npy", np.asarray(items.values, np.int32))
     np.save(folder / "offsets.npy", np.asarray(items.offsets, np.int64))
-    names = (CSV_NAME, *(f"{name}.npy" for name in ARRAYS))
-    checksums = {name: sha256(folder / name) for name in names}
-    return {"users": len(users), "interactions": len(items.values), "sha256": checksums}
+    return {"users": len(users), "interactions": len(items.values), "sha256": _checksums(folder)}
+
+
+def _checksums(folder):
+    return {name: sha256(folder / name) for name in FILES}
 
 
 def read_sequences(files, item_count) -> Sequences:
@@ -99,13 +114,13 @@ def read_sequences(files, item_count) -> Sequences:
 def _read_arrays(folder):
     try:
         entry = read_meta(folder)["splits"][folder.name]
-        if any(sha256(folder / name) != known for name, known in entry["sha256"].items()):
+        if entry["sha256"] != _checksums(folder):
             return None
         users, items, offsets = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS)
         counted = (
             len(users) == entry["users"] == len(offsets) - 1 and len(items) == entry["interactions"] == offsets[-1]
         )
-    except (OSError, LookupError, TypeError, AttributeError, ValueError):
+    except (OSError, LookupError, TypeError, ValueError):
         return None  # not ours, or not whole: the text is what counts
     return Sequences(users, Ragged(items, np.asarray(offsets))) if counted else None
 
@@ -147,10 +162,7 @@ def read_categories(folder, item_count) -> np.ndarray | None:
     path = Path(folder) / "item_category.npy"
     if not path.is_file():
         return None
-    try:
-        category = np.load(path)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: not readable ({error}); run tools.preprocess again") from None
+    category = load_array(path, "run tools.preprocess again")
     if category.ndim != 1 or category.dtype.kind != "i" or len(category) > item_count:
         rule = f"it must hold at most item_count = {item_count} whole numbers"
         raise UserError(f"{path}: {category.dtype} {list(category.shape)}; {rule}; run tools.preprocess again")
@@ -166,10 +178,21 @@ def write_map(path, header, names):
 
 
 def read_map(path) -> dict[int, str]:
-    """Our ids and the user's own from a map that `write_map` wrote; empty where there is none."""
+    """Our ids and the user's own from a map that `write_map` wrote; empty where there is none.
+
+    Raises:
+        UserError: for a file without the header, a row that is no pair of an id and a name, or one that stands twice.
+    """
     if not Path(path).is_file():
         return {}
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = csv.reader(file)
-        next(rows)
-        return {int(number): name for number, name in rows}
+    rows = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    try:
+        if next(rows, [])[1:] != ["original"]:
+            raise ValueError("no header")
+        pairs = [(int(number), name) for number, name in rows]
+    except (ValueError, csv.Error):
+        raise UserError(f"{path}:{max(rows.line_num, 1)}: not as tools.preprocess writes it; run it again") from None
+    names = dict(pairs)
+    if len(names) < len(pairs) or len(set(names.values())) < len(pairs):
+        raise UserError(f"{path}: an id stands twice; run tools.preprocess again")
+    return names

@@ -1,6 +1,5 @@
 """Features of items and users from a prepared data set: multi-valued, categorical, numbered for the model's tables."""
 
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from tools.config import Config
 from tools.errors import UserError, did_you_mean
+from tools.files import load_arrays
 from tools.ragged import Ragged, ragged
 
 QUERIES = "query.npz"  # in the folder of each split: the words of each interaction's query
@@ -140,17 +140,22 @@ def _read(path, names, key):
     for name in names:
         if name not in known:
             raise UserError(f"{key}: {path} has {', '.join(known)}, not {name!r}{did_you_mean(name, known)}")
+        if not _fit(*(arrays.get(f"{name}.{part}") for part in ("names", "values", "offsets"))):
+            raise UserError(f"{path}: {name}: its names, values and offsets don't fit together; prepare the data again")
     texts = [arrays[f"{name}.names"] for name in names]
     return texts, [Ragged(arrays[f"{name}.values"], arrays[f"{name}.offsets"]) for name in names]
 
 
-def load_arrays(path, fix) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file; a `UserError` that says how to mend it where it is not whole."""
-    try:
-        with np.load(path) as file:
-            return dict(file)
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: not readable ({error}); {fix}") from None
+def _fit(names, values, offsets):
+    """Whether three arrays of a file are the texts, numbers of texts and offsets of a feature."""
+    if any(one is None or one.ndim != 1 for one in (names, values, offsets)):
+        return False
+    if not len(offsets) or offsets.dtype.kind != "i":
+        return False
+    if len(values) and (names.dtype.kind, values.dtype.kind) != ("U", "i"):
+        return False
+    rising = offsets[0] == 0 and offsets[-1] == len(values) and (np.diff(offsets) >= 0).all()
+    return rising and values.min(initial=0) >= 0 and values.max(initial=-1) < len(names)
 
 
 def write_attributes(path, names, features: Features, rows):

@@ -3,10 +3,15 @@
 import contextlib
 import gzip
 import hashlib
+import io
 import lzma
 import os
+import re
 import shutil
 import tempfile
+import tokenize
+import warnings
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +20,13 @@ import numpy as np
 
 from tools.errors import UserError
 
+BOM = b"\xef\xbb\xbf"
+LINE_END = re.compile(rb"\r\n|\n|\r")
+# What numpy, its reader of headers, zipfile and zlib raise for bytes that are no arrays.
+NO_ARRAYS = (
+    OSError, ValueError, EOFError, UserWarning, SyntaxError, tokenize.TokenError, OverflowError, MemoryError, TypeError,
+    RuntimeError, LookupError, zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
 OPENERS: dict[str, Callable] = {".gz": gzip.open, ".xz": lzma.open}
 
 
@@ -36,13 +48,60 @@ def read_text(path) -> str:
 
 
 def decode(data, name) -> str:
-    """UTF-8 bytes as text, without a byte order mark; a `UserError` with name and line where they are none."""
+    """UTF-8 bytes as text, without a byte order mark; a `UserError` with name and line where they are none.
+
+    A NUL is no text either: it is what UTF-16 looks like, and numpy cuts it off at the end of a word.
+    """
+    data = data.removeprefix(BOM)
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8")
+        bad = data.find(b"\0")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        byte = data[error.start]
-        raise UserError(f"{name}:{line}: byte 0x{byte:02x} is not UTF-8; save it as UTF-8") from None
+        bad = error.start
+    if bad < 0:
+        return text
+    line = len(LINE_END.findall(data, 0, bad)) + 1
+    raise UserError(f"{name}:{line}: byte 0x{data[bad]:02x} is not UTF-8 text; save the file as UTF-8")
+
+
+def lines_of(text) -> list[tuple[int, str]]:
+    """The lines of a text that are not blank, each with its number; they end on LF, CRLF or CR, and on nothing else."""
+    lines = re.split(LINE_END.pattern.decode(), text)
+    return [(number, line) for number, line in enumerate(lines, 1) if line.strip(" ")]
+
+
+def shown(text, most=80) -> str:
+    """A text as a message shows it: in one printable line, cut where it is long."""
+    text = str(text)[:most]
+    return text if text.isprintable() else repr(text)[1:-1][:most]
+
+
+def load_array(path, fix) -> np.ndarray:
+    """The array of an .npy file, no pickle; a `UserError` that says how to mend it where it is not whole."""
+    with _whole(path, fix), open(path, "rb") as file:
+        array = np.lib.format.read_array(file, allow_pickle=False)
+        if file.read(1):
+            raise ValueError("more bytes than the array has")
+    return array
+
+
+def load_arrays(path, fix) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, as `load_array`."""
+    with _whole(path, fix), zipfile.ZipFile(path) as archive:
+        return {
+            name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
+            for name in archive.namelist()  # read to their ends, where their checksums are
+        }
+
+
+@contextlib.contextmanager
+def _whole(path, fix):
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # a header that np.save never wrote
+            yield
+    except NO_ARRAYS as error:
+        raise UserError(f"{path}: not readable ({shown(error, 200)}); {fix}") from None
 
 
 def sha256(path) -> str:

@@ -3,6 +3,37 @@
 import yaml
 
 from tools.errors import UserError
+from tools.files import read_text, shown
+
+DEEPEST = 20  # nested lists and mappings
+# What PyYAML raises for a tag that does not fit its value, `!!int ''` say, and for a date that is none.
+MISFITS = (ValueError, LookupError, AttributeError, TypeError, OverflowError)
+
+
+class PlainLoader(yaml.SafeLoader):
+    """SafeLoader without aliases, which can stand for endlessly many values, and without endless nesting."""
+
+    depth = 0
+
+    def compose_node(self, parent, index):
+        """A value; a `YAMLError` where it is an alias or nested too deeply."""
+        mark = self.peek_event().start_mark
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "aliases are not taken; write the value itself", mark)
+        if self.depth == DEEPEST:
+            raise yaml.composer.ComposerError(None, None, f"nested more than {DEEPEST} levels deep", mark)
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def load_yaml(text):
+    """The value of a yaml text, without aliases; a `ValueError` for anything else."""
+    try:
+        return yaml.load(text, PlainLoader)
+    except (yaml.YAMLError, *MISFITS) as error:
+        raise ValueError(str(error)) from None
 
 
 def read_yaml(path) -> dict[str, tuple]:
@@ -11,16 +42,17 @@ def read_yaml(path) -> dict[str, tuple]:
     Raises:
         UserError: for a file that is not readable or no mapping, a value that yaml refuses, a key that stands twice.
     """
+    text = read_text(path)
     try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8-sig"))
+        loader = PlainLoader(text)
         root = loader.get_single_node()
         pairs = list(_leaves(loader, root, "", path)) if root else []
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give a yaml file with -m") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{line}: not valid yaml: {getattr(error, 'problem', None) or error}") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise UserError(f"{path}:{line}: not valid yaml: the character {chr(error.character)!r}; remove it") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}:{line}: not valid yaml: {shown(error.problem, 200)}; mend it") from None
     given: dict[str, tuple] = {}
     for key, (value, where) in pairs:
         if key in given:
@@ -30,17 +62,20 @@ def read_yaml(path) -> dict[str, tuple]:
 
 
 def _leaves(loader, node, prefix, path):
-    if not isinstance(node, yaml.MappingNode):
-        if not prefix:
-            raise UserError(f"{path}:{node.start_mark.line + 1}: not a mapping; write runner: and hyper_parameters:")
-        where = f"{path}:{node.start_mark.line + 1}"
+    where = f"{path}:{node.start_mark.line + 1}"
+    if not isinstance(node, yaml.MappingNode) and not prefix:
+        raise UserError(f"{where}: not a mapping; write runner: and hyper_parameters:")
+    if prefix and not (isinstance(node, yaml.MappingNode) and node.value):
         try:
             yield prefix, (loader.construct_object(node, deep=True), where)
-        except ValueError as error:  # a date that is none, a number of a thousand digits
-            raise UserError(f"{where}: {prefix}: {error}; put a text in quotes") from None
+        except MISFITS as error:
+            raise UserError(f"{where}: {prefix}: {shown(error, 200)}; put a text in quotes") from None
         return
     for name, child in node.value:
-        yield from _leaves(loader, child, f"{prefix}.{name.value}" if prefix else str(name.value), path)
+        if not isinstance(name, yaml.ScalarNode):
+            raise UserError(f"{path}:{name.start_mark.line + 1}: a key is a text, not a list or mapping; mend it")
+        key = shown(name.value)
+        yield from _leaves(loader, child, f"{prefix}.{key}" if prefix else key, path)
 
 
 def read_overrides(overrides) -> dict[str, tuple]:
@@ -48,10 +83,12 @@ def read_overrides(overrides) -> dict[str, tuple]:
     pairs = {}
     for text in overrides:
         key, equals, value = text.partition("=")
+        where = f"-o {shown(text, 200)}"
         if not equals:
-            raise UserError(f"-o {text}: not of the form key=value, for example -o runner.epochs=3")
+            raise UserError(f"{where}: not of the form key=value, for example -o runner.epochs=3")
+        key = shown(key.strip())
         try:
-            pairs[key.strip()] = (yaml.safe_load(value), f"-o {text}")
-        except (yaml.YAMLError, ValueError):
-            pairs[key.strip()] = (value, f"-o {text}")
+            pairs[key] = (load_yaml(value), where)
+        except ValueError:
+            pairs[key] = (value, where)
     return pairs

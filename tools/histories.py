@@ -1,17 +1,18 @@
 """What `tools.predict` is asked: histories and profiles as JSON lines or CSV, in the user's own ids."""
 
 import csv
-import io
-import json
+import re
 import sys
 from typing import NamedTuple
 
 import numpy as np
 
 from tools.errors import UserError, did_you_mean
-from tools.files import decode, read_text
+from tools.files import decode, lines_of, read_text, shown
 from tools.ragged import ragged
+from tools.text import parse_json
 
+NO_ID = re.compile("[\0\r\n\ud800-\udfff]")  # what our maps and answers, read line by line, cannot hold
 JSON_FORM = '{"user": "u1", "history": ["50", "258"]}'
 
 
@@ -91,15 +92,15 @@ def read_json(text, name, features=()) -> list[History]:
 
 def _unknown(feature, features):
     if not features:
-        return f"profile: the model knows neither features of users nor queries; remove {feature!r}"
-    return f"profile: the model knows {', '.join(features)}, not {feature!r}{did_you_mean(feature, features)}"
+        return f"profile: the model knows neither features of users nor queries; remove {shown(feature)!r}"
+    return f"profile: the model knows {', '.join(features)}, not {shown(feature)!r}{did_you_mean(feature, features)}"
 
 
 def read_object(line) -> dict | None:
-    """The JSON object on a line; None where there is none."""
+    """The JSON object on a line; None where there is none, or one that says something twice."""
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
+        row = parse_json(line)
+    except ValueError:
         return None
     return row if isinstance(row, dict) else None
 
@@ -119,32 +120,32 @@ def read_values(given, name) -> dict[str, list[str]]:
 def read_query(given) -> dict[str, list[str]]:
     """A query's words as a feature; none where there is no query, a `ValueError` where it is no text."""
     if not isinstance(given, str | None):
-        raise ValueError(f"query: {str(given)[:80]} is not a text; put it in quotes")
+        raise ValueError(f"query: {shown(given)} is not a text; put it in quotes")
     return {} if given is None else {"query": given.split()}
 
 
 def is_id(value) -> bool:
-    """Whether a JSON value is a text or a whole number."""
-    return isinstance(value, str | int) and not isinstance(value, bool)
+    """Whether a JSON value is a text of one line or a whole number."""
+    return type(value) is int or (isinstance(value, str) and not NO_ID.search(value))
 
 
 def are_ids(values) -> bool:
-    """Whether a JSON value is a list of texts and whole numbers."""
+    """Whether a JSON value is a list of texts of one line and whole numbers."""
     return isinstance(values, list) and all(map(is_id, values))
 
 
 def read_csv(text, name, features=()) -> list[History]:
     """Histories of CSV rows user,item, users by first appearance; a `UserError` with the line for anything else."""
     users: dict[str, list[str]] = {}
-    reader = csv.reader(io.StringIO(text, newline=""))
-    try:
-        for row in reader:
-            if row and len(row) != 2:
-                raise UserError(f"{name}:{reader.line_num}: {len(row)} fields; a row is user,item: mend or remove it")
-            if row and (reader.line_num > 1 or row != ["user", "item"]):
-                users.setdefault(row[0], []).append(row[1])
-    except csv.Error as error:
-        raise UserError(f"{name}:{reader.line_num}: not readable as CSV ({error}); mend or remove it") from None
+    for place, (number, line) in enumerate(lines_of(text)):
+        try:
+            (row,) = csv.reader([line], strict=True)
+        except csv.Error as error:
+            raise UserError(f"{name}:{number}: not readable as CSV ({shown(error)}); mend or remove it") from None
+        if len(row) != 2:
+            raise UserError(f"{name}:{number}: {len(row)} fields; a row is user,item: mend or remove it")
+        if place or row != ["user", "item"]:
+            users.setdefault(row[0], []).append(row[1])
     return [History(user, items) for user, items in users.items()]
 
 

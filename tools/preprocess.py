@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 import yaml
 
+from tools.config import positive
 from tools.dataset import write_map, write_split
 from tools.errors import UserError, command
 from tools.features import QUERIES
 from tools.files import atomic_folder
-from tools.interactions import Interactions, read_movielens, read_sequence_file, read_table
+from tools.interactions import Interactions, read_movielens, read_sequence_file
 from tools.protocol import CUTS, SPLIT_SEED, Prepared, cut_at_targets, prepare
 from tools.ragged import Ragged
+from tools.tables import read_table
 
 
 def parse_args(argv=None):
@@ -28,7 +30,7 @@ def parse_args(argv=None):
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--output", type=Path, help="folder to write; default: data/NAME")
     common.add_argument("--protocol", choices=CUTS, default="comirec", help="split of users and targets")
-    common.add_argument("--min-count", type=int, default=5, help="fewest interactions of an item, then of a user")
+    common.add_argument("--min-count", type=positive, default=5, help="fewest interactions of an item, then of a user")
     shared = {"parents": [common], **told}
     sources = parser.add_subparsers(dest="source", required=True)
     sources.add_parser("movielens-100k", help="download MovieLens 100K and prepare it", **shared)
@@ -100,14 +102,18 @@ def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol:
     _write_attributes(folder / "user_attributes.npz", log.user_attributes, prepared.user_codes)
     if log.item_category is not None:
         _write_categories(folder, log.item_category[prepared.item_codes])
+    written = sum(one["interactions"] for one in splits.values())
+    dropped = prepared.dropped
+    if protocol == "mind":
+        dropped = dropped | {"after the target of a user of valid or test": len(prepared.times) - written}
     meta = {
         "source": log.source,
         "protocol": protocol,
         "split_seed": SPLIT_SEED,
         "users": len(prepared.user_codes),
         "item_count": len(prepared.item_codes) + 1,
-        "interactions": len(prepared.times),
-        "dropped": prepared.dropped,
+        "interactions": written,
+        "dropped": dropped,
         "splits": splits,
     }
     (folder / "meta.yaml").write_text(yaml.safe_dump(meta, sort_keys=False, allow_unicode=True), encoding="utf-8")

@@ -49,6 +49,17 @@ def ragged(lengths, values) -> Ragged:
     return Ragged(values, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
 
 
+def words_of(texts) -> Ragged:
+    """The words of each text."""
+    lists = np.char.split(texts)
+    return ragged([len(one) for one in lists], np.array([text for one in lists for text in one], str))
+
+
+def single(texts) -> Ragged:
+    """One value a row, none where the text is empty."""
+    return ragged((texts != "").astype(np.int64), texts[texts != ""])
+
+
 def cut_histories(items: Ragged, rows, ends, maxlen) -> tuple[np.ndarray, np.ndarray]:
     """The last `maxlen` items before position `ends` of each row, padded on the right with 0.
 

@@ -4,19 +4,21 @@
 """
 
 import contextlib
+import json
 import re
 import warnings
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
 
 from tools.errors import UserError
-from tools.files import read_bytes
+from tools.files import BOM, decode, read_bytes, shown
 from tools.ragged import Ragged, first_appearance, ragged
 
-ROW = np.dtype([("user", np.int64), ("item", np.int64), ("time", np.float64)])
-ROW_FORM = re.compile(rb"\s*[+-]?\d{1,18}\s*,\s*[+-]?\d{1,18}\s*,\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
-BOM = b"\xef\xbb\xbf"
+# Whole times exactly where all of them are: nanoseconds need more digits than float64 has.
+ROWS = [np.dtype([("user", np.int64), ("item", np.int64), ("time", kind)]) for kind in (np.int64, np.float64)]
+ROW_FORM = re.compile(rb"\s*[+-]?\d{1,19}\s*,\s*[+-]?\d{1,19}\s*,\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 KINDS = (b"user_id", b"target_item", b"hist_item", b"eval_item")
 LONGEST_WORD = 1000  # bytes; one longer word would be padded into all others
 
@@ -64,18 +66,22 @@ def _parse_rows(path):
     filled = [number for number, line in enumerate(lines, 1) if line.strip()]
     if not filled:
         raise UserError(f"{path}: empty; it must hold rows uid,item,time")
-    with warnings.catch_warnings(), contextlib.suppress(ValueError, DeprecationWarning):  # neither says which line
-        warnings.simplefilter("error", DeprecationWarning)  # before numpy 2.3, 1.5 was a whole number with a warning
-        rows = np.loadtxt([lines[number - 1] for number in filled], ROW, delimiter=",", comments=None, ndmin=1)
-        if np.isfinite(rows["time"]).all():
-            return rows, np.array(filled)
+    for form in ROWS:
+        with warnings.catch_warnings(), contextlib.suppress(ValueError, DeprecationWarning):  # neither says which line
+            warnings.simplefilter("error", DeprecationWarning)  # before numpy 2.3, 1.5 was whole with a warning
+            rows = np.loadtxt([lines[number - 1] for number in filled], form, delimiter=",", comments=None, ndmin=1)
+            if np.isfinite(rows["time"]).all():
+                return rows, np.array(filled)
     number = next((number for number in filled if not _is_row(lines[number - 1])), filled[0])
-    shown = lines[number - 1].decode("utf-8", "replace")[:80]
-    raise UserError(f"{path}:{number}: {shown!r} is not a row uid,item,time of three numbers; mend or remove it")
+    line = lines[number - 1].decode("utf-8", "replace")[:80]
+    raise UserError(f"{path}:{number}: {line!r} is not a row uid,item,time of three numbers; mend or remove it")
 
 
 def _is_row(line):
-    return ROW_FORM.fullmatch(line) and np.isfinite(float(line.split(b",")[2]))
+    if not ROW_FORM.fullmatch(line):
+        return False
+    user, item, time = line.split(b",")
+    return max(abs(int(user)), abs(int(item))) < 2**63 and np.isfinite(float(time))
 
 
 def check_items(path, items, item_count, lines=None):
@@ -93,15 +99,33 @@ def check_items(path, items, item_count, lines=None):
     raise UserError(f"{path}:{line}: item {items[bad]} is not from 1 to item_count - 1 = {item_count - 1}; {fix}")
 
 
+def parse_json(text):
+    """The value of a JSON text; a `ValueError` for anything else, a key that stands twice and endless nesting."""
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _once(pairs):
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        key = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"the key {shown(key)!r} stands twice; keep one of them")
+    return table
+
+
 def split_tokens(path) -> tuple[np.ndarray, np.ndarray]:
     """The words of a file and the line of each, from 1: bytes `[n]` and int64 `[n]`; a byte order mark is no word."""
     data = read_bytes(path).removeprefix(BOM)
-    space = np.isin(
-        np.frombuffer(data, np.uint8), np.frombuffer(b" \t\n\r\x0b\x0c", np.uint8)
-    )  # what split() splits at
+    if b"\0" in data:
+        decode(data, path)  # fails with the line
+    byte = np.frombuffer(data, np.uint8)
+    space = np.isin(byte, np.frombuffer(b" \t\n\r\x0b\x0c", np.uint8))  # what split() splits at
+    line_end = (byte == ord("\n")) | ((byte == ord("\r")) & (np.append(byte[1:], 0) != ord("\n")))
     edge = np.flatnonzero(np.diff(np.concatenate([[True], space, [True]])))
     start, end = edge[::2], edge[1::2]
-    line = np.searchsorted(np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")), start) + 1
+    line = np.searchsorted(np.flatnonzero(line_end), start) + 1
     if len(start) and (longest := int(np.argmax(end - start))) >= 0 and end[longest] - start[longest] > LONGEST_WORD:
         raise UserError(
             f"{path}:{line[longest]}: a word of {end[longest] - start[longest]} bytes; is this a text file?"
@@ -123,9 +147,9 @@ def parse_evaluation(files, item_count) -> Evaluation:
         fine &= (name == b"user_id") == np.concatenate([[True], line[1:] != line[:-1]])  # first in a line, nowhere else
         if not fine.all():
             bad = int(np.argmin(fine))
-            shown = tokens[bad].decode("utf-8", "replace")[:80]
+            word = tokens[bad].decode("utf-8", "replace")[:80]
             raise UserError(
-                f"{path}:{line[bad]}: {shown!r}: a line is user_id:N, then hist_item:N and eval_item:N words"
+                f"{path}:{line[bad]}: {word!r}: a line is user_id:N, then hist_item:N and eval_item:N words"
             )
         number, row = value.astype(np.int64), np.cumsum(name == b"user_id") - 1
         users.append(number[name == b"user_id"])

@@ -67,8 +67,10 @@ def test_no_sys_path_games(path):
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_nothing_unpacks_archives_opens_pickles_or_loads_yaml_another_way(path):
     unsafe = (
-        r"extractall|unpack_archive|tarfile|allow_pickle=True|import pickle|yaml\.\w*load\w*\((?!text, PlainLoader\))"
+        r"extractall|unpack_archive|tarfile|allow_pickle=True|paddle\.load|yaml\.\w*load\w*\((?!text, PlainLoader\))"
     )
+    if path.name != "unpickle.py":  # the one place, which knows arrays only
+        unsafe += "|import pickle"
     assert not re.search(unsafe, path.read_text(encoding="utf-8"))
 
 

@@ -211,7 +211,12 @@ def command(planted, output, name, *options):
 def recall(planted, output, name, *options):
     """Train and infer: recall@20 of the model and of MostPop on test."""
     trainer.main(command(planted, output, name, *options))
-    assert {path.name for path in (output / "best").iterdir()} == {"rec.pdparams", "config.yaml", "state.json"}
+    assert {path.name for path in (output / "best").iterdir()} == {
+        "rec.pdparams",
+        "config.yaml",
+        "state.json",
+        "SHA256SUMS",
+    }
     infer.main(command(planted, output, name, *options))
     rows = json.loads((output / "metrics.json").read_text())
     return rows[f"{name} best"]["recall@20"], rows["MostPop"]["recall@20"]

@@ -4,8 +4,8 @@ Example: python trainer.py -m config.yaml
 Example: python trainer.py -m config.yaml -o runner.epochs=3 hyper_parameters.model=comirec_sa
 Example: python trainer.py -m config.yaml -o runner.resume=auto
 
-Writes a checkpoint after each epoch to <model_save_path>/<epoch>/, and the best step on valid to best/ beside them. What
-was interrupted goes on with runner.resume=auto.
+Writes a checkpoint after each epoch to <model_save_path>/<epoch>/, and the best step on valid to best/ beside them.
+A run that was interrupted goes on with runner.resume=auto.
 """
 
 import argparse

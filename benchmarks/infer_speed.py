@@ -13,7 +13,6 @@ variable in the second example.
 import argparse
 import json
 import logging
-import resource
 import time
 from dataclasses import replace
 from datetime import date
@@ -22,6 +21,7 @@ from functools import partial
 import numpy as np
 import paddle
 
+from benchmarks.memory import megabytes
 from benchmarks.serve_speed import clustered, gaussian
 from reader import InferBatch
 from tools import runtime
@@ -76,11 +76,11 @@ def measure(retriever, interests, users, config):
     spent.clear()
     start = time.perf_counter()
     run(retriever, interests, users, config)
-    total, searched, before = time.perf_counter() - start, sum(spent), peak_mb()
+    total, searched, before = time.perf_counter() - start, sum(spent), megabytes("VmHWM")
     run(retriever, interests, 4 * users, config)
     return {
         "users_per_s": round(users / total), "total_s": round(total, 2), "search_s": round(searched, 2),
-        "times_search": round(total / searched, 3), "growth_mb": round(peak_mb() - before, 1),
+        "times_search": round(total / searched, 3), "growth_mb": round(megabytes("VmHWM") - before, 1),
     }  # fmt: skip
 
 
@@ -132,11 +132,6 @@ def gemm_seconds(vectors, interests, users, config):
                 runs.append(time.perf_counter() - start)
             quickest = min(quickest, np.median(runs[1:]) * len(vectors) / (len(starts) * block))
     return quickest * users / config.runner.infer_batch_size
-
-
-def peak_mb():
-    """Largest resident memory until now."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 
+from benchmarks.memory import megabytes
 from tools.config import item_count, positive
 from tools.dataset import write_split
 from tools.errors import UserError, command
@@ -90,19 +91,13 @@ def watch(folder, seconds) -> tuple[list[float], str]:
                 time.sleep(0.5)
             for _ in range(seconds):
                 time.sleep(1)
-                memory.append(resident(process.pid))
+                memory.append(megabytes("VmRSS", process.pid))
             process.send_signal(signal.SIGTERM)
         log.seek(0)
         text = log.read()
     if process.returncode != 128 + signal.SIGTERM:
         raise RuntimeError(f"the trainer ended with {process.returncode}:\n{text[-2000:]}")
     return memory, text
-
-
-def resident(pid) -> float:
-    """Resident memory of a process, MB."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
 def last_step(log) -> int:

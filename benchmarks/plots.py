@@ -1,0 +1,83 @@
+"""Plots of the speed tables, as SVG that is readable on light and dark backgrounds; needs the extra plot.
+
+Example: python -m benchmarks.plots --output docs/images
+
+Reads benchmarks/speed.jsonl (`benchmarks.train_speed --model all`) and benchmarks/scaling.jsonl (`benchmarks.scaling`).
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from tools.errors import UserError, command
+from tools.files import atomic_path, read_text
+
+HERE = Path(__file__).parent
+INK = "#808080"  # stands out from white and from black
+COLOURS = ("#2a7fd4", "#d96f00")  # so do these
+STYLE: dict[str, Any] = {
+    "svg.fonttype": "none", "svg.hashsalt": "", "font.size": 10, "savefig.transparent": True, "axes.facecolor": "none",
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3,
+    **{f"{part}.color": INK for part in ("text", "xtick", "ytick", "grid")},
+    "axes.edgecolor": INK, "axes.labelcolor": INK,
+}  # fmt: skip
+
+
+@command
+def main(argv=None):
+    """Draw both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("docs/images"), metavar="FOLDER")
+    args = parser.parse_args(argv)
+    pyplot = open_pyplot()
+    for name, draw in (("speed", draw_speed), ("scaling", draw_scaling)):
+        rows = [json.loads(line) for line in read_text(HERE / f"{name}.jsonl").splitlines()]
+        figure = draw(pyplot, rows)
+        with atomic_path(args.output / f"{name}.svg") as path:
+            figure.savefig(path, format="svg", bbox_inches="tight", metadata={"Date": None})
+        print(f"written to {args.output / f'{name}.svg'}")
+
+
+def open_pyplot():
+    """Matplotlib's pyplot in our style; a `UserError` without the extra."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise UserError("plots need an extra; install it with: pip install '.[plot]'") from None
+    matplotlib.use("svg")
+    matplotlib.rcParams.update(STYLE)
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def draw_speed(pyplot, rows):
+    """Samples a second of each model, bars."""
+    rows = sorted(rows, key=lambda row: row["samples_per_s"])
+    figure, axes = pyplot.subplots(figsize=(6, 0.34 * len(rows) + 0.8))
+    bars = axes.barh([row["model"] for row in rows], [row["samples_per_s"] for row in rows], color=COLOURS[0])
+    axes.bar_label(bars, fmt="{:,.0f}", color=INK, padding=3)
+    axes.set(xlabel=f"samples a second, batch {rows[0]['batch']}, {rows[0]['item_count']:,} items")
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+def draw_scaling(pyplot, rows):
+    """A step's time, ours and dense, and peak memory over the size of the catalogue."""
+    figure, (time, memory) = pyplot.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    items, dense = [row["item_count"] for row in rows], [row for row in rows if row["dense_ms"]]
+    time.loglog(items, [row["ms_per_step"] for row in rows], "o-", color=COLOURS[0], label="rows looked up")
+    sizes = [row["item_count"] for row in dense]
+    time.loglog(sizes, [row["dense_ms"] for row in dense], "s--", color=COLOURS[1], label="dense table")
+    time.set(xlabel="items", ylabel=f"ms a step, batch {rows[0]['batch']}")
+    memory.loglog(items, [row["peak_mb"] for row in rows], "o-", color=COLOURS[0], label="process, at most")
+    memory.loglog(items, [row["table_mb"] for row in rows], "s--", color=COLOURS[1], label="table and two moments")
+    memory.set(xlabel="items", ylabel="MB")
+    for axes in (time, memory):
+        axes.legend(frameon=False)
+    return figure
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Plots of the speed tables."""
+
+import json
+import re
+
+import pytest
+
+from benchmarks import plots
+
+SPEED = [{"model": name, "samples_per_s": number, "batch": 128, "item_count": 368000} for name, number in
+         (("mind", 19310), ("re4", 4465))]  # fmt: skip
+SCALING = [
+    {"item_count": 10**power, "batch": 128, "ms_per_step": 6.0, "dense_ms": dense, "peak_mb": 400, "table_mb": 8}
+    for power, dense in ((4, 20.0), (5, 200.0), (7, None))
+]
+
+
+@pytest.mark.extras
+def test_plots_are_svg_with_every_model_and_the_same_each_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(plots, "HERE", tmp_path)
+    for name, rows in (("speed", SPEED), ("scaling", SCALING)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for folder in ("one", "other"):
+        plots.main(["--output", str(tmp_path / folder)])
+    for name, words in (("speed", ["mind", "re4", "19,310"]), ("scaling", ["dense table", "table and two moments"])):
+        drawn = (tmp_path / "one" / f"{name}.svg").read_text()
+        assert drawn == (tmp_path / "other" / f"{name}.svg").read_text()
+        assert all(word in drawn for word in words)
+
+
+@pytest.mark.parametrize("colour", [plots.INK, *plots.COLOURS])
+@pytest.mark.parametrize("background", ["#ffffff", "#0d1117"])
+def test_colours_are_readable_on_light_and_dark(colour, background):
+    """Contrast of 3 or more, what WCAG 2.1 asks of graphics (1.4.11)."""
+    lighter, darker = sorted((luminance(colour), luminance(background)), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= 3
+
+
+def luminance(colour):
+    parts = [int(part, 16) / 255 for part in re.findall("..", colour[1:])]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

@@ -65,7 +65,8 @@ def infer(settings: config.Config, table: Path | None):
         checkpoint.load(folder, model, settings)
         with recommendation_table(table, settings) as written:
             index_of = partial(store(settings.runner).keep, folder, queries=partial(study.interests, graph, model))
-            results = study.measure(graph, model, study.diversity, written, index_of)
+            reports = study.measure(graph, model, study.diversity, written, index_of)
+            results = [report.result() for report in reports]
         name = f"{settings.hyper_parameters.model} {folder.name}"
         for weight, result in zip(study.diversity.lambdas, results, strict=True):
             rows[f"{name} lambda {weight}" if weight else name] = result
@@ -104,8 +105,8 @@ class Study:
         interests, live = graph.infer_forward(model, next(iter(self.test_data)))
         return interests[live]
 
-    def measure(self, graph, model, diversity: Diversity, table=None, index_of=exact) -> list[dict]:
-        """A `Report.result` for each lambda.
+    def measure(self, graph, model, diversity: Diversity, table=None, index_of=exact) -> list[Report]:
+        """A `Report` for each lambda.
 
         Args:
             graph: what runs the model.
@@ -123,13 +124,13 @@ class Study:
                 report.update(lists.items, batch.target, batch.seen.lengths, *embedded)
             if table:
                 table.write(batch.user, each[self.written])
-        return [report.result() for report in reports]
+        return reports
 
     def most_popular(self) -> dict:
         """Metrics of the model `most_pop`, fitted here."""
         model = MODELS["most_pop"](item_count=self.item_count, maxlen=self.settings.hyper_parameters.maxlen)
         model.fit(self.train_items)
-        return self.measure(GRAPHS["dynamic"](), model, Diversity((0.0,), self.diversity.category))[0]
+        return self.measure(GRAPHS["dynamic"](), model, Diversity((0.0,), self.diversity.category))[0].result()
 
 
 def write_metrics(settings, rows):

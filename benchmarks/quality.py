@@ -1,13 +1,19 @@
-"""Quality of committed configurations on test, over seeds: one row a run in results.jsonl, and the mean of each.
+"""Quality of committed configurations on test, over seeds: trains what is missing, one row a run in results.jsonl.
 
-Example: python -m benchmarks.quality benchmarks/configs/amazon-beauty/mind.yaml --seeds 3
+Example: python -m benchmarks.quality --dataset amazon-beauty --models mind remi --recipe paper --seeds 3
+Example: python -m benchmarks.quality --dataset amazon-apps --source ../shared/data/amazon-apps
+Example: python -m benchmarks.quality --render
 
-A run that is already in the file, with the same resolved configuration, is not repeated.
+The configuration of a run is benchmarks/configs/DATASET/RECIPE/MODEL.yaml; a data set that is missing is prepared.
+A run that stands in the file is not repeated, and one that was killed goes on when the command is given again. The
+READMEs' tables and the configurations' heads are then written from the file; --render does that alone.
 """
 
 import argparse
 import json
-import statistics
+import logging
+import shutil
+import sys
 import time
 from datetime import date
 from pathlib import Path
@@ -17,107 +23,141 @@ import paddle
 
 import infer
 import trainer
+from benchmarks import results
+from benchmarks.render import READMES, render, table
 from models import MODELS
+from tools import checkpoint, preprocess, progress, runtime
+from tools.aggregate import Diversity
 from tools.config import Config, load_config, positive
 from tools.errors import UserError, command
-from tools.files import read_text
-from tools.histories import read_object
-from tools.progress import SHAPE, SHOWN, metric_table
-
-RESULTS = Path(__file__).parent / "results.jsonl"
-LOCAL = ("_dir", "_path")  # keys that say where files are: the same run on another machine has others
+from tools.interrupt import Interrupted
+from tools.report import Report
+from tools.static import GRAPHS
 
 
 @command
 def main(argv=None):
-    """Run what is missing, print the means."""
+    """Run what is missing, render."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("configs", type=Path, nargs="+", metavar="CONFIG")
+    parser.add_argument("--dataset", help="a folder of benchmarks/configs")
+    parser.add_argument("--models", nargs="+", help="default: all of the recipe")
+    parser.add_argument("--recipe", default="paper", help="paper: each paper's own, as public codes have it")
     parser.add_argument("--seeds", type=positive, default=3, help="training seeds 1…N; the split is always the same")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument(
+        "--source", type=Path, help="folder of sequences.txt.xz to prepare from; default: ../shared/data/DATASET"
+    )
+    parser.add_argument("--render", action="store_true", help="run nothing")
     args = parser.parse_args(argv)
-    check_results(args.results)
-    table = {}
-    for path in args.configs:
-        settings = load_config(path, (), MODELS)
-        name, dataset = label(path, settings), Path(settings.runner.train_data_dir).parent.name
-        runs = [run_once(path, seed, args.results) for seed in range(1, args.seeds + 1)]
-        for system in runs[0]["test"]:
-            metrics = [row["test"][system] for row in runs]
-            table[f"{dataset} {system}"] = {
-                metric: statistics.mean(one[metric] for one in metrics) for metric in metrics[0]
-            }
-        deviation = statistics.stdev(row["test"][name]["recall@50"] for row in runs) if len(runs) > 1 else 0.0
-        print(f"{path}: {len(runs)} seeds, recall@50 standard deviation {100 * deviation:.2f}")
-    print(metric_table(table))
+    check_results()
+    if not args.render:
+        if args.dataset is None:
+            raise UserError("--dataset is missing; name one, or give --render to write the tables alone")
+        campaign(args)
+    render()
+    if args.dataset:
+        print(table(args.dataset, results.read_rows(results.file()), READMES["README.md"]), end="")
 
 
-def run_once(path, seed, results) -> dict:
-    """Train and test one configuration with one seed, or give the row that says how that went."""
-    overrides = [
-        f"runner.seed={seed}",
-        f"runner.model_save_path=output/quality/{path.parent.name or 'default'}-{path.stem}-{seed}",
-    ]
-    settings = load_config(path, overrides, MODELS)
-    resolved = portable(settings)
-    for row in read_rows(results):
-        # A key that the schema did not have at the time stood at what is now its default.
-        if {**portable(Config()), **row["resolved"]} == resolved:
-            return row
+def campaign(args):
+    """All runs that are asked for and missing."""
+    labels = [f"{args.recipe}/{model}" for model in args.models or ()]
+    if not labels:
+        labels = [label for label in results.configurations(args.dataset) if label.startswith(f"{args.recipe}/")]
+    if not labels:
+        raise UserError(f"--recipe {args.recipe}: {args.dataset} has no configuration of it; see benchmarks/configs")
+    paths = [results.configuration(args.dataset, label) for label in labels]
+    prepare(args.dataset, args.source)
+    for path in paths:
+        for seed in range(1, args.seeds + 1):
+            if seed in results.runs(path, results.read_rows(results.file())):
+                continue
+            with progress.logging_to_terminal():
+                try:
+                    run_once(path, seed)
+                except Interrupted as stopped:
+                    logging.info("%s: the run is saved; the same command goes on with it", stopped)
+                    sys.exit(stopped.exit_code)
+
+
+def prepare(dataset, source):
+    """Make `data/DATASET` where it is missing; a `UserError` where there is nothing to make it from."""
+    output = results.ROOT / "data" / dataset
+    if (output / "meta.yaml").is_file():
+        return
+    argv = [dataset]
+    if dataset != "movielens-100k":
+        folder = source or results.ROOT.parent / "shared/data" / dataset
+        log, attributes = folder / "sequences.txt.xz", folder / "item_attributes.json.xz"
+        if not log.is_file():
+            raise UserError(f"{log}: no such file to make {output} from; give --source FOLDER, which has it")
+        argv = ["sequences", str(log), *(["--attributes", str(attributes)] if attributes.is_file() else [])]
+    preprocess.main([*argv, "--output", str(output)])
+
+
+def run_once(path, seed):
+    """Train, choose on valid, measure on test, add the row; `seconds` are those since it was gone on with."""
+    *_, dataset, recipe, name = path.with_suffix("").parts
+    output = Path(f"output/quality/{dataset}/{recipe}/{name}-{seed}")
+    overrides = [f"runner.seed={seed}", "runner.resume=auto", "runner.keep_checkpoints=1"]
+    settings = load_config(path, [*overrides, f"runner.model_save_path={output}"], MODELS)
+    resolved = results.portable(settings)
+    unfinished = begin(output, json.dumps(resolved))
     started = time.perf_counter()
-    trainer.main(["-m", str(path), "-o", *overrides])
-    infer.main(["-m", str(path), "-o", *overrides])
-    output = Path(settings.runner.model_save_path)
-    test = json.loads((output / "metrics.json").read_text())
-    row = {
-        "config": path.as_posix(), "seed": seed, "date": date.today().isoformat(),
+    runtime.prepare(settings.runner.use_gpu, seed)
+    run = trainer.Trainer(settings)
+    resumed = run.state.step
+    run.train()
+    (report,) = measure(settings)
+    result = report.result()
+    infer.write_metrics(settings, {name: result})
+    best = json.loads((output / checkpoint.BEST / "state.json").read_text())
+    results.append({
+        "config": path.relative_to(results.ROOT).as_posix(), "seed": seed, "date": date.today().isoformat(),
         "versions": {"paddle": paddle.__version__, "faiss": faiss.__version__},
-        "best_step": json.loads((output / "best" / "state.json").read_text())["step"],
+        "steps": run.state.step, "best_step": best["step"], "resumed_at": resumed,
         "seconds": round(time.perf_counter() - started),
-        "test": {name.replace(f"{settings.hyper_parameters.model} best", label(path, settings)): shown(metrics)
-                 for name, metrics in test.items()},
-        "resolved": resolved,
-    }  # fmt: skip
-    with open(results, "a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
-    return row
+        "valid": results.shown(best["valid"]), "test": {name: results.shown(result)},
+        results.USERS: results.pack(report.of_users("recall@50")), "resolved": resolved,
+    })  # fmt: skip
+    unfinished.unlink()
 
 
-def portable(settings) -> dict:
-    """A resolved configuration as JSON gives it back, without what says where files are."""
-    flat = {key: value for key, value in settings.flat().items() if not key.endswith(LOCAL)}
-    return json.loads(json.dumps(flat))
+def begin(output, resolved) -> Path:
+    """A file that is there until a run has ended, with its settings. What another run left in the folder goes.
+
+    Only what was killed is gone on with: a run that has ended and is asked for again, its row taken out, is a new one.
+    """
+    mark = output / "unfinished.json"
+    if not mark.is_file() or mark.read_text() != resolved:
+        shutil.rmtree(output, ignore_errors=True)
+        output.mkdir(parents=True)
+        mark.write_text(resolved)
+    return mark
 
 
-def label(path, settings) -> str:
-    """How a configuration is called in the table: its file, or its model where the file is the default one."""
-    return settings.hyper_parameters.model if path.stem == "config" else path.stem
+def measure(settings: Config, lambdas=(0.0,), category=None) -> list[Report]:
+    """The best checkpoint on what is `test_data_dir`, by exact search: a report for each lambda.
+
+    Args:
+        settings: the configuration.
+        lambdas: of the lists; 0 is the plain one.
+        category: of each item, `[item_count]`; None: the data set's own, where it has any.
+    """
+    study, graph = infer.Study(settings), GRAPHS[settings.runner.graph]()
+    model = graph.create_model(settings)
+    (folder,) = checkpoint.folders(settings)
+    checkpoint.load(folder, model, settings)
+    return study.measure(graph, model, Diversity(lambdas, study.diversity.category if category is None else category))
 
 
-def shown(metrics):
-    """The metrics of the tables, rounded to what a user more or less can tell."""
-    return {name: round(value, 6) for name, value in metrics.items() if name.split("@")[0] in SHOWN + SHAPE}
-
-
-def check_results(results):
-    """A `UserError` now, and not after the first run, where rows cannot be added to a file."""
+def check_results():
+    """A `UserError` now, and not after the first run, where rows cannot be added to the file."""
+    path = results.file()
     try:
-        results.parent.mkdir(parents=True, exist_ok=True)
-        with open(results, "a", encoding="utf-8"):
-            read_rows(results)
+        with open(path, "a", encoding="utf-8"):
+            results.read_rows(path)
     except OSError as error:
-        raise UserError(f"{results}: cannot be written ({error.strerror}); check --results, space and rights") from None
-
-
-def read_rows(results) -> list[dict]:
-    """All runs so far."""
-    rows = []
-    for number, line in enumerate(read_text(results).splitlines(), 1):
-        row = read_object(line)
-        if row is None or not isinstance(row.get("resolved"), dict):
-            raise UserError(f"{results}:{number}: {line[:80]!r} is not a row of this command; mend or remove it")
-        rows.append(row)
-    return rows
+        raise UserError(f"{path}: cannot be written ({error.strerror}); check space and rights") from None
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import quality
+from benchmarks import quality, results
 from models import MODELS
 from tools.config import load_config
 from tools.errors import UserError, command
@@ -221,11 +221,12 @@ def test_a_full_device_is_the_user_s_to_mend():
     ],
 )
 def test_quality_looks_at_its_results_before_it_trains(content, message, tmp_path, monkeypatch, capsys):
-    results = tmp_path / "r.jsonl"
-    results.write_text(content) if content else results.mkdir()
+    path = tmp_path / "r.jsonl"
+    path.write_text(content) if content else path.mkdir()
+    monkeypatch.setattr(results, "file", lambda: path)
     monkeypatch.delattr(quality, "run_once")
     with pytest.raises(SystemExit) as end:
-        quality.main([str(ROOT / "config.yaml"), "--results", str(results)])
+        quality.main(["--dataset", "amazon-beauty"])
     assert end.value.code == 2
     err = capsys.readouterr().err
     assert message in err

@@ -53,11 +53,10 @@ def test_our_own_configurations_load(path):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_model_has_a_recipe_of_a_few_lines(name):
-    path = REPO / f"benchmarks/configs/amazon-beauty/{name}.yaml"
-    assert load_config(path, models=MODELS).hyper_parameters.model == name
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip() and line[0] != "#"]
-    assert len(lines) < 30
+def test_every_model_has_a_recipe_on_each_data_set(name):
+    for dataset in ("amazon-beauty", "amazon-sports", "amazon-apps"):
+        path = REPO / f"benchmarks/configs/{dataset}/paper/{name}.yaml"
+        assert load_config(path, models=MODELS).hyper_parameters.model == name
 
 
 @pytest.mark.parametrize("owner", [Runner, Optimizer, HyperParameters])

@@ -10,7 +10,7 @@ import pytest
 from conftest import histories_of_test
 
 import infer
-from benchmarks.quality import shown
+from benchmarks.results import shown
 from tools import checkpoint, export, predict
 from tools.dygraph import DygraphModel
 from tools.retrieval import Retriever

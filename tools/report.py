@@ -73,6 +73,10 @@ class Report:
             for n, sums in self.decile_sums.items():
                 sums[decile] += recall(found[:, :n], target_num[some]).sum()
 
+    def of_users(self, name) -> np.ndarray:
+        """A metric of each counted user, `[U]` float32, in the order of `update`; NaN where a user has none."""
+        return np.concatenate([one[name] for one in self.batches])
+
     def result(self) -> dict[str, Any]:
         """`recall@20` and so on, the mean over `users`; a metric that no user has is left out.
 
@@ -82,7 +86,7 @@ class Report:
         over users who have any; 1 is the decile of the most popular items.
         """
         names = list(self.batches[0])
-        values = np.stack([np.concatenate([one[name] for one in self.batches]) for name in names], axis=1)  # [U, M]
+        values = np.stack([self.of_users(name) for name in names], axis=1)  # [U, M]
         names, values = _known(names, values)
         intervals = bootstrap(values).T.tolist()
         groups = np.searchsorted(HISTORY_BINS, np.concatenate(self.history_num), side="right") - 1

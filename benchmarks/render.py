@@ -1,0 +1,102 @@
+"""What the READMEs and the configurations' heads say of the runs in results.jsonl, written from that file."""
+
+import re
+import statistics
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import results
+from tools.files import atomic_file, read_text
+
+COLUMNS = {
+    "R@20": "recall@20", "NDCG@20": "ndcg@20", "HR@20": "hitrate@20",
+    "R@50": "recall@50", "NDCG@50": "ndcg@50", "HR@50": "hitrate@50",
+}  # fmt: skip
+READMES = {"README.md": ("model", "recipe", "seeds"), "README_CN.md": ("模型", "设置", "种子数")}
+TABLE = re.compile(r"<!-- quality:([\w-]+) -->\n(.*?)(?=<!-- end -->)", re.DOTALL)
+FIGURES = re.compile(r"^# Gave on test.*$", re.MULTILINE)
+AHEAD, BEHIND = 1.1, "†"  # a model below so many times item_knn's recall@50 has the mark
+
+
+class Line(NamedTuple):
+    """A row of a table."""
+
+    model: str
+    recipe: str
+    means: dict[str, float]  # of each metric over seeds, percent; empty where there is no run
+    deviation: float | None  # of recall@50 over seeds, percent; None for fewer than two
+    seeds: int
+
+
+def lines(dataset, rows) -> list[Line]:
+    """A line for each configuration: the papers' recipes, then the others, each from the lowest recall@50 up."""
+    found = []
+    for label, path in results.configurations(dataset).items():
+        recipe, model = label.split("/")
+        tests = [row["test"][model] for row in results.runs(path, rows).values()]
+        means = {name: 100 * statistics.mean(one[name] for one in tests) for name in COLUMNS.values() if tests}
+        several = 100 * statistics.stdev(one["recall@50"] for one in tests) if len(tests) > 1 else None
+        found.append(Line(model, recipe, means, several, len(tests)))
+    return sorted(found, key=lambda one: (one.recipe != "paper", one.recipe, one.means.get("recall@50", 100.0)))
+
+
+def table(dataset, rows, words) -> str:
+    """The Markdown table of a data set.
+
+    Args:
+        dataset: its name.
+        rows: of results.jsonl.
+        words: how the columns of model, recipe and seeds are headed.
+    """
+    found = lines(dataset, rows)
+    (bar,) = [AHEAD * one.means.get("recall@50", 0) for one in found if one[:2] == ("item_knn", "paper")] or [0]
+    model, recipe, seeds = words
+    cells = [[model, recipe, *COLUMNS, "± R@50", seeds], ["---"] * (len(COLUMNS) + 4)]
+    for one in found:
+        behind = one.model != "item_knn" and one.means.get("recall@50", bar) < bar
+        figures = [f"{one.means[name]:.2f}" if one.means else "-" for name in COLUMNS.values()]
+        deviation = "-" if one.deviation is None else f"{one.deviation:.2f}"
+        name = f"`{one.model}`{' ' + BEHIND if behind else ''}"
+        cells.append([name, one.recipe, *figures, deviation, str(one.seeds or "-")])
+    return "".join(f"| {' | '.join(row)} |\n" for row in cells)
+
+
+def head(found) -> str:
+    """The line of a configuration's head that tells its figures.
+
+    Args:
+        found: seed -> row.
+    """
+    if not found:
+        return "# Gave on test: not run yet."
+    last = max(found.values(), key=lambda row: row["date"])
+    (name,) = [name for name in last["test"] if last["config"].endswith(f"/{name}.yaml")]
+    figures = ", ".join(
+        f"{metric} {100 * statistics.mean(row['test'][name][metric] for row in found.values()):.2f}"
+        for metric in ("recall@50", "hitrate@50")
+    )
+    seeds = f"mean of training seeds {', '.join(map(str, found))}" if len(found) > 1 else f"training seed {min(found)}"
+    return f"# Gave on test, {seeds}: {figures} (percent; Paddle {last['versions']['paddle']}, {last['date']})."
+
+
+def rendered() -> dict[Path, str]:
+    """Path -> text, of each README and configuration as results.jsonl has it to be."""
+    rows = results.read_rows(results.file())
+    texts = {}
+    for name, words in READMES.items():
+        parts = TABLE.split(read_text(results.ROOT / name))  # text, data set, its table, text, …
+        parts[2::3] = [table(dataset, rows, words) for dataset in parts[1::3]]
+        parts[1::3] = [f"<!-- quality:{dataset} -->\n" for dataset in parts[1::3]]
+        texts[results.ROOT / name] = "".join(parts)
+    for folder in sorted((results.ROOT / "benchmarks/configs").iterdir()):
+        for path in results.configurations(folder.name).values():
+            texts[path] = FIGURES.sub(head(results.runs(path, rows)), read_text(path))
+    return texts
+
+
+def render():
+    """Write what differs."""
+    for path, text in rendered().items():
+        if text != read_text(path):
+            with atomic_file(path) as file:
+                file.write(text)

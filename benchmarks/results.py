@@ -1,0 +1,103 @@
+"""The runs in results.jsonl, a row each, and the committed configurations that they are runs of."""
+
+import base64
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from models import MODELS
+from tools.config import Config, load_config
+from tools.errors import UserError, did_you_mean
+from tools.files import read_text
+from tools.histories import read_object
+from tools.progress import SHAPE, SHOWN
+
+ROOT = Path(__file__).parents[1]
+# Keys that don't say what is computed: where files are, and how a run that was killed goes on.
+ASIDE = ("_dir", "_path", ".resume", ".keep_checkpoints")
+USERS = "recall@50 of users"  # key of a row; what was measured before it has none
+
+
+def file() -> Path:
+    """`results.jsonl`."""
+    return ROOT / "benchmarks/results.jsonl"
+
+
+def configurations(dataset) -> dict[str, Path]:
+    """`RECIPE/MODEL` -> the file of each row of a data set's table, the papers' recipes first.
+
+    Raises:
+        UserError: where there is no such data set among the configurations.
+    """
+    folder = ROOT / "benchmarks/configs"
+    found = {f"{path.parent.name}/{path.stem}": path for path in folder.glob(f"{dataset}/*/*.yaml")}
+    if not found:
+        known = sorted(path.name for path in folder.iterdir())
+        raise UserError(f"--dataset {dataset}: not one of {', '.join(known)}{did_you_mean(dataset, known)}")
+    return dict(sorted(found.items(), key=lambda one: (not one[0].startswith("paper/"), one[0])))
+
+
+def configuration(dataset, label) -> Path:
+    """The file of `RECIPE/MODEL`; a `UserError` where there is none."""
+    found = configurations(dataset)
+    if label not in found:
+        raise UserError(
+            f"{label}: not one of {dataset}'s configurations, {', '.join(found)}{did_you_mean(label, found)}"
+        )
+    return found[label]
+
+
+def runs(path, rows) -> dict[int, dict]:
+    """Seed -> the row of a configuration as it is now; the rows of other settings that it once had are passed over."""
+    name, settings = path.relative_to(ROOT).as_posix(), portable(load_config(path, (), MODELS))
+    found = {}
+    for row in rows:
+        # A key that the schema did not have at the time stood at what is now its default.
+        then = computed({**portable(Config()), **row["resolved"], "runner.seed": settings["runner.seed"]})
+        if row["config"] == name and then == settings:
+            found[row["seed"]] = row
+    return dict(sorted(found.items()))
+
+
+def portable(settings) -> dict:
+    """A resolved configuration as JSON gives it back, without the keys `ASIDE`."""
+    return json.loads(json.dumps(computed(settings.flat())))
+
+
+def computed(flat) -> dict:
+    """The keys that say what is computed."""
+    return {key: value for key, value in flat.items() if not key.endswith(ASIDE)}
+
+
+def shown(metrics):
+    """The metrics of the tables, rounded to what a user more or less can tell."""
+    return {name: round(value, 6) for name, value in metrics.items() if name.split("@")[0] in SHOWN + SHAPE}
+
+
+def pack(values) -> str:
+    """A float32 of each user as text: nearly all of them are 0, so that a user takes about half a letter."""
+    return base64.b64encode(zlib.compress(np.asarray(values, np.float32).tobytes(), 9)).decode()
+
+
+def unpack(text) -> np.ndarray:
+    """What `pack` was given."""
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), np.float32)
+
+
+def append(row):
+    """Add a run, whole or not at all: one call of the system."""
+    with open(file(), "ab", buffering=0) as opened:
+        opened.write(json.dumps(row).encode() + b"\n")
+
+
+def read_rows(path) -> list[dict]:
+    """All runs so far; a `UserError` with the line for what is no row."""
+    rows = []
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        row = read_object(line)
+        if row is None or not isinstance(row.get("resolved"), dict):
+            raise UserError(f"{path}:{number}: {line[:80]!r} is not a row of this command; mend or remove it")
+        rows.append(row)
+    return rows

@@ -1,0 +1,315 @@
+"""Campaigns, their tables, comparisons and the controllable study, on a tiny data set."""
+
+import json
+import lzma
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import trainer
+from benchmarks import compare, quality, render, results, study
+from models import MODELS
+from tools.config import load_config
+from tools.errors import UserError
+
+REPO = Path(__file__).parents[1]
+CONFIG = """\
+# Tiny.
+# Gave on test: not run yet.
+runner:
+  train_data_dir: "../../../../data/tiny/train"
+  valid_data_dir: "../../../../data/tiny/valid"
+  test_data_dir: "../../../../data/tiny/test"
+  train_batch_size: 16
+  epochs: 4
+hyper_parameters:
+  item_count: 101
+  model: mind
+  embedding_dim: 8
+  maxlen: 8
+  neg_samples: 20
+"""
+TABLES = "before\n<!-- quality:tiny -->\nold\n<!-- end -->\nafter\n"
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """A repository with a data set's source, a configuration, READMEs and no runs; the working folder too."""
+    root, source = tmp_path / "repo", tmp_path / "source"
+    rng = np.random.default_rng(0)
+    lines = [" ".join(map(str, [f"u{user}", *rng.permutation(100)[:16]])) for user in range(80)]
+    source.mkdir()
+    (source / "sequences.txt.xz").write_bytes(lzma.compress("\n".join(lines).encode()))
+    attributes = {str(item): ["brand", "root", f"part {item % 3}", f"leaf {item % 9}"] for item in range(100)}
+    (source / "item_attributes.json.xz").write_bytes(lzma.compress(json.dumps(attributes).encode()))
+    for recipe in ("paper", "tuned"):
+        (root / "benchmarks/configs/tiny" / recipe).mkdir(parents=True)
+    (root / "benchmarks/configs/tiny/paper/mind.yaml").write_text(CONFIG)
+    (root / "benchmarks/results.jsonl").write_text("")
+    for name in render.READMES:
+        (root / name).write_text(TABLES)
+    monkeypatch.setattr(results, "ROOT", root)
+    monkeypatch.chdir(root)
+    return root
+
+
+def campaign(house, seeds, *options):
+    argv = ["--dataset", "tiny", "--models", "mind", "--seeds", str(seeds), "--source", str(house.parent / "source")]
+    quality.main([*argv, *options])
+    return results.read_rows(results.file())
+
+
+class Killed(BaseException):
+    pass
+
+
+def killed_at(house, monkeypatch, last):
+    """A campaign whose training ends without a word before a step."""
+    step = trainer.Trainer.train_step
+
+    def train_step(self, batch):
+        if self.state.step == last:
+            raise Killed
+        return step(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.Trainer, "train_step", train_step)
+        with pytest.raises(Killed):
+            campaign(house, 1)
+
+
+def test_a_campaign_prepares_trains_adds_rows_and_writes_tables(house, capsys, monkeypatch):
+    rows = campaign(house, 2)
+    assert (house / "data/tiny/meta.yaml").is_file()
+    assert [(row["config"], row["seed"]) for row in rows] == [
+        ("benchmarks/configs/tiny/paper/mind.yaml", seed) for seed in (1, 2)
+    ]
+    for row in rows:
+        assert {"date", "versions", "seconds", "valid", "resolved"} <= row.keys()
+        assert 0 < row["best_step"] <= row["steps"] == 4 * (row["steps"] // 4)
+        recall = results.unpack(row[results.USERS])
+        assert len(recall) == 8
+        assert recall.mean() == pytest.approx(row["test"]["mind"]["recall@50"], abs=1e-6)
+        assert (recall > 0).mean() == pytest.approx(row["test"]["mind"]["hitrate@50"], abs=1e-6)
+    mean = 50 * sum(row["test"]["mind"]["recall@50"] for row in rows)
+    for name in render.READMES:
+        assert f" | {mean:.2f} | " in (house / name).read_text()
+    head = (house / "benchmarks/configs/tiny/paper/mind.yaml").read_text().splitlines()[1]
+    assert head.startswith(f"# Gave on test, mean of training seeds 1, 2: recall@50 {mean:.2f}, hitrate@50 ")
+    monkeypatch.delattr(quality, "run_once")
+    assert campaign(house, 2) == rows  # nothing is run again
+    assert f" | {mean:.2f} | " in capsys.readouterr().out
+
+
+def test_a_killed_campaign_goes_on_and_gives_the_same(house, monkeypatch):
+    (undisturbed,) = campaign(house, 1)
+    results.file().write_text("")
+    steps = undisturbed["steps"]
+    killed_at(house, monkeypatch, steps // 2 + 1)
+    assert results.file().read_text() == ""
+    (row,) = campaign(house, 1)
+    assert (undisturbed["resumed_at"], row["resumed_at"]) == (0, steps // 2)  # an ended run was not gone on with
+    for key in ("test", "valid", "steps", "best_step", "resolved", results.USERS):
+        assert row[key] == undisturbed[key]
+
+
+def test_a_killed_run_of_other_settings_is_not_gone_on_with(house, monkeypatch):
+    killed_at(house, monkeypatch, 20)
+    path = house / "benchmarks/configs/tiny/paper/mind.yaml"
+    path.write_text(CONFIG.replace("epochs: 4", "epochs: 3"))
+    (row,) = campaign(house, 1)
+    assert row["resumed_at"] == 0
+    path.write_text(CONFIG)
+    assert results.runs(path, [row]) == {}
+
+
+def test_an_interrupted_campaign_is_saved(house, monkeypatch):
+    step = trainer.Trainer.train_step
+
+    def train_step(self, batch):
+        self.interrupt.number = 15 if self.state.step == 5 else None
+        return step(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.Trainer, "train_step", train_step)
+        with pytest.raises(SystemExit) as end:
+            campaign(house, 1)
+    assert end.value.code == 143
+    (row,) = campaign(house, 1)
+    assert row["resumed_at"] == 6
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--dataset", "tinny"], "--dataset tinny: not one of tiny; did you mean tiny?"),
+        (["--dataset", "tiny", "--models", "mnd"], "paper/mnd: not one of tiny's configurations, paper/mind; did you"),
+        (["--dataset", "tiny", "--recipe", "tuned"], "--recipe tuned: tiny has no configuration of it"),
+        (["--dataset", "tiny"], "shared/data/tiny/sequences.txt.xz: no such file to make"),
+        ([], "--dataset is missing"),
+    ],
+)
+def test_what_cannot_be_run_is_said(options, message, house, capsys):
+    with pytest.raises(SystemExit) as end:
+        quality.main(options)
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def add(house, label, *recalls, users=None):
+    """A configuration of `RECIPE/MODEL`, and a row for each recall@50."""
+    model = label.split("/")[1]
+    path = house / f"benchmarks/configs/tiny/{label}.yaml"
+    tiny = "\n".join(CONFIG.splitlines()[:10]).replace("  train_batch_size: 16\n  epochs: 4\n", "")
+    path.write_text(f"{tiny}\n  model: {model}\n")
+    resolved = results.portable(load_config(path, (), MODELS))
+    for seed, recall in enumerate(recalls, 1):
+        test = dict.fromkeys(render.COLUMNS.values(), 0.25) | {"recall@50": recall}
+        row = {"config": path.relative_to(house).as_posix(), "seed": seed, "date": "2026-01-02"}
+        row |= {"versions": {"paddle": "3"}, "test": {model: test}, "resolved": resolved | {"runner.seed": seed}}
+        results.append(row | ({results.USERS: results.pack(users[seed - 1])} if users is not None else {}))
+
+
+def test_the_table_by_hand(house):
+    add(house, "paper/item_knn", 0.2)
+    add(house, "paper/gru4rec", 0.2, 0.22, 0.24)
+    add(house, "paper/mind")
+    add(house, "paper/remi", 0.2, 0.2398)
+    add(house, "tuned/mind", 0.1)
+    quality.main(["--render"])
+    quarter = "25.00 | 25.00 | 25.00"
+    dashes = " | ".join("-" * 8)
+    assert (house / "README.md").read_text().splitlines() == [
+        "before",
+        "<!-- quality:tiny -->",
+        "| model | recipe | R@20 | NDCG@20 | HR@20 | R@50 | NDCG@50 | HR@50 | ± R@50 | seeds |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        f"| `item_knn` | paper | {quarter} | 20.00 | 25.00 | 25.00 | - | 1 |",
+        f"| `remi` † | paper | {quarter} | 21.99 | 25.00 | 25.00 | 2.81 | 2 |",
+        f"| `gru4rec` | paper | {quarter} | 22.00 | 25.00 | 25.00 | 2.00 | 3 |",
+        f"| `mind` | paper | {dashes} |",
+        f"| `mind` † | tuned | {quarter} | 10.00 | 25.00 | 25.00 | - | 1 |",
+        "<!-- end -->",
+        "after",
+    ]
+    assert "| 模型 | 设置 | R@20 " in (house / "README_CN.md").read_text()
+    head = "# Gave on test, training seed 1: recall@50 10.00, hitrate@50 25.00 (percent; Paddle 3, 2026-01-02)."
+    assert (house / "benchmarks/configs/tiny/tuned/mind.yaml").read_text().splitlines()[1] == head
+
+
+def test_our_tables_and_heads_are_what_the_results_give():
+    for path, text in render.rendered().items():
+        assert path.read_text(encoding="utf-8") == text, "run: python -m benchmarks.quality --render"
+
+
+def test_our_configurations_are_short_and_headed_by_their_commands():
+    paths = list(REPO.glob("benchmarks/configs/**/*.yaml"))
+    assert paths
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        assert text.count("\n") < 30, path
+        assert re.search(r"^# Gave on test", text, re.M), path
+        *_, dataset, recipe, model = path.with_suffix("").parts
+        command = f"# python -m benchmarks.quality --dataset {dataset} --models {model} --recipe {recipe} --seeds "
+        assert command in text, path
+
+
+@pytest.mark.parametrize("dataset", ["amazon-sports", "amazon-apps", "movielens-100k"])
+def test_the_papers_recipes_are_the_same_on_each_data_set(dataset):
+    own = {"hyper_parameters.item_count", "runner.filter_seen", "runner.seed"}
+    for label, path in results.configurations(dataset).items():
+        if label.startswith("paper/"):
+            there = results.portable(load_config(results.configuration("amazon-beauty", label), (), MODELS))
+            here = results.portable(load_config(path, (), MODELS))
+            assert {key for key in here if here[key] != there[key]} <= own, label
+
+
+def test_the_papers_recipe_is_frozen():
+    for label, path in results.configurations("amazon-beauty").items():
+        settings = load_config(path, (), MODELS)
+        runner, hyper = settings.runner, settings.hyper_parameters
+        if label.startswith("paper/") and hasattr(MODELS[hyper.model], "loss"):
+            rate = 0.005 if hyper.model == "comirec_dr" else 0.001
+            assert (hyper.optimizer.class_, hyper.optimizer.learning_rate) == ("Adam", rate)
+            assert (hyper.similarity, hyper.neg_samples, runner.train_batch_size) == ("dot", 1280, 128)
+            assert runner.early_stop == 8
+
+
+def test_the_interval_is_that_of_a_direct_computation(house, capsys):
+    rng = np.random.default_rng(1)
+    first = rng.choice([0, 0.5, 1], size=(3, 300), p=(0.5, 0.3, 0.2))
+    second = rng.choice([0, 0.5, 1], size=(2, 300), p=(0.6, 0.2, 0.2))
+    add(house, "paper/mind", 0.1, 0.1, 0.1, users=first)
+    add(house, "tuned/remi", 0.1, 0.1, users=second)
+    compare.main(["tiny", "paper/mind", "tuned/remi"])
+    title, *lines = capsys.readouterr().out.splitlines()
+    assert title == "300 test users, 3 and 2 seeds, percent"
+    for line, one, other in zip(lines, (first, first > 0), (second, second > 0), strict=True):
+        found = [float(number) for number in re.findall(r"[+-]?\d+\.\d+", line)]
+        drawn = [rng.integers(300, size=300) for _ in range(4000)]
+        means = [100 * (one[:, users].mean() - other[:, users].mean()) for users in drawn]
+        low, high = np.percentile(means, [2.5, 97.5])
+        a, b = 100 * one.mean(), 100 * other.mean()
+        assert found[:3] == pytest.approx([a, b, a - b], abs=0.006)
+        assert found[3:5] == pytest.approx([low, high], abs=0.08 * (high - low))
+        assert found[5] == pytest.approx(100 * (a - b) / b, abs=0.06)
+        assert found[6:] == pytest.approx([100 * low / b, 100 * high / b], abs=8 * (high - low) / b)
+
+
+def test_rows_without_users_are_named(house):
+    add(house, "paper/mind", 0.1, 0.1)
+    add(house, "paper/remi")
+    rows = results.read_rows(results.file())
+    with pytest.raises(UserError, match=r"paper/mind: .* \(its rows, seeds 1, 2, are older"):
+        compare.recalls("tiny", "paper/mind", rows)
+    with pytest.raises(UserError, match=r"\(no run\); run: python .* --dataset tiny --recipe paper --models remi"):
+        compare.recalls("tiny", "paper/remi", rows)
+
+
+def test_category_paths_without_brands(tmp_path):
+    rows = [["b1", "r1", "x", "y"], ["r1", "x"], ["b2", "r2", "x"], ["r1", "z", "y"], [], ["b1", "r2"]]
+    names, values = np.unique(np.concatenate([one for one in rows if one]), return_inverse=True)
+    arrays = {"names": names, "values": values, "offsets": np.cumsum([0, *map(len, rows)])}
+    np.savez(tmp_path / "item_attributes.npz", **{f"attributes.{name}": one for name, one in arrays.items()})
+    for level, expected in ((1, [0, 0, 1, 0, None, 1]), (2, [0, 0, 1, 2, None, 3]), (3, [0, 1, 2, 3, None, 4])):
+        category = study.categories_at(tmp_path, level, 9)
+        assert category[[0, 5, 7, 8]].tolist() == [-1] * 4
+        number = {}
+        found = [number.setdefault(one, len(number)) if one >= 0 else None for one in category[1:7].tolist()]
+        assert found == expected
+
+
+def test_lambda_is_the_smallest_that_halves_at_small_loss():
+    def row(recall, diversity):
+        return {"recall@50": recall, "diversity@50": diversity}
+
+    rows = {0.0: row(0.1, 0.8), 0.1: row(0.1, 0.85), 0.2: row(0.098, 0.9), 0.3: row(0.099, 0.95), 0.4: row(0.09, 1.0)}
+    assert study.choose(rows) == 0.2
+    assert study.choose(rows | {0.2: row(0.0969, 0.9)}) == 0.3
+    assert study.choose({0.0: rows[0.0], 0.4: rows[0.4]}) is None
+
+
+def test_the_study_of_a_checkpoint(house, caplog, monkeypatch):
+    campaign(house, 1)
+    monkeypatch.setattr(study, "LEAST_KEPT", 0.5)
+    monkeypatch.setattr(study, "MOST_ALIKE", 0.999)
+    caplog.set_level("INFO")
+    argv = [
+        "-m",
+        "output/quality/tiny/paper/mind-1/best/config.yaml",
+        "--lambdas",
+        "0.01",
+        "5",
+        "--levels",
+        "leaf",
+        "2",
+    ]
+    study.main(argv)
+    for level, number in (("leaf", 9), ("2", 3)):
+        told = caplog.text.split(f"categories {level}: {number} of them; valid, 8 users, percent\n")[1]
+        names = [line.split("  ")[0] for line in told.splitlines()[1:4]]
+        assert names == ["lambda 0", "lambda 0.01", "lambda 5"]
+        chosen = re.search(rf"categories {level}: lambda (\S+) is chosen; test, 8 users", caplog.text)[1]
+        assert f"\nlambda {chosen} " in told

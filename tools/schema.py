@@ -68,6 +68,7 @@ class Runner:
         empty=True,
     )
     model_save_path: str = key("output", "folder of the checkpoints <epoch>/ and best/; relative to the working folder")
+    use_visual: bool = key(False, "write a VisualDL log beside history.csv; needs the extra visual")
     save_interval: int = key(0, "steps between two checkpoints step-<n>/ within an epoch; 0: none", low=0)
     keep_checkpoints: int = key(0, "how many of the newest checkpoints stay, best/ aside; 0: all", low=0)
     resume: str = key(

@@ -173,3 +173,13 @@ class HyperParameters:
     als_regularization: float = key(0.01, "wals, maxmf: weight of the squared lengths of vectors", low=0)
     als_alpha: float = key(40.0, "wals, maxmf: weight of an interaction, beside 1 for its absence", low=0)
     als_iterations: int = key(15, "wals, maxmf: rounds of alternating least squares", low=1, training=True)
+    spectral_rank: int | None = key(
+        None, "spectral: singular values that are kept; null: what K vectors of D hold", low=1, training=True
+    )
+    spectral_recency: float = key(0.8, "spectral: an item counts by this to its place from the end", low=0.01, high=1)
+    spectral_backward: float = key(
+        0.2, "spectral: share of the counts that also goes back in time", low=0, training=True
+    )
+    spectral_smoothing: float = key(
+        20.0, "spectral: added to the counts of items; rare ones say less", low=1e-3, training=True
+    )

@@ -19,14 +19,15 @@ class Spectral(Recommender):
 
     `C_ij` is how often item i stands in a history when j comes afterwards: each event of a training user, with the
     `maxlen` items before it and as many from it on, counts once, spread over all pairs; a history's item by `r^n`, n
-    its place from the end. `backward` of the same counts goes from j to i. `M = X^-1/2 C Y^-1/2`, where X and Y hold
-    the sums of C's rows and columns and `smoothing`, is cut to its largest singular values,
-    `M = U S Q'`, and `f(u, j) = sum_n r^n (X^-1/2 U)_i(n) · (Y^1/2 Q S^1/2)_j`.
+    its place from the end, a later one by `o^n`, n its place from the event on. `backward` of the same counts goes from
+    j to i. `M = X^-1/2 C Y^-1/2`, where X and Y hold the sums of C's rows and columns and `smoothing`, is cut to its
+    largest singular values, `M = U S Q'`, and `f(u, j) = sum_n r^n (X^-1/2 U)_i(n) · (Y^1/2 Q S^1/2)_j`.
 
     With one interest the rank is D. With K it may be K times as much: each item belongs to that one of K subspaces of
     the right singular vectors which holds most of it (Bradley and Mangasarian 2000, K-plane
     clustering), and interest k is what the history says of the items of subspace k. Two values of each vector see to
-    it that an item scores highest with its own interest: points on a circle, one an interest.
+    it that an item scores highest with its own interest: points on a circle, one an interest. An interest counts by
+    `(|v_k| / max_j |v_j|)^strength`: where the history says much, it is more often right.
 
     Args:
         item_count, maxlen: see `Recommender`.
@@ -34,6 +35,8 @@ class Spectral(Recommender):
         interest_num: K.
         spectral_rank: R, how many singular values are kept; None: as many as K subspaces may have dimensions.
         spectral_recency: r, in training and for the history.
+        spectral_outlook: o.
+        spectral_strength: strength.
         spectral_backward: share of the counts that also goes the other way.
         spectral_smoothing: added to the sums of rows and columns: the larger, the less rare items say.
     """
@@ -46,12 +49,15 @@ class Spectral(Recommender):
         embedding_dim,
         interest_num=4,
         spectral_rank=None,
-        spectral_recency=0.8,
-        spectral_backward=0.2,
-        spectral_smoothing=20.0,
+        spectral_recency=0.75,
+        spectral_outlook=1.0,
+        spectral_strength=0.0,
+        spectral_backward=0.1,
+        spectral_smoothing=15.0,
     ):
         super().__init__(item_count=item_count, maxlen=maxlen)
-        self.interest_num, self.recency = interest_num, spectral_recency
+        self.interest_num, self.recency, self.outlook = interest_num, spectral_recency, spectral_outlook
+        self.strength = spectral_strength
         self.backward, self.smoothing = spectral_backward, spectral_smoothing
         self.size = embedding_dim - 2 if interest_num > 1 else embedding_dim  # of a subspace
         self.rank = spectral_rank or self.size * interest_num
@@ -89,7 +95,7 @@ class Spectral(Recommender):
             earlier, later = (user[n + 1 :] == user[: events - n - 1]).nonzero()[0], (user[n:] == user[: events - n])
             later = later.nonzero()[0]
             before.append((earlier + n + 1, items.values[earlier], self.recency**n))
-            after.append((later, items.values[later + n], 1.0))
+            after.append((later, items.values[later + n], self.outlook**n))
         shape = (events, self.item_count)
         count = (shares(sparse, before, shape).T @ shares(sparse, after, shape)).tocsr()
         return (count + self.backward * count.T).tocsr()
@@ -119,16 +125,20 @@ class Spectral(Recommender):
         weight = weight.unsqueeze(1)  # [B, 1, T]
         interests = paddle.matmul(weight, hist_eb).reshape([-1, self.interest_num, self.size])
         if self.interest_num > 1:
-            interests = paddle.concat([interests, self.gate(interests)], axis=2)
+            longest = interests.norm(axis=2, keepdim=True).max(axis=1, keepdim=True)  # [B, 1, 1]
+            if self.strength:
+                share = interests.norm(axis=2, keepdim=True) / paddle.clip(longest, min=1e-18)  # [B, K, 1]
+                interests = interests * share**self.strength
+            interests = paddle.concat([interests, self.gate(longest)], axis=2)
         return interests, weight.expand([-1, self.interest_num, -1])
 
-    def gate(self, interests):
-        """Two values of each interest: with those of the items, the others' scores never reach its own: `[B, K, 2]`.
+    def gate(self, longest):
+        """Two values of each interest: with those of the items, no other interest's score reaches an item's own.
 
-        For an item of subspace j, `v_k · e` without the two is between -|v_k||e| and |v_k||e|, with them the score of
-        interest j is larger by the same number for all items and by at least `2 |v||e|` than that of any other.
+        For an item of subspace j, `v_k · e` without the two is from -|v||e| to |v||e|, v the user's longest interest;
+        with them the score of interest j is larger by a number that all items share, and by `2 |v||e|` at least than
+        that of any other interest. `[B, 1, 1]` to `[B, K, 2]`.
         """
-        longest = interests.norm(axis=2).max(axis=1).reshape([-1, 1, 1])  # [B, 1, 1]
         return 2.0 / (1.0 - math.cos(2 * math.pi / self.interest_num)) * longest * self.corner
 
     def item_vectors(self):

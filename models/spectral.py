@@ -11,7 +11,8 @@ from models.recommender import Recommender
 
 EXTRA = 16  # directions beside those that are kept, which make the others converge
 SWEEPS = 5  # of the subspace iteration
-ROUNDS = 50  # at most, of the items' assignment to subspaces
+ROUNDS = 30  # at most, of the items' assignment to subspaces
+TRIES = 8  # from different first assignments
 
 
 class Spectral(Recommender):
@@ -176,20 +177,31 @@ def find_subspaces(vectors, number, size):
     """The partition of vectors `[V, R]` into so many, each near a subspace: owners `[V]` and bases `[R, size]`.
 
     In turn, a subspace is made of the largest principal directions of its vectors, and a vector joins the subspace
-    that keeps most of it. At first vectors are divided by direction: spherical k-means.
+    that keeps most of it. Where that ends hangs on where it began, so it is done several times; the best is taken.
     """
+    tries = [_descend(vectors, _by_direction(vectors, number), number, size) for _ in range(TRIES if number > 1 else 1)]
+    return max(tries, key=lambda one: one[0])[1:]
+
+
+def _by_direction(vectors, number):
+    """The partition that spherical k-means gives: `[V]`."""
     unit = l2_normalize(vectors)
     centre = unit[paddle.randperm(len(vectors))[:number]]  # [K, R]
     for _ in range(ROUNDS):
         owner = paddle.matmul(unit, centre, transpose_y=True).argmax(axis=1)
         centre = l2_normalize(paddle.matmul(nn.functional.one_hot(owner, number), unit, transpose_x=True))
+    return owner
+
+
+def _descend(vectors, owner, number, size):
+    """How much of all vectors is kept, owners and bases, from a first partition `[V]`."""
     for _ in range(ROUNDS):
         bases = [principal(vectors * (owner == k).astype(vectors.dtype).unsqueeze(1), size) for k in range(number)]
         kept = paddle.stack([paddle.matmul(vectors, basis).square().sum(axis=1) for basis in bases], axis=1)  # [V, K]
         before, owner = owner, kept.argmax(axis=1)
         if (before == owner).all():
             break
-    return owner, bases
+    return float(kept.max(axis=1).sum()), owner, bases
 
 
 def principal(vectors, size):

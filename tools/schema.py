@@ -179,3 +179,17 @@ class HyperParameters:
     als_regularization: float = key(0.01, "wals, maxmf: weight of the squared lengths of vectors", low=0)
     als_alpha: float = key(40.0, "wals, maxmf: weight of an interaction, beside 1 for its absence", low=0)
     als_iterations: int = key(15, "wals, maxmf: rounds of alternating least squares", low=1, training=True)
+    spectral_rank: int | None = key(
+        None, "spectral: singular values that are kept; null: what K vectors of D hold", low=1, training=True
+    )
+    spectral_recency: float = key(0.75, "spectral: an item counts by this to its place from the end", low=0.01, high=1)
+    spectral_outlook: float = key(
+        1.0, "spectral: a later item counts by this to its place from the event on", low=0.01, high=1, training=True
+    )
+    spectral_strength: float = key(0.0, "spectral: power of an interest's length by which it counts", low=0, high=10)
+    spectral_backward: float = key(
+        0.1, "spectral: share of the counts that also goes back in time", low=0, training=True
+    )
+    spectral_smoothing: float = key(
+        15.0, "spectral: added to the counts of items; rare ones say less", low=1e-3, training=True
+    )

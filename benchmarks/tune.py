@@ -1,7 +1,7 @@
 """Variants of a configuration, compared on valid alone: one row a run in tuning.jsonl, and a table of them, best first.
 
-Example: python -m benchmarks.tune benchmarks/configs/amazon-beauty/mind.yaml \\
-    -o hyper_parameters.similarity=cosine --grid hyper_parameters.temperature=0.05,0.1 runner.seed=1,2
+Example: python -m benchmarks.tune benchmarks/configs/amazon-beauty/paper/mind.yaml --grid hyper_parameters.temperature=1,2
+Example: python -m benchmarks.tune benchmarks/configs/amazon-beauty/paper/mind.yaml -o runner.epochs=9 --grid runner.seed=1,2
 
 Each combination of the grid's values is a run. One that is already in the file, with the same resolved configuration,
 is not repeated, so that a campaign that was interrupted goes on. Nothing here reads the test split.
@@ -18,16 +18,16 @@ from pathlib import Path
 import paddle
 
 import trainer
-from benchmarks.quality import portable, read_rows
+from benchmarks.results import portable, read_rows
 from models import MODELS
 from tools.config import Config, load_config
-from tools.errors import UserError, exits_with_code_2
+from tools.errors import UserError, command
 
 RESULTS = Path(__file__).parent / "tuning.jsonl"
 OUTPUT = Path("output/tuning")
 
 
-@exits_with_code_2
+@command
 def main(argv=None):
     """Run what is missing, print all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -59,7 +59,7 @@ def combinations(grid) -> list[tuple[str, ...]]:
 def run_once(path, overrides, results) -> dict:
     """Train one variant, or give the row that says how that went."""
     resolved = portable(load_config(path, overrides, MODELS))
-    for row in read_rows(results):
+    for row in read_rows(results) if results.exists() else []:
         # A key that the schema did not have at the time stood at what is now its default.
         if {**portable(Config()), **row["resolved"]} == resolved:
             return row

@@ -1,7 +1,7 @@
 """Variants of a configuration, compared on valid alone: one row a run in tuning.jsonl, and a table of them, best first.
 
-Example: python -m benchmarks.tune benchmarks/configs/amazon-beauty/paper/mind.yaml --grid hyper_parameters.temperature=1,2
-Example: python -m benchmarks.tune benchmarks/configs/amazon-beauty/paper/mind.yaml -o runner.epochs=9 --grid runner.seed=1,2
+Example: python -m benchmarks.tune config.yaml --grid hyper_parameters.temperature=0.1,1 runner.seed=1,2
+Example: python -m benchmarks.tune config.yaml -o runner.epochs=9 --grid runner.seed=1,2,3
 
 Each combination of the grid's values is a run. One that is already in the file, with the same resolved configuration,
 is not repeated, so that a campaign that was interrupted goes on. Nothing here reads the test split.

@@ -124,6 +124,7 @@ class HyperParameters:
     routing_logits: str = key("resample", "Gaussian logits while training", choices="resample fixed", training=True)
     routing_logits_std: float = key(1.0, "standard deviation of the Gaussian logits", low=0, training=True)
     squash_power: float = key(1.0, "p of squash(z) = (|z|^2/(1+|z|^2))^p z/|z|", low=0, high=1)
+    near_identity: bool = key(False, "start the routing's matrices near the identity", training=True)
     relu_layer: bool = key(False, "a linear layer and ReLU after the routing")
 
     # Read-out and loss

@@ -12,7 +12,7 @@ import paddle
 import pytest
 import yaml
 from conftest import histories_of_test
-from registry import training_items
+from registry import NEEDS_EXTRA, training_items
 from test_features import write_features
 
 import infer
@@ -35,7 +35,7 @@ OPTIONS: list[dict] = [
     {"interests": "mind", "dynamic_interest_num": True},
 ]
 CASES = [  # every model that ONNX knows, with what changes its tower's operators
-    (name, options)
+    pytest.param(name, options, marks=[pytest.mark.extras] if name in NEEDS_EXTRA else [])
     for name, model in MODELS.items()
     for options in OPTIONS
     if options.keys() <= constructor_options(model) and model.has_onnx and not model.gives_scores

@@ -13,6 +13,7 @@ import logging
 import shlex
 import sys
 import time
+from contextlib import closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -52,18 +53,23 @@ class Trainer:
 
     def train(self):
         """Fit the model, by its own `fit` or by gradient, and keep the best."""
-        if hasattr(self.model, "fit"):
-            try:
-                self.model.fit(self.train_data.items)
-            except (ImportError, ArithmeticError) as error:  # no library, or no solution
-                raise UserError(error) from None
-            self.state.epoch = 1  # its one
-            self.save_here()
-            self.evaluate()
-        else:
-            with self.interrupt:
-                self.fit()
+        with closing(self.history):
+            if hasattr(self.model, "fit"):
+                self.fit_at_once()
+            else:
+                with self.interrupt:
+                    self.fit()
         logging.info("best %s on valid: %.5f", self.runner.best_metric, self.state.best)
+
+    def fit_at_once(self):
+        """A model that brings its own `fit`: one epoch, and no step in it."""
+        try:
+            self.model.fit(self.train_data.items)
+        except (ImportError, ArithmeticError) as error:  # no library, or no solution
+            raise UserError(error) from None
+        self.state.epoch = 1
+        self.save_here()
+        self.evaluate()
 
     def fit(self):
         """All epochs, or fewer where early stopping ends the run."""

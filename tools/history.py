@@ -43,6 +43,11 @@ class History:
             for _, _, tag, value in rows:
                 self.writer.add_scalar(tag=tag, step=step, value=float(value))
 
+    def close(self):
+        """Hand VisualDL's log to the disk, which its writer does by itself only now and then."""
+        if self.writer:
+            self.writer.close()
+
 
 def _write(file, rows):
     csv.writer(file, lineterminator="\n").writerows(

@@ -25,6 +25,7 @@ from tools import checkpoint, config, finite, progress, resume, runtime
 from tools.dataset import open_split
 from tools.errors import UserError, command
 from tools.evaluate import evaluate
+from tools.history import History
 from tools.interrupt import Interrupt, Interrupted
 from tools.static import GRAPHS
 
@@ -46,6 +47,7 @@ class Trainer:
         total_steps = self.runner.epochs * self.train_data.batches
         self.optimizer = self.graph.create_optimizer(self.model, settings, total_steps)
         self.state = resume.start(origin, settings, self.model, self.optimizer, self.train_data.batches)
+        self.history = History(folder=self.runner.model_save_path, state=self.state, visual=self.runner.use_visual)
         self.interrupt = Interrupt()
 
     def train(self):
@@ -91,7 +93,9 @@ class Trainer:
         for batch in self.interrupt.watch(bar):
             log.read()
             loss = self.train_step(batch)
-            log.trained(epoch, state.batch, loss)
+            if log.trained(epoch, state.batch, loss):
+                rate = self.optimizer.get_lr()
+                self.history.add(state.step, epoch, "train", {"loss": loss, "learning_rate": rate})
             carry, state.batch = divmod(state.batch + 1, batches)
             state.epoch += carry
             if runner.eval_interval and state.step % runner.eval_interval == 0:
@@ -141,6 +145,7 @@ class Trainer:
         metrics = evaluate(batches, embed, self.graph.create_retriever(self.model), self.config, empty)
         epoch = state.epoch - (not state.batch)  # of the last batch
         logging.info("epoch: %d, step: %d, valid %s", epoch, state.step, progress.metric_line(metrics))
+        self.history.add(state.step, epoch, "valid", metrics)
         self.model.train()
         state.evaluated, value = state.step, metrics[self.runner.best_metric]
         if state.best is None or value > state.best:

@@ -8,20 +8,12 @@ Reads benchmarks/speed.jsonl (`benchmarks.train_speed --model all`) and benchmar
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
-from tools.errors import UserError, command
-from tools.files import atomic_path, read_text
+from tools.errors import command
+from tools.files import read_text
+from tools.plot import COLOURS, INK, open_pyplot, save
 
 HERE = Path(__file__).parent
-INK = "#808080"  # stands out from white and from black
-COLOURS = ("#2a7fd4", "#d96f00")  # so do these
-STYLE: dict[str, Any] = {
-    "svg.fonttype": "none", "svg.hashsalt": "", "font.size": 10, "savefig.transparent": True, "axes.facecolor": "none",
-    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3,
-    **{f"{part}.color": INK for part in ("text", "xtick", "ytick", "grid")},
-    "axes.edgecolor": INK, "axes.labelcolor": INK,
-}  # fmt: skip
 
 
 @command
@@ -33,23 +25,8 @@ def main(argv=None):
     pyplot = open_pyplot()
     for name, draw in (("speed", draw_speed), ("scaling", draw_scaling)):
         rows = [json.loads(line) for line in read_text(HERE / f"{name}.jsonl").splitlines()]
-        figure = draw(pyplot, rows)
-        with atomic_path(args.output / f"{name}.svg") as path:
-            figure.savefig(path, format="svg", bbox_inches="tight", metadata={"Date": None})
+        save(draw(pyplot, rows), args.output / f"{name}.svg")
         print(f"written to {args.output / f'{name}.svg'}")
-
-
-def open_pyplot():
-    """Matplotlib's pyplot in our style; a `UserError` without the extra."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise UserError("plots need an extra; install it with: pip install '.[plot]'") from None
-    matplotlib.use("svg")
-    matplotlib.rcParams.update(STYLE)
-    from matplotlib import pyplot
-
-    return pyplot
 
 
 def draw_speed(pyplot, rows):

@@ -80,7 +80,8 @@ def write_data(folder, args) -> Config:
     entry = write_split(folder / "train", np.arange(users), items, times)
     (folder / "meta.yaml").write_text(yaml.safe_dump({"splits": {"train": entry}}))
     runner = Runner(train_batch_size=args.batch, print_interval=10**9)
-    runner = replace(runner, train_data_dir=str(folder / "train"), valid_data_dir=str(folder / "train"))
+    train, output = str(folder / "train"), str(folder / "output")
+    runner = replace(runner, train_data_dir=train, valid_data_dir=train, model_save_path=output)
     hyper = HyperParameters(item_count=args.item_count, neg_samples=args.negatives)
     return Config(runner, replace(hyper, maxlen=MAXLEN, min_history=MAXLEN))
 

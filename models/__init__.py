@@ -11,6 +11,7 @@ from models.most_pop import MostPop
 from models.re4 import Re4
 from models.remi import REMI
 from models.shared_capsule import SharedCapsule
+from models.spectral import Spectral
 from models.two_tower import TwoTower
 from models.wals import WALS
 from models.youtube_dnn import YouTubeDNN
@@ -29,6 +30,7 @@ MODELS = {
     "item_knn": ItemKNN,
     "wals": WALS,
     "maxmf": MaxMF,
+    "spectral": Spectral,
 }
 
 __all__ = ["MODELS", "CapsuleNetwork"]

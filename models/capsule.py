@@ -78,6 +78,8 @@ class CapsuleNetwork(nn.Layer):
         routing_logits_std: standard deviation of the Gaussian logits.
         squash_power: see `squash`.
         dynamic_interest_num: K'_u by the length of the history; a dead interest is zero.
+        near_identity: whether the matrices start as the identity and half of their random first values, so that
+            interests start among the items that they are made of.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class CapsuleNetwork(nn.Layer):
         routing_logits_std=1.0,
         squash_power=1.0,
         dynamic_interest_num=False,
+        near_identity=False,
     ):
         super().__init__()
         self.hidden_size, self.seq_len, self.interest_num = hidden_size, seq_len, interest_num
@@ -104,10 +107,14 @@ class CapsuleNetwork(nn.Layer):
         self.resample = {"resample": True, "fixed": False}[routing_logits]
         self.transform = {0: self._shared, 1: self._per_interest, 2: self._per_position}[bilinear_type]
         if bilinear_type == 2:
-            self.w = self._position_weights()
+            self.w = weight = self._position_weights()
+            tiles = [interest_num, 1]
         else:
             matrices = interest_num if bilinear_type == 1 else 1
             self.linear = nn.Linear(hidden_size, hidden_size * matrices, bias_attr=False)
+            weight, tiles = self.linear.weight, [1, matrices]
+        if near_identity:
+            weight.set_value(0.5 * weight + paddle.eye(hidden_size).tile(tiles))
         self.gaussian = bilinear_type == 0
         if self.gaussian:
             self.register_buffer("initial_logits", paddle.randn([interest_num, seq_len]) * routing_logits_std)

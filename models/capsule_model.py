@@ -11,7 +11,8 @@ class CapsuleModel(MultiInterestModel):
         bilinear_type: which of the three routings.
         initial_logits: `routing_logits` and `routing_logits_std` where the routing starts from Gaussian logits.
         embedding_dim, maxlen, interest_num: D, T, K.
-        routing_times, relu_layer, routing_softmax, squash_power, dynamic_interest_num: see `CapsuleNetwork`.
+        routing_times, relu_layer, routing_softmax, squash_power, dynamic_interest_num, near_identity: see
+            `CapsuleNetwork`.
         options: what `MultiInterestModel` takes.
     """
 
@@ -28,6 +29,7 @@ class CapsuleModel(MultiInterestModel):
         routing_softmax="interests",
         squash_power=1.0,
         dynamic_interest_num=False,
+        near_identity=False,
         **options,
     ):
         extractor = CapsuleNetwork(
@@ -40,6 +42,7 @@ class CapsuleModel(MultiInterestModel):
             routing_softmax=routing_softmax,
             squash_power=squash_power,
             dynamic_interest_num=dynamic_interest_num,
+            near_identity=near_identity,
             **initial_logits,
         )
         super().__init__(

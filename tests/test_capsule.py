@@ -176,3 +176,13 @@ def test_empty_history_gives_finite_zero_interests():
 
 def test_reference_softmax_by_hand():
     np.testing.assert_allclose(softmax(np.log([1.0, 3.0])), [0.25, 0.75])
+
+
+@pytest.mark.parametrize("bilinear_type", [0, 1, 2])
+def test_matrices_near_the_identity_keep_items_near_themselves(bilinear_type):
+    size = 64
+    layer = CapsuleNetwork(size, 5, bilinear_type=bilinear_type, interest_num=3, near_identity=True)
+    item = paddle.randn([7, 5, size])
+    pooled = layer.transform(item).pool(paddle.ones([7, 3, 5]))  # [7, 3, D]
+    cosine = paddle.nn.functional.cosine_similarity(pooled, item.sum(axis=1, keepdim=True), axis=2)
+    assert 0.7 < float(cosine.min()) < float(cosine.max()) < 0.99

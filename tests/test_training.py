@@ -115,7 +115,7 @@ def trained(planted, tmp_path_factory):
 
 
 def test_a_run_leaves_each_epoch_the_best_step_and_its_configuration(trained, planted):
-    assert sorted(path.name for path in trained.iterdir()) == ["0", "1", "best", "metrics.json"]
+    assert sorted(path.name for path in trained.iterdir()) == ["0", "1", "best", "history.csv", "metrics.json"]
     for name in ("0", "1", "best"):
         assert {"rec.pdparams", "rec.pdopt", "config.yaml", "state.json", "SHA256SUMS"} == {
             path.name for path in (trained / name).iterdir()
@@ -191,7 +191,7 @@ def test_early_stopping_ends_the_run_and_keeps_the_best(planted, tmp_path, caplo
     trainer.main(["-m", str(planted / "config.yaml"), "-o", *options, "hyper_parameters.optimizer.learning_rate=0.0"])
     assert "no better recall@20 in 2 evaluations: stopped" in caplog.text
     assert json.loads((tmp_path / "best" / "state.json").read_text())["step"] == 5
-    assert [path.name for path in tmp_path.iterdir()] == ["best"]  # no whole epoch was run
+    assert {path.name for path in tmp_path.iterdir()} == {"best", "history.csv"}  # no whole epoch was run
 
 
 def test_a_run_shorter_than_the_interval_is_evaluated_at_its_end(planted, tmp_path):

@@ -54,13 +54,14 @@ class TrainingLog:
         self.read_at = time.perf_counter()
         self.reader_cost += self.read_at - self.mark
 
-    def trained(self, epoch, batch_id, loss):
-        """Note that the batch has been trained; log a line when one is due."""
+    def trained(self, epoch, batch_id, loss) -> bool:
+        """Note that the batch has been trained; log a line when one is due, and say whether it was."""
         now = time.perf_counter()
         self.batch_cost += now - self.mark
         self.batches += 1
         self.mark = now
-        if batch_id % self.interval == 0:
+        due = batch_id % self.interval == 0
+        if due:
             logging.info(
                 "epoch: %d, batch_id: %d, loss:%.6f, avg_reader_cost: %.5f sec, avg_batch_cost: %.5f sec, "
                 "avg_samples: %.5f, ips: %.5f ins/s",
@@ -68,6 +69,7 @@ class TrainingLog:
                 float(self.batch_size), self.batches * self.batch_size / self.batch_cost,
             )  # fmt: skip
             self.restart()
+        return due
 
 
 def metric_line(metrics) -> str:

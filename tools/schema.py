@@ -68,6 +68,7 @@ class Runner:
         empty=True,
     )
     model_save_path: str = key("output", "folder of the checkpoints <epoch>/ and best/; relative to the working folder")
+    use_visual: bool = key(False, "write a VisualDL log beside history.csv; needs the extra visual")
     save_interval: int = key(0, "steps between two checkpoints step-<n>/ within an epoch; 0: none", low=0)
     keep_checkpoints: int = key(0, "how many of the newest checkpoints stay, best/ aside; 0: all", low=0)
     resume: str = key(
@@ -123,6 +124,7 @@ class HyperParameters:
     routing_logits: str = key("resample", "Gaussian logits while training", choices="resample fixed", training=True)
     routing_logits_std: float = key(1.0, "standard deviation of the Gaussian logits", low=0, training=True)
     squash_power: float = key(1.0, "p of squash(z) = (|z|^2/(1+|z|^2))^p z/|z|", low=0, high=1)
+    near_identity: bool = key(False, "start the routing's matrices near the identity", training=True)
     relu_layer: bool = key(False, "a linear layer and ReLU after the routing")
 
     # Read-out and loss
@@ -178,3 +180,17 @@ class HyperParameters:
     als_regularization: float = key(0.01, "wals, maxmf: weight of the squared lengths of vectors", low=0)
     als_alpha: float = key(40.0, "wals, maxmf: weight of an interaction, beside 1 for its absence", low=0)
     als_iterations: int = key(15, "wals, maxmf: rounds of alternating least squares", low=1, training=True)
+    spectral_rank: int | None = key(
+        None, "spectral: singular values that are kept; null: what K vectors of D hold", low=1, training=True
+    )
+    spectral_recency: float = key(0.75, "spectral: an item counts by this to its place from the end", low=0.01, high=1)
+    spectral_outlook: float = key(
+        1.0, "spectral: a later item counts by this to its place from the event on", low=0.01, high=1, training=True
+    )
+    spectral_strength: float = key(0.0, "spectral: power of an interest's length by which it counts", low=0, high=10)
+    spectral_backward: float = key(
+        0.1, "spectral: share of the counts that also goes back in time", low=0, training=True
+    )
+    spectral_smoothing: float = key(
+        15.0, "spectral: added to the counts of items; rare ones say less", low=1e-3, training=True
+    )

@@ -1,0 +1,144 @@
+"""The curves of a run: its history.csv, VisualDL's log, and what `tools.plot` draws of them."""
+
+import sys
+
+import pytest
+
+import trainer
+from tools import history, plot
+from tools.errors import UserError
+from tools.resume import RunState
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A history.csv with these rows."""
+
+    def call(*rows, folder=tmp_path):
+        folder.mkdir(exist_ok=True)
+        (folder / history.NAME).write_text("".join(f"{row}\n" for row in ("step,epoch,tag,value", *rows)))
+        return folder
+
+    return call
+
+
+@pytest.fixture
+def config(write_dataset, tmp_path):
+    folder = write_dataset({f"u{user}": [str(item) for item in range(20)] for user in range(20)})
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        f"""
+runner:
+  train_data_dir: {folder}/train
+  valid_data_dir: {folder}/valid
+  test_data_dir: {folder}/test
+  train_batch_size: 32
+  epochs: 2
+  print_interval: 3
+  top_n: 5
+  best_metric: recall@5
+hyper_parameters: {{item_count: 21, embedding_dim: 4, maxlen: 5, neg_samples: 10}}
+"""
+    )
+    return ["-m", str(path), "-o", f"runner.model_save_path={tmp_path / 'output'}"]
+
+
+def test_a_run_leaves_its_loss_learning_rate_and_metrics(config, tmp_path):
+    trainer.main(config)
+    rows = history.read(tmp_path / "output/history.csv")
+    losses = [row for row in rows if row[2] == "train/loss"]
+    assert [row[0] for row in losses] == [1, 4, 7, 9, 12, 15]  # 8 batches an epoch, every third from each one's first
+    assert [row[1] for row in losses] == [0, 0, 0, 1, 1, 1]
+    assert {row[3] for row in rows if row[2] == "train/learning_rate"} == {0.001}
+    assert [row[:2] for row in rows if row[2] == "valid/recall@5"] == [(8, 0), (16, 1)]
+    assert {row[2] for row in rows} >= {"valid/hitrate@5", "valid/ndcg@5", "valid/interest_similarity"}
+
+
+def test_a_run_that_begins_anew_writes_a_new_file(config, tmp_path):
+    trainer.main(config)
+    first = (tmp_path / "output/history.csv").read_text()
+    trainer.main(config)
+    assert (tmp_path / "output/history.csv").read_text() == first
+
+
+def test_a_resumed_run_forgets_what_came_after_its_checkpoint(write):
+    folder = write("4,0,train/loss,2.5", "4,0,valid/recall@5,0.25", "8,0,train/loss,2.25", "8,0,valid/recall@5,0.5")
+    curves = history.History(folder=folder, state=RunState(step=8, evaluated=4), visual=False)
+    curves.add(8, 0, "valid", {"recall@5": 0.75})
+    curves.add(9, 1, "train", {"loss": 2.0})
+    assert [row[:1] + row[2:] for row in history.read(folder / history.NAME)] == [
+        (4, "train/loss", 2.5), (4, "valid/recall@5", 0.25), (8, "train/loss", 2.25), (8, "valid/recall@5", 0.75),
+        (9, "train/loss", 2.0),
+    ]  # fmt: skip
+
+
+def test_a_last_row_that_was_cut_is_left_out(write):
+    folder = write("4,0,train/loss,2.5")
+    with open(folder / history.NAME, "a") as file:
+        file.write("8,0,train/lo")
+    assert history.read(folder / history.NAME) == [(4, 0, "train/loss", 2.5)]
+
+
+@pytest.mark.parametrize("row", ["4,0,train/loss", "x,0,train/loss,1", "4,0,train/loss,much"])
+def test_a_row_that_is_none_is_named(row, write):
+    folder = write("4,0,train/loss,2.5", row)
+    with pytest.raises(UserError, match=rf"history.csv:3: '{row}' is not step,epoch,tag,value; remove the row"):
+        history.read(folder / history.NAME)
+
+
+def test_visualdl_is_an_extra(config, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "visualdl", None)
+    with pytest.raises(SystemExit) as end:
+        trainer.main([*config, "runner.use_visual=true"])
+    assert end.value.code == 2
+    assert "runner.use_visual needs an extra; install it with: pip install '.[visual]'" in capsys.readouterr().err
+
+
+@pytest.mark.extras
+def test_visualdl_gets_every_value(config, tmp_path):
+    trainer.main([*config, "runner.use_visual=true"])
+    from visualdl import LogReader
+
+    (log,) = (tmp_path / "output/visual").iterdir()
+    reader = LogReader(file_path=str(log))
+    rows = history.read(tmp_path / "output/history.csv")
+    for tag in ("train/loss", "valid/recall@5"):
+        written = [(record.id, record.value) for record in reader.get_data("scalar", tag)]
+        assert written == [(row[0], pytest.approx(row[3])) for row in rows if row[2] == tag]
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("suffix, start", [("svg", b"<?xml"), ("png", b"\x89PNG")])
+def test_curves_of_two_runs_are_drawn(suffix, start, write, tmp_path):
+    rows = ["1,0,train/loss,2.5", "2,0,train/loss,2", "2,0,valid/recall@5,0.25", "2,0,valid/hitrate@5,0.5"]
+    folders = [str(write(*rows, "2,0,valid/ndcg@5,0.5", folder=tmp_path / name)) for name in ("one", "other")]
+    plot.main([*folders, "--output", str(tmp_path / f"curves.{suffix}")])
+    drawn = (tmp_path / f"curves.{suffix}").read_bytes()
+    assert drawn.startswith(start)
+    if suffix == "svg":
+        assert all(word in drawn.decode() for word in ("train/loss", "valid/recall@5", "one", "other"))
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["nowhere"], "nowhere: no history.csv here; give the runner.model_save_path of a training run"),
+        (["run", "--metrics", "recal@5"], "'recal@5' is not one of recall@5; did you mean recall@5?"),
+        (["run", "--output", "a.pdf"], "--output: a.pdf ends neither in .svg nor in .png; name it so"),
+    ],
+)
+def test_wrong_arguments_of_plot_are_named(arguments, message, write, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write("1,0,train/loss,2.5", "2,0,valid/recall@5,0.25", folder=tmp_path / "run")
+    with pytest.raises(SystemExit) as end:
+        plot.main(arguments)
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_loss_is_drawn_as_a_trailing_mean():
+    values = list(range(30))
+    mean = plot.trailing_mean(values)
+    assert mean[0] == 0
+    assert mean[9] == pytest.approx(4.5)
+    assert mean[-1] == pytest.approx(sum(values[10:]) / 20)

@@ -1,0 +1,79 @@
+"""The curves of a training run: history.csv beside its checkpoints, and a VisualDL log with `runner.use_visual`."""
+
+import csv
+from pathlib import Path
+
+from tools.errors import UserError
+from tools.files import atomic_file, read_text
+
+NAME = "history.csv"
+HEADER = ["step", "epoch", "tag", "value"]  # one value a row: whatever is measured, the columns stay
+
+
+class History:
+    """Appends `step,epoch,tag,value` rows, tags such as `train/loss` and `valid/recall@50`.
+
+    Args:
+        folder: of the checkpoints.
+        state: where the run stands, a `tools.resume.RunState`; what an interrupted run wrote after it goes.
+        visual: whether to write VisualDL's log too, into `visual/`.
+
+    Raises:
+        UserError: without the extra that `visual` needs, or where history.csv is not what this class writes.
+    """
+
+    def __init__(self, *, folder, state, visual):
+        self.path = Path(folder) / NAME
+        last = {"train": state.step, "valid": state.evaluated}
+        self.kept = [row for row in read(self.path) if row[0] <= last[row[2].split("/")[0]]] if state.step else []
+        self.begun = False  # a file is written with the first values, not by a run that never has any
+        self.writer = visual_writer(self.path.with_name("visual")) if visual else None
+
+    def add(self, step, epoch, part, values):
+        """Note values of a part, `train` or `valid`, after so many steps; `values` is name -> number."""
+        rows = [(step, epoch, f"{part}/{name}", value) for name, value in values.items()]
+        if self.begun:
+            with open(self.path, "a", encoding="utf-8", newline="") as file:
+                _write(file, rows)
+        else:
+            with atomic_file(self.path) as file:
+                _write(file, [HEADER, *self.kept, *rows])
+            self.begun = True
+        if self.writer:
+            for _, _, tag, value in rows:
+                self.writer.add_scalar(tag=tag, step=step, value=float(value))
+
+
+def _write(file, rows):
+    csv.writer(file, lineterminator="\n").writerows(
+        (*row[:3], f"{row[3]:.8g}" if isinstance(row[3], float) else row[3]) for row in rows
+    )
+
+
+def read(path) -> list[tuple[int, int, str, float]]:
+    """The rows of a history.csv, none where there is no such file; a last one that was cut short is left out.
+
+    Raises:
+        UserError: for a row that is none, with its line.
+    """
+    if not Path(path).is_file():
+        return []
+    whole = read_text(path).split("\n")[1:-1]  # a whole line ends in a line end: the last is empty or cut
+    return [_row(path, number, line) for number, line in enumerate(whole, 2)]
+
+
+def _row(path, number, line):
+    try:
+        step, epoch, tag, value = line.split(",")
+        return int(step), int(epoch), tag, float(value)
+    except ValueError:
+        raise UserError(f"{path}:{number}: {line[:80]!r} is not {','.join(HEADER)}; remove the row") from None
+
+
+def visual_writer(folder):
+    """VisualDL's writer; a `UserError` without the extra."""
+    try:
+        from visualdl import LogWriter
+    except ImportError:
+        raise UserError("runner.use_visual needs an extra; install it with: pip install '.[visual]'") from None
+    return LogWriter(logdir=str(folder))

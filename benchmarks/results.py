@@ -54,11 +54,15 @@ def runs(path, rows) -> dict[int, dict]:
     name, settings = path.relative_to(ROOT).as_posix(), portable(load_config(path, (), MODELS))
     found = {}
     for row in rows:
-        # A key that the schema did not have at the time stood at what is now its default.
-        then = computed({**portable(Config()), **row["resolved"], "runner.seed": settings["runner.seed"]})
+        then = settings_of(row) | {"runner.seed": settings["runner.seed"]}
         if row["config"] == name and then == settings:
             found[row["seed"]] = row
     return dict(sorted(found.items()))
+
+
+def settings_of(row) -> dict:
+    """The settings of a run; a key that the schema did not have at the time stood at what is now its default."""
+    return computed({**portable(Config()), **row["resolved"]})
 
 
 def portable(settings) -> dict:

@@ -18,9 +18,9 @@ from pathlib import Path
 import paddle
 
 import trainer
-from benchmarks.results import portable, read_rows
+from benchmarks.results import portable, read_rows, settings_of
 from models import MODELS
-from tools.config import Config, load_config
+from tools.config import load_config
 from tools.errors import UserError, command
 
 RESULTS = Path(__file__).parent / "tuning.jsonl"
@@ -60,8 +60,7 @@ def run_once(path, overrides, results) -> dict:
     """Train one variant, or give the row that says how that went."""
     resolved = portable(load_config(path, overrides, MODELS))
     for row in read_rows(results) if results.exists() else []:
-        # A key that the schema did not have at the time stood at what is now its default.
-        if {**portable(Config()), **row["resolved"]} == resolved:
+        if settings_of(row) == resolved:
             return row
     shutil.rmtree(OUTPUT, ignore_errors=True)  # of a run that was interrupted
     started = time.perf_counter()

@@ -203,8 +203,7 @@ def test_a_damaged_checkpoint_is_passed_over(name, damage, whole, tmp_path, capl
     before = resume.newest(output)
     assert newest.name == "2"
     assert before.name == "step-68"
-    if name != "rec.pdparams" or damage != "missing":  # without parameters it is no checkpoint
-        assert f"{newest} is damaged and passed over: {name}" in caplog.text
+    assert f"{newest} is damaged and passed over: {name}" in caplog.text
 
 
 def test_what_was_lost_with_a_damaged_checkpoint_is_trained_again(project, whole, tmp_path, caplog):
@@ -269,7 +268,15 @@ def test_other_data_is_noticed(project, whole, tmp_path, capsys):
 
 
 def test_what_a_killed_run_left_half_written_is_put_right(tmp_path):
-    for name in (".3-abcdefgh", ".best-abcdefgh", ".best-abcdefgh-old", "4", ".4-abcdefgh-old", ".export-abcdefgh"):
+    for name in (
+        ".3-abcdefgh",
+        ".best-abcdefgh",
+        ".best-abcdefgh-old",
+        "4",
+        ".4-abcdefgh-old",
+        ".export-abcdefgh",
+        ".5-deleting",
+    ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "from").write_text(name)
     resume.recover(tmp_path)

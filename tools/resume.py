@@ -98,8 +98,10 @@ def newest(root) -> Path | None:
 
 def prune(root, keep):
     """Delete all but the newest `keep` checkpoints, `best` not counted; 0 keeps all."""
-    for folder in _by_age(root)[:-keep] if keep else ():
-        shutil.rmtree(folder)
+    whole = [folder for folder in _by_age(root) if (folder / "rec.pdparams").is_file()]  # no other folder is ours
+    for folder in whole[:-keep] if keep else ():
+        # Under a name that `recover` clears away, so that a kill leaves no half of a checkpoint.
+        shutil.rmtree(folder.rename(folder.with_name(f".{folder.name}-deleting")))
 
 
 def recover(root):
@@ -115,8 +117,8 @@ def recover(root):
 
 def _by_age(root, names=NUMBERED):
     """Checkpoints of such names, the oldest first."""
-    folders = [path.parent for path in Path(root).glob("*/rec.pdparams")]
-    return sorted((folder for folder in folders if names.fullmatch(folder.name)), key=_written)
+    folders = (path for path in Path(root).glob("*") if names.fullmatch(path.name) and path.is_dir())
+    return sorted(folders, key=_written)
 
 
 def _written(folder) -> float:

@@ -141,3 +141,22 @@ def settings():
         return Config(Runner(**runner), HyperParameters(**values))
 
     return build
+
+
+@pytest.fixture
+def tiny_config(write_dataset, tmp_path):
+    """A yaml file for 20 users with 20 items each: 8 batches of 32 an epoch."""
+    folder = write_dataset({f"u{user}": [str(item) for item in range(20)] for user in range(20)})
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        f"""
+runner:
+  train_data_dir: {folder}/train
+  valid_data_dir: {folder}/valid
+  test_data_dir: {folder}/test
+  train_batch_size: 32
+  epochs: 2
+hyper_parameters: {{item_count: 21, embedding_dim: 4, maxlen: 5, neg_samples: 10}}
+"""
+    )
+    return path

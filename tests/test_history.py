@@ -23,24 +23,9 @@ def write(tmp_path):
 
 
 @pytest.fixture
-def config(write_dataset, tmp_path):
-    folder = write_dataset({f"u{user}": [str(item) for item in range(20)] for user in range(20)})
-    path = tmp_path / "config.yaml"
-    path.write_text(
-        f"""
-runner:
-  train_data_dir: {folder}/train
-  valid_data_dir: {folder}/valid
-  test_data_dir: {folder}/test
-  train_batch_size: 32
-  epochs: 2
-  print_interval: 3
-  top_n: 5
-  best_metric: recall@5
-hyper_parameters: {{item_count: 21, embedding_dim: 4, maxlen: 5, neg_samples: 10}}
-"""
-    )
-    return ["-m", str(path), "-o", f"runner.model_save_path={tmp_path / 'output'}"]
+def config(tiny_config, tmp_path):
+    options = ["runner.print_interval=3", "runner.top_n=5", "runner.best_metric=recall@5"]
+    return ["-m", str(tiny_config), "-o", f"runner.model_save_path={tmp_path / 'output'}", *options]
 
 
 def test_a_run_leaves_its_loss_learning_rate_and_metrics(config, tmp_path):

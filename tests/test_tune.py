@@ -9,22 +9,10 @@ from benchmarks import tune
 
 
 @pytest.fixture
-def config(write_dataset, tmp_path, monkeypatch):
+def config(tiny_config, tmp_path, monkeypatch):
     monkeypatch.setattr(tune, "OUTPUT", tmp_path / "tuning")
-    folder = write_dataset({f"u{user}": [str(item) for item in range(20)] for user in range(20)})
-    shutil.rmtree(folder / "test")  # nothing may read it
-    path = tmp_path / "config.yaml"
-    path.write_text(
-        f"""
-runner:
-  train_data_dir: {folder}/train
-  valid_data_dir: {folder}/valid
-  test_data_dir: {folder}/test
-  epochs: 1
-hyper_parameters: {{item_count: 21, embedding_dim: 4, maxlen: 5, neg_samples: 10}}
-"""
-    )
-    return path
+    shutil.rmtree(tmp_path / "data" / "test")  # nothing may read it
+    return tiny_config
 
 
 def test_each_variant_is_run_once_and_kept(config, tmp_path, capsys, monkeypatch):

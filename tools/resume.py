@@ -123,7 +123,8 @@ def _by_age(root, names=NUMBERED):
 
 def _written(folder) -> float:
     """When a checkpoint was written, by itself since copies have other dates, by its date where it cannot be read."""
-    return float(_read(folder).get("written") or folder.stat().st_mtime)
+    written = _read(folder).get("written")
+    return written if isinstance(written, float) else folder.stat().st_mtime
 
 
 def _read(folder) -> dict:

@@ -24,7 +24,7 @@ import paddle
 import infer
 import trainer
 from benchmarks import results
-from benchmarks.render import READMES, render, table
+from benchmarks.render import READMES, rendered, table, write
 from models import MODELS
 from tools import checkpoint, preprocess, progress, runtime
 from tools.aggregate import Diversity
@@ -48,12 +48,12 @@ def main(argv=None):
     )
     parser.add_argument("--render", action="store_true", help="run nothing")
     args = parser.parse_args(argv)
-    check_results()
+    check_results(results.file())
     if not args.render:
         if args.dataset is None:
             raise UserError("--dataset is missing; name one, or give --render to write the tables alone")
         campaign(args)
-    render()
+    write(rendered())
     if args.dataset:
         print(table(args.dataset, results.read_rows(results.file()), READMES["README.md"]), end="")
 
@@ -69,14 +69,18 @@ def campaign(args):
     prepare(args.dataset, args.source)
     for path in paths:
         for seed in range(1, args.seeds + 1):
-            if seed in results.runs(path, results.read_rows(results.file())):
-                continue
-            with progress.logging_to_terminal():
-                try:
-                    run_once(path, seed)
-                except Interrupted as stopped:
-                    logging.info("%s: the run is saved; the same command goes on with it", stopped)
-                    sys.exit(stopped.exit_code)
+            if seed not in results.runs(path, results.read_rows(results.file())):
+                run_or_stop(path, seed, results.file())
+
+
+def run_or_stop(path, seed, to, overrides=()):
+    """`run_once`, told on the terminal; an interruption ends the command."""
+    with progress.logging_to_terminal():
+        try:
+            run_once(path, seed, to, overrides)
+        except Interrupted as stopped:
+            logging.info("%s: the run is saved; the same command goes on with it", stopped)
+            sys.exit(stopped.exit_code)
 
 
 def prepare(dataset, source):
@@ -86,20 +90,29 @@ def prepare(dataset, source):
         return
     argv = [dataset]
     if dataset != "movielens-100k":
-        folder = source or results.ROOT.parent / "shared/data" / dataset
+        log_name, protocol = results.source(dataset)
+        folder = source or results.ROOT.parent / "shared/data" / log_name
         log, attributes = folder / "sequences.txt.xz", folder / "item_attributes.json.xz"
         if not log.is_file():
             raise UserError(f"{log}: no such file to make {output} from; give --source FOLDER, which has it")
         argv = ["sequences", str(log), *(["--attributes", str(attributes)] if attributes.is_file() else [])]
+        argv += ["--protocol", protocol]
     preprocess.main([*argv, "--output", str(output)])
 
 
-def run_once(path, seed):
-    """Train, choose on valid, measure on test, add the row; `seconds` are those since it was gone on with."""
+def run_once(path, seed, to, overrides=()):
+    """Train, choose on valid, measure on test, add the row; `seconds` are those since it was gone on with.
+
+    Args:
+        path: the configuration.
+        seed: of the training.
+        to: the file that gets the row.
+        overrides: `key=value` texts.
+    """
     *_, dataset, recipe, name = path.with_suffix("").parts
-    output = Path(f"output/quality/{dataset}/{recipe}/{name}-{seed}")
-    overrides = [f"runner.seed={seed}", "runner.resume=auto", "runner.keep_checkpoints=1"]
-    settings = load_config(path, [*overrides, f"runner.model_save_path={output}"], MODELS)
+    output = Path(f"output/quality/{dataset}/{recipe}/{'-'.join([name, *overrides, str(seed)])}")
+    own = [f"runner.seed={seed}", "runner.resume=auto", "runner.keep_checkpoints=1", f"runner.model_save_path={output}"]
+    settings = load_config(path, [*overrides, *own], MODELS)
     resolved = results.portable(settings)
     unfinished = begin(output, json.dumps(resolved))
     started = time.perf_counter()
@@ -111,8 +124,9 @@ def run_once(path, seed):
     result = report.result()
     infer.write_metrics(settings, {name: result})
     best = json.loads((output / checkpoint.BEST / "state.json").read_text())
-    results.append({
-        "config": path.relative_to(results.ROOT).as_posix(), "seed": seed, "date": date.today().isoformat(),
+    results.append(to, {
+        "config": path.relative_to(results.ROOT).as_posix(), "overrides": list(overrides),
+        "seed": seed, "date": date.today().isoformat(),
         "versions": {"paddle": paddle.__version__, "faiss": faiss.__version__},
         "steps": run.state.step, "best_step": best["step"], "resumed_at": resumed,
         "seconds": round(time.perf_counter() - started),
@@ -150,9 +164,8 @@ def measure(settings: Config, lambdas=(0.0,), category=None) -> list[Report]:
     return study.measure(graph, model, Diversity(lambdas, study.diversity.category if category is None else category))
 
 
-def check_results():
+def check_results(path):
     """A `UserError` now, and not after the first run, where rows cannot be added to the file."""
-    path = results.file()
     try:
         with open(path, "a", encoding="utf-8"):
             results.read_rows(path)

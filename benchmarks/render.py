@@ -8,13 +8,16 @@ from typing import NamedTuple
 from benchmarks import results
 from tools.files import atomic_file, read_text
 
-COLUMNS = {
-    "R@20": "recall@20", "NDCG@20": "ndcg@20", "HR@20": "hitrate@20",
-    "R@50": "recall@50", "NDCG@50": "ndcg@50", "HR@50": "hitrate@50",
+COLUMNS = {  # of a protocol's table
+    "comirec": {
+        "R@20": "recall@20", "NDCG@20": "ndcg@20", "HR@20": "hitrate@20",
+        "R@50": "recall@50", "NDCG@50": "ndcg@50", "HR@50": "hitrate@50",
+    },
+    "mind": {"HR@10": "recall@10", "HR@50": "recall@50", "HR@100": "recall@100"},  # the same, for one target
 }  # fmt: skip
+FIGURES = {"comirec": ("recall@50", "hitrate@50"), "mind": ("hitrate@10", "hitrate@50", "hitrate@100")}  # in a head
 READMES = {"README.md": ("model", "recipe", "seeds"), "README_CN.md": ("模型", "设置", "种子数")}
-TABLE = re.compile(r"<!-- quality:([\w-]+) -->\n(.*?)(?=<!-- end -->)", re.DOTALL)
-FIGURES = re.compile(r"^# Gave on test.*$", re.MULTILINE)
+GAVE = re.compile(r"^# Gave on test.*$", re.MULTILINE)
 AHEAD, BEHIND = 1.1, "†"  # a model below so many times item_knn's recall@50 has the mark
 
 
@@ -30,11 +33,11 @@ class Line(NamedTuple):
 
 def lines(dataset, rows) -> list[Line]:
     """A line for each configuration: the papers' recipes, then the others, each from the lowest recall@50 up."""
-    found = []
+    found, columns = [], COLUMNS[results.source(dataset)[1]]
     for label, path in results.configurations(dataset).items():
         recipe, model = label.split("/")
         tests = [row["test"][model] for row in results.runs(path, rows).values()]
-        means = {name: 100 * statistics.mean(one[name] for one in tests) for name in COLUMNS.values() if tests}
+        means = {name: 100 * statistics.mean(one[name] for one in tests) for name in columns.values() if tests}
         several = 100 * statistics.stdev(one["recall@50"] for one in tests) if len(tests) > 1 else None
         found.append(Line(model, recipe, means, several, len(tests)))
     return sorted(found, key=lambda one: (one.recipe != "paper", one.recipe, one.means.get("recall@50", 100.0)))
@@ -48,17 +51,23 @@ def table(dataset, rows, words) -> str:
         rows: of results.jsonl.
         words: how the columns of model, recipe and seeds are headed.
     """
-    found = lines(dataset, rows)
+    found, columns = lines(dataset, rows), COLUMNS[results.source(dataset)[1]]
     (bar,) = [AHEAD * one.means.get("recall@50", 0) for one in found if one[:2] == ("item_knn", "paper")] or [0]
     model, recipe, seeds = words
-    cells = [[model, recipe, *COLUMNS, "± R@50", seeds], ["---"] * (len(COLUMNS) + 4)]
+    cells = [[model, recipe, *columns, *(f"± {name}" for name in columns if columns[name] == "recall@50"), seeds]]
     for one in found:
         behind = one.model != "item_knn" and one.means.get("recall@50", bar) < bar
-        figures = [f"{one.means[name]:.2f}" if one.means else "-" for name in COLUMNS.values()]
+        figures = [f"{one.means[name]:.2f}" if one.means else "-" for name in columns.values()]
         deviation = "-" if one.deviation is None else f"{one.deviation:.2f}"
         name = f"`{one.model}`{' ' + BEHIND if behind else ''}"
         cells.append([name, one.recipe, *figures, deviation, str(one.seeds or "-")])
-    return "".join(f"| {' | '.join(row)} |\n" for row in cells)
+    return markdown(cells)
+
+
+def markdown(cells) -> str:
+    """Rows of cells, the first the head's, as a table."""
+    head, *rows = cells
+    return "".join(f"| {' | '.join(row)} |\n" for row in [head, ["---"] * len(head), *rows])
 
 
 def head(found) -> str:
@@ -73,7 +82,7 @@ def head(found) -> str:
     (name,) = [name for name in last["test"] if last["config"].endswith(f"/{name}.yaml")]
     figures = ", ".join(
         f"{metric} {100 * statistics.mean(row['test'][name][metric] for row in found.values()):.2f}"
-        for metric in ("recall@50", "hitrate@50")
+        for metric in FIGURES[results.source(Path(last["config"]).parts[2])[1]]
     )
     seeds = f"mean of training seeds {', '.join(map(str, found))}" if len(found) > 1 else f"training seed {min(found)}"
     return f"# Gave on test, {seeds}: {figures} (percent; Paddle {last['versions']['paddle']}, {last['date']})."
@@ -84,19 +93,30 @@ def rendered() -> dict[Path, str]:
     rows = results.read_rows(results.file())
     texts = {}
     for name, words in READMES.items():
-        parts = TABLE.split(read_text(results.ROOT / name))  # text, data set, its table, text, …
-        parts[2::3] = [table(dataset, rows, words) for dataset in parts[1::3]]
-        parts[1::3] = [f"<!-- quality:{dataset} -->\n" for dataset in parts[1::3]]
-        texts[results.ROOT / name] = "".join(parts)
+        text = read_text(results.ROOT / name)
+        texts[results.ROOT / name] = fill(text, "quality", lambda dataset, words=words: table(dataset, rows, words))
     for folder in sorted((results.ROOT / "benchmarks/configs").iterdir()):
         for path in results.configurations(folder.name).values():
-            texts[path] = FIGURES.sub(head(results.runs(path, rows)), read_text(path))
+            texts[path] = GAVE.sub(head(results.runs(path, rows)), read_text(path))
     return texts
 
 
-def render():
-    """Write what differs."""
-    for path, text in rendered().items():
+def fill(text, kind, table_of) -> str:
+    """A text whose tables from `<!-- KIND:NAME -->` to `<!-- end -->` are those that `table_of` gives for a NAME."""
+
+    def written(found):
+        return f"<!-- {kind}:{found[1]} -->\n{table_of(found[1])}"
+
+    return re.sub(rf"<!-- {kind}:([\w-]+) -->\n.*?(?=<!-- end -->)", written, text, flags=re.DOTALL)
+
+
+def write(texts):
+    """Write what differs.
+
+    Args:
+        texts: path -> text.
+    """
+    for path, text in texts.items():
         if text != read_text(path):
             with atomic_file(path) as file:
                 file.write(text)

@@ -25,6 +25,12 @@ def file() -> Path:
     return ROOT / "benchmarks/results.jsonl"
 
 
+def source(dataset) -> tuple[str, str]:
+    """The log that a data set is made from and the protocol: `NAME-mind` is NAME by MIND's, all others by ComiRec's."""
+    name = dataset.removesuffix("-mind")
+    return name, "comirec" if name == dataset else "mind"
+
+
 def configurations(dataset) -> dict[str, Path]:
     """`RECIPE/MODEL` -> the file of each row of a data set's table, the papers' recipes first.
 
@@ -49,9 +55,9 @@ def configuration(dataset, label) -> Path:
     return found[label]
 
 
-def runs(path, rows) -> dict[int, dict]:
+def runs(path, rows, overrides=()) -> dict[int, dict]:
     """Seed -> the row of a configuration as it is now; the rows of other settings that it once had are passed over."""
-    name, settings = path.relative_to(ROOT).as_posix(), portable(load_config(path, (), MODELS))
+    name, settings = path.relative_to(ROOT).as_posix(), portable(load_config(path, overrides, MODELS))
     found = {}
     for row in rows:
         then = settings_of(row) | {"runner.seed": settings["runner.seed"]}
@@ -90,9 +96,9 @@ def unpack(text) -> np.ndarray:
     return np.frombuffer(zlib.decompress(base64.b64decode(text)), np.float32)
 
 
-def append(row):
-    """Add a run, whole or not at all: one call of the system."""
-    with open(file(), "ab", buffering=0) as opened:
+def append(path, row):
+    """Add a run to a file, whole or not at all: one call of the system."""
+    with open(path, "ab", buffering=0) as opened:
         opened.write(json.dumps(row).encode() + b"\n")
 
 

@@ -166,10 +166,12 @@ def add(house, label, *recalls, users=None):
     path.write_text(f"{tiny}\n  model: {model}\n")
     resolved = results.portable(load_config(path, (), MODELS))
     for seed, recall in enumerate(recalls, 1):
-        test = dict.fromkeys(render.COLUMNS.values(), 0.25) | {"recall@50": recall}
+        test = dict.fromkeys(render.COLUMNS["comirec"].values(), 0.25) | {"recall@50": recall}
         row = {"config": path.relative_to(house).as_posix(), "seed": seed, "date": "2026-01-02"}
         row |= {"versions": {"paddle": "3"}, "test": {model: test}, "resolved": resolved | {"runner.seed": seed}}
-        results.append(row | ({results.USERS: results.pack(users[seed - 1])} if users is not None else {}))
+        results.append(
+            results.file(), row | ({results.USERS: results.pack(users[seed - 1])} if users is not None else {})
+        )
 
 
 def test_the_table_by_hand(house):

@@ -1,18 +1,17 @@
 """MIND's own studies on Amazon Beauty: the deviation of its routing logits, and the p of its label-aware attention.
 
 Example: python -m benchmarks.mind_study --seeds 3
-Example: python -m benchmarks.mind_study --render
 
 One key of benchmarks/configs/amazon-beauty/paper/mind.yaml is changed at a time. A run is one of `benchmarks.quality`,
 its row in mind_study.jsonl; the runs of the recipe itself are those in results.jsonl. A run that stands there is not
-repeated, and one that was killed goes on when the command is given again. The READMEs' tables are then written.
+repeated, and one that was killed goes on when the command is given again. `benchmarks.tables` writes the table.
 """
 
 import argparse
 import statistics
 
 from benchmarks import quality, results
-from benchmarks.render import fill, markdown, write
+from benchmarks.render import fill, markdown
 from tools.config import positive
 from tools.errors import command
 from tools.files import read_text
@@ -27,20 +26,17 @@ WORDS = {
 
 @command
 def main(argv=None):
-    """Run what is missing, render."""
+    """Run what is missing, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=positive, default=3, help="training seeds 1…N, all settings of one seed first")
-    parser.add_argument("--render", action="store_true", help="run nothing")
     args = parser.parse_args(argv)
     quality.check_results(file())
-    if not args.render:
-        quality.prepare(DATASET, None)
-        path = results.configuration(DATASET, LABEL)
-        for seed in range(1, args.seeds + 1):
-            for _, _, overrides in settings():
-                if seed not in results.runs(path, read_rows(), overrides):
-                    quality.run_or_stop(path, seed, file(), overrides)
-    write(rendered())
+    quality.prepare(DATASET, None)
+    path = results.configuration(DATASET, LABEL)
+    for seed in range(1, args.seeds + 1):
+        for _, _, overrides in settings():
+            if seed not in results.runs(path, read_rows(), overrides):
+                quality.run_or_stop(path, seed, file(), overrides)
     print(table(WORDS["README.md"]), end="")
 
 

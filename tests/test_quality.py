@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import trainer
-from benchmarks import compare, quality, render, results, study
+from benchmarks import compare, quality, render, results, study, tables
 from models import MODELS
 from tools.config import load_config
 from tools.errors import UserError
@@ -201,9 +201,10 @@ def test_the_table_by_hand(house):
     assert (house / "benchmarks/configs/tiny/tuned/mind.yaml").read_text().splitlines()[1] == head
 
 
-def test_our_tables_and_heads_are_what_the_results_give():
-    for path, text in render.rendered().items():
-        assert path.read_text(encoding="utf-8") == text, "run: python -m benchmarks.quality --render"
+@pytest.mark.parametrize("made", tables.MADE)
+def test_our_tables_and_heads_are_what_the_files_give(made):
+    for path, text in made.rendered().items():
+        assert path.read_text(encoding="utf-8") == text, "run: python -m benchmarks.tables"
 
 
 def test_our_configurations_are_short_and_headed_by_their_commands():
@@ -283,20 +284,18 @@ def test_category_paths_without_brands(tmp_path):
         assert found == expected
 
 
-def test_lambda_is_the_smallest_that_halves_at_small_loss():
-    def row(recall, diversity):
-        return {"recall@50": recall, "diversity@50": diversity}
+def test_lambda_is_the_smallest_that_surely_halves():
+    rng = np.random.default_rng(0)
+    plain = rng.uniform(0.1, 0.3, 400)
+    shares = np.array([1, 0.6, 0.499, 0.47, 0.1])
+    pairs = plain[:, None] * shares + rng.normal(0, 0.02, (400, 5))
+    assert study.choose([0.0, 0.1, 0.2, 0.3, 0.4], pairs, plain, 0.5) == 0.3  # 0.2 does by no more than chance
+    assert study.choose([0.0, 0.1], pairs[:, :2], plain, 0.5) is None
+    assert study.choose([0.0, 0.1], pairs[:, :2], plain, 0.75) == 0.1
 
-    rows = {0.0: row(0.1, 0.8), 0.1: row(0.1, 0.85), 0.2: row(0.098, 0.9), 0.3: row(0.099, 0.95), 0.4: row(0.09, 1.0)}
-    assert study.choose(rows) == 0.2
-    assert study.choose(rows | {0.2: row(0.0969, 0.9)}) == 0.3
-    assert study.choose({0.0: rows[0.0], 0.4: rows[0.4]}) is None
 
-
-def test_the_study_of_a_checkpoint(house, caplog, monkeypatch):
+def test_the_study_of_a_checkpoint_and_its_table(house, caplog):
     campaign(house, 1)
-    monkeypatch.setattr(study, "LEAST_KEPT", 0.5)
-    monkeypatch.setattr(study, "MOST_ALIKE", 0.999)
     caplog.set_level("INFO")
     argv = [
         "-m",
@@ -309,9 +308,36 @@ def test_the_study_of_a_checkpoint(house, caplog, monkeypatch):
         "2",
     ]
     study.main(argv)
-    for level, number in (("leaf", 9), ("2", 3)):
-        told = caplog.text.split(f"categories {level}: {number} of them; valid, 8 users, percent\n")[1]
-        names = [line.split("  ")[0] for line in told.splitlines()[1:4]]
-        assert names == ["lambda 0", "lambda 0.01", "lambda 5"]
-        chosen = re.search(rf"categories {level}: lambda (\S+) is chosen; test, 8 users", caplog.text)[1]
-        assert f"\nlambda {chosen} " in told
+    study.main([*argv[:-1], "-o", "runner.filter_seen=true"])
+    rows = results.read_rows(study.file())
+    assert [(row["level"], row["categories"], row["overrides"]) for row in rows] == [
+        ("leaf", 9, []),
+        (2, 3, []),
+        ("leaf", 9, ["runner.filter_seen=true"]),
+    ]
+    for row in rows:
+        assert row["valid"].keys() == {"plain", "0.0", "0.01", "5.0"}
+        assert {str(one) for one in row["chosen"].values() if one is not None} <= row["test"].keys()
+        assert (
+            f"\nplain {'':>9}" in caplog.text.split(f"categories {row['level']}: {row['categories']} of them; valid")[1]
+        )
+    assert rows[0]["valid"]["plain"] == rows[0]["valid"]["0.0"] == rows[2]["valid"]["plain"]
+    assert rows[0]["test"]["0.0"]["recall@50 to plain"] == [0, 0, 0]
+    for name, words in study.WORDS.items():
+        (house / name).write_text("<!-- study:tiny -->\n<!-- end -->\n")
+        text = study.rendered()[house / name]
+        assert text.splitlines()[1].split(" | ")[2:6] == ["lambda", words[3], "R@50", "HR@50"]
+        assert len(re.findall(r"^\| leaf \| - \| 0 \|", text, flags=re.M)) == 1
+        assert len(re.findall(r"^\| leaf \| `filter_seen=true` \| 0 \|", text, flags=re.M)) == 1
+
+
+def test_a_row_of_the_study_by_hand():
+    def of(recall, diversity, **more):
+        return {"recall@50": recall, "hitrate@50": 0.4, "diversity@50": diversity} | more
+
+    found = {"0.02": of(0.15, 0.92, **{"recall@50 to plain": [-0.0625, -0.1, -0.02]}), "plain": of(0.16, 0.8)}
+    row = {"level": 2, "overrides": [], "valid": {"plain": of(0.2, 0.8), "0.02": of(0.195, 0.9)}, "test": found}
+    cells = ["2", "-", "0.02 ‡", "19.50", "15.00", "40.00", "92.00", "40", "-6.2 [-10.0, -2.0]"]
+    assert study.lines(row) == [cells, ["2", "-", "0", "20.00", "16.00", "40.00", "80.00", "100", "-"]]
+    row["valid"]["0.02"] = of(0.193, 0.9)
+    assert study.lines(row)[0][2] == "0.02"

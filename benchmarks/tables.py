@@ -1,0 +1,23 @@
+"""All tables of the READMEs that are made of runs, written anew from the files of the runs.
+
+Example: python -m benchmarks.tables
+"""
+
+import argparse
+
+from benchmarks import cost, mind_study, render, study
+from tools.errors import command
+
+MADE = (render, mind_study, cost, study)  # each has `rendered`: path -> text
+
+
+@command
+def main(argv=None):
+    """Write what differs."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(argv)
+    for made in MADE:
+        render.write(made.rendered())
+
+
+if __name__ == "__main__":
+    main()

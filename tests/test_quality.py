@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import trainer
-from benchmarks import compare, quality, render, results, study, tables
+from benchmarks import compare, cost, mind_study, quality, render, results, study, tables
 from models import MODELS
 from tools.config import load_config
 from tools.errors import UserError
@@ -341,3 +341,65 @@ def test_a_row_of_the_study_by_hand():
     assert study.lines(row) == [cells, ["2", "-", "0", "20.00", "16.00", "40.00", "80.00", "100", "-"]]
     row["valid"]["0.02"] = of(0.193, 0.9)
     assert study.lines(row)[0][2] == "0.02"
+
+
+def test_minds_study_runs_what_is_missing_and_takes_the_recipe_from_the_results(house, monkeypatch, capsys):
+    (base,) = campaign(house, 1)
+    mind_study.file().write_text("")
+    monkeypatch.setattr(mind_study, "DATASET", "tiny")
+    monkeypatch.setattr(mind_study, "STUDIES", {"pow_p": ("0", ".inf")})
+    mind_study.main(["--seeds", "1"])
+    (row,) = results.read_rows(mind_study.file())  # .inf is the recipe itself
+    assert row["overrides"] == ["hyper_parameters.pow_p=0"]
+    assert (row["seed"], row["resolved"]["hyper_parameters.pow_p"]) == (1, 0)
+    assert results.read_rows(results.file()) == [base]
+    lines = capsys.readouterr().out.splitlines()[-2:]
+    for line, value, one in zip(lines, ("0", ".inf"), (row, base), strict=True):
+        recall, hitrate = (f"{100 * one['test']['mind'][name]:.2f}" for name in ("recall@50", "hitrate@50"))
+        assert line == f"| `pow_p` | {value} | {recall} | - | {hitrate} | {one['best_step']} | 1 |"
+    monkeypatch.delattr(quality, "run_once")
+    mind_study.main(["--seeds", "1"])
+
+
+def test_a_data_set_by_minds_protocol(house):
+    folder = house / "benchmarks/configs/tiny-mind/paper"
+    folder.mkdir(parents=True)
+    config = CONFIG.replace("data/tiny", "data/tiny-mind").replace("runner:\n", "runner:\n  top_n: [10, 50, 100]\n")
+    (folder / "mind.yaml").write_text(config)
+    quality.main(["--dataset", "tiny-mind", "--seeds", "1", "--source", str(house.parent / "source")])
+    meta = (house / "data/tiny-mind/meta.yaml").read_text()
+    assert "protocol: mind\n" in meta
+    (row,) = results.read_rows(results.file())
+    test = [100 * row["test"]["mind"][f"hitrate@{n}"] for n in (10, 50, 100)]
+    assert test == [100 * row["test"]["mind"][f"recall@{n}"] for n in (10, 50, 100)]
+    head, _, line = render.table("tiny-mind", [row], render.READMES["README.md"]).splitlines()
+    assert head == "| model | recipe | HR@10 | HR@50 | HR@100 | ± HR@50 | seeds |"
+    assert line == "| `mind` | paper | {:.2f} | {:.2f} | {:.2f} | - | 1 |".format(*test)
+    assert "hitrate@10 {:.2f}, hitrate@50 {:.2f}, hitrate@100 {:.2f} (".format(*test) in (
+        (folder / "mind.yaml").read_text()
+    )
+
+
+def test_costs_of_a_model_with_steps_and_of_one_without(house, monkeypatch):
+    campaign(house, 1)
+    add(house, "paper/most_pop")
+    monkeypatch.setattr(cost, "DATASET", "tiny")
+    monkeypatch.setattr(cost, "STEPS", 2)
+    rows = [cost.measure(model) for model in ("mind", "most_pop")]
+    assert [row["model"] for row in rows] == ["mind", "most_pop"]
+    assert all(row["peak_mb"] > 50 for row in rows)
+    assert rows[0]["ms_per_step"] > 0
+    assert rows[1]["fit_s"] >= 0
+
+
+def test_the_table_of_costs_by_hand(house, monkeypatch):
+    (run,) = campaign(house, 1)
+    monkeypatch.setattr(cost, "DATASET", "tiny")
+    speed = {"samples_per_s": 18436, "ms_per_step": 6.94, "times_mind": 1, "times_dense": 17.31, "times_gemm": 14}
+    costs = [{"model": "mind", "ms_per_step": 1e5, "peak_mb": 1375}, {"model": "wals", "fit_s": 2.41, "peak_mb": 400}]
+    for name, rows in (("speed", [{"model": "mind"} | speed]), ("cost", costs)):
+        (house / f"benchmarks/{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert cost.table(("model", *"abcdefgh")).splitlines()[2:] == [
+        f"| `mind` | 18,436 | 6.94 | 1.00 | 17.3 | 14.0 | 100000.00 | {100 * run['best_step']:.0f} | 1,375 |",
+        "| `wals` | - | - | - | - | - | - | 2.4 | 400 |",
+    ]

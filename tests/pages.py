@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("models", "tools", "tests", "reader.py", "trainer.py", "infer.py", "pyproject.toml")
-FENCE = re.compile(r'^```(\w+)(?: title="(.*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+PARTS = ("models", "tools", "tests", "docs", "reader.py", "trainer.py", "infer.py", "pyproject.toml")
+FENCE = re.compile(r'^```(\w+)(?: title="([^"\n]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
 
 class Block(NamedTuple):

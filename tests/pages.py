@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("models", "tools", "tests", "docs", "reader.py", "trainer.py", "infer.py", "pyproject.toml")
+PARTS = ("models", "tools", "tests", "docs", "reader.py", "trainer.py", "infer.py", "config.yaml", "pyproject.toml")
 FENCE = re.compile(r'^```(\w+)(?: title="([^"\n]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
 

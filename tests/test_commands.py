@@ -113,12 +113,13 @@ def test_a_source_s_own_help_shows_its_example(source, capsys):
     assert f"Example: python -m tools.preprocess {source}" in printed_help("tools.preprocess", capsys, source)
 
 
-def test_commands_in_the_readme_parse(parse):
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = "\n".join(re.findall(r"```.*?\n(.*?)```", text, flags=re.S)).replace("$w", "0.1")
+@pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))])
+def test_commands_in_the_readme_and_the_pages_parse(page, parse):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = "\n".join(re.findall(r"```.*?\n(.*?)```", text, flags=re.S)).replace("$w", "0.1").replace("$model", "mind")
     lines = re.findall(r"(?:^|\| )\s*(python .*)", blocks, flags=re.M)
     ours = [(name, argv) for name, argv in commands_in(lines) if name in COMMANDS]
-    assert len({name for name, _ in ours}) > 6
+    assert len({name for name, _ in ours}) > 6 or page != "README.md"
     for name, argv in ours:
         check_parses(parse, name, argv)
 

@@ -1,12 +1,19 @@
 """The documentation does what it says: pages are run, and the page of all keys is that of the schema."""
 
+import os
 import random
+import re
+import subprocess
+import sys
 
 import pytest
 from pages import ROOT, copy_repository, run_page, shell
+from registry import NEEDS_EXTRA, SEVERAL
 from test_features import write_features
 
+from models import MODELS
 from tools import reference
+from tools.config import constructor_options
 
 
 @pytest.fixture
@@ -45,3 +52,32 @@ def test_add_a_model(films):
 def test_serving(films):
     shell("python trainer.py -m config.yaml -o runner.epochs=1", films)
     run_page("serving.md", films)
+
+
+def test_what_models_can_do_is_what_they_can():
+    text = (ROOT / "docs/models.md").read_text(encoding="utf-8")
+    lines = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in text.splitlines() if line[:3] == "| `"]
+    rows = {cells[0]: cells[1:] for cells in lines if len(cells) == 8}
+    assert rows.keys() == MODELS.keys()
+    for name, (vectors, learns, features, static, exports, onnx, extra) in rows.items():
+        model = MODELS[name]
+        gradient = hasattr(model, "loss")
+        assert vectors.startswith("K") == (name in SEVERAL)
+        assert learns == ("gradient" if gradient else "its own fit")
+        assert features == static == ("yes" if gradient else "no")
+        assert features == ("yes" if "item_features" in constructor_options(model) else "no")
+        assert exports == ("no" if model.gives_scores else "yes")
+        assert onnx == ("yes" if exports == "yes" and model.has_onnx else "no")
+        assert (extra == "baselines") == (name in NEEDS_EXTRA)
+
+
+@pytest.mark.extras
+def test_the_site_is_built_without_a_warning_and_asks_no_other_host(tmp_path):
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}  # about a later version, which pyproject.toml rules out
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) > 8
+    for page in pages:
+        assert not re.search(r"(src=|<link[^>]*href=|url\()\W?https?:", page.read_text(encoding="utf-8")), page

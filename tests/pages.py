@@ -48,7 +48,7 @@ def run_page(page, folder):
             shell(block.text, folder)
         elif block.language == "console":
             for command, told in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block.text, re.MULTILINE):
-                output = shell(f"{command} 2>&1", folder, fails=told.startswith("error: "))
+                output = shell(command, folder, fails=told.startswith("error: "))
                 assert output.replace(f"{folder}/", "") == told, command
 
 
@@ -65,10 +65,13 @@ def change(path, diff):
 
 
 def shell(script, folder, fails=False) -> str:
-    """What a script prints; fails where its exit code is not 0, or 2 for what the user must mend."""
+    """What a script prints, or the error that it ends with; log lines are neither.
+
+    An AssertionError where the exit code is not 0, or not 2 where it `fails`, for the user to mend.
+    """
     script = 'set -euo pipefail\npython() { "$PYTHON" "$@"; }\n' + script
     environment = os.environ | {"PYTHON": sys.executable, "PYTHONWARNINGS": "ignore", "LC_ALL": "C.UTF-8"}
     argv = ["bash", "-c", script]
     done = subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == (2 if fails else 0), f"{script}\n{done.stdout}{done.stderr}"
-    return done.stdout
+    return done.stderr[done.stderr.find("error: ") :] if fails else done.stdout

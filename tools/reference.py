@@ -30,11 +30,12 @@ Every key of the yaml, made by `{COMMAND}` from `tools/schema.py`; a test keeps 
 - "gradient": the models that are trained by gradient, {{gradient}}. The others fit at once: batches, epochs and what
   happens between them mean nothing to them.
 """
-HEADINGS = {
-    "runner": "where the data is, how a run goes, where results are written",
-    "hyper_parameters.optimizer": "read by models that are trained by gradient",
-    "hyper_parameters": "the model and how it is trained",
+SECTIONS = {
+    "runner": "Where the data is, how a run goes, where results are written.",
+    "hyper_parameters.optimizer": "How a gradient model learns.",
+    "hyper_parameters": "The model and how it is trained.",
 }
+HEADER = "| key | type and values | default | models | meaning |\n| --- | --- | --- | --- | --- |\n"
 WORDS = {"bool": "true or false", "int": "whole number", "float": "number", "str": "text"}
 
 
@@ -43,22 +44,15 @@ def page() -> str:
     useless = {name: useless_keys(name, MODELS) for name in MODELS}
     gradient = [name for name, model in MODELS.items() if hasattr(model, "loss")]
     parts = [INTRODUCTION.format(gradient=code(gradient))]
-    for section, meaning in HEADINGS.items():
-        parts.append(f"\n## `{section}`\n\n{meaning[0].upper()}{meaning[1:]}.\n\n")
-        parts.append("| key | type and values | default | models | meaning |\n| --- | --- | --- | --- | --- |\n")
+    for section, meaning in SECTIONS.items():
+        parts.append(f"\n## `{section}`\n\n{meaning}\n\n{HEADER}")
         for key, entry in keys().items():
-            if key.rpartition(".")[0] == section:
+            owner, _, name = key.rpartition(".")
+            if owner == section:
                 mark = " †" if key in MUST_AGREE else ""
-                users = [name for name in MODELS if key not in useless[name]]
-                name = key.rpartition(".")[2]
-                row = (
-                    f"`{name}`{mark}",
-                    values(entry),
-                    f"`{written(entry)}`",
-                    who(users, gradient),
-                    entry.metadata["comment"],
-                )
-                parts.append(f"| {' | '.join(row)} |\n")
+                models = who([one for one in MODELS if key not in useless[one]], gradient)
+                cells = f"`{name}`{mark}", values(entry), f"`{written(entry)}`", models, entry.metadata["comment"]
+                parts.append(f"| {' | '.join(cells)} |\n")
     return "".join(parts)
 
 
@@ -69,17 +63,17 @@ def code(words) -> str:
 
 def values(entry) -> str:
     """The type of a key, and the values that it may take."""
-    kind, rule, told = entry.type, entry.metadata, ""
+    kind, rule, none = entry.type, entry.metadata, ""
     if isinstance(kind, types.UnionType):
-        kind, told = typing.get_args(kind)[0], " or `null`"
+        kind, none = typing.get_args(kind)[0], ", or `null`"
     several = typing.get_origin(kind) is list
     kind = typing.get_args(kind)[0] if several else kind
     text = code(rule["choices"].split()) if rule["choices"] else WORDS[kind.__name__]
     if rule["high"] < math.inf:
         text += f" from {rule['low']} to {rule['high']}"
     elif rule["low"] > -math.inf:
-        text += f", {rule['low']} or more"
-    return (f"list: {text}" if several else text) + told
+        text += f" of at least {rule['low']}"
+    return (f"list: {text}" if several else text) + none
 
 
 def written(entry) -> str:

@@ -356,7 +356,7 @@ def test_what_cannot_be_exported_leaves_nothing_behind(trained, dataset, tmp_pat
     for options, message in [
         (["runner.infer_load_path=nowhere"], "no rec.pdparams here; train first: python trainer.py"),
         (["hyper_parameters.item_count=99"], "trained with hyper_parameters.item_count: 61, the configuration has 99"),
-        (["runner.infer_start_epoch=0", "runner.infer_end_epoch=3"], "name 3 checkpoints and one is exported"),
+        (["runner.infer_start_epoch=0", "runner.infer_end_epoch=3"], "name 3 checkpoints and one is taken"),
     ]:
         fails(export.main, ["-m", best, "-o", *options], message, capsys)
     fails(export.main, ["-m", best, "--output", str(dataset)], "holds something else than an export", capsys)

@@ -177,8 +177,8 @@ def write_map(path, header, names):
         writer.writerows(names)
 
 
-def read_map(path) -> dict[int, str]:
-    """Our ids and the user's own from a map that `write_map` wrote; empty where there is none.
+def read_map(path, column="original") -> dict[int, str]:
+    """Our ids and the user's own, or the names in another column, from a map of `write_map`; empty where there is none.
 
     Raises:
         UserError: for a file without the header, a row that is no pair of an id and a name, or one that stands twice.
@@ -187,7 +187,7 @@ def read_map(path) -> dict[int, str]:
         return {}
     rows = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
-        if next(rows, [])[1:] != ["original"]:
+        if next(rows, [])[1:] != [column]:
             raise ValueError("no header")
         pairs = [(int(number), name) for number, name in rows]
     except (ValueError, csv.Error):

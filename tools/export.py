@@ -96,7 +96,7 @@ def export(settings: config.Config, output, to_onnx=None) -> Path:
         UserError: for a checkpoint that is missing or of another model, a model without item vectors or ONNX form, and
             id maps of another data set.
     """
-    source = _checkpoint_folder(settings)
+    source = checkpoint.single(settings)
     agreement.check_checkpoint(source, settings)
     model = DygraphModel().create_model(settings)
     _check_exportable(model, settings.hyper_parameters.model, to_onnx)
@@ -140,16 +140,6 @@ def save_tower(model, path, to_onnx=None):
         paddle.jit.save(tower, str(path), input_spec=inputs)
     if to_onnx:
         to_onnx(*(f"{path}.{suffix}" for suffix in ("json", "pdiparams", "onnx")))
-
-
-def _checkpoint_folder(settings):
-    folders = checkpoint.folders(settings)
-    if len(folders) > 1:
-        raise UserError(
-            f"runner.infer_start_epoch and infer_end_epoch name {len(folders)} checkpoints and one is exported; "
-            "set infer_start_epoch alone, or neither for the best"
-        )
-    return folders[0]
 
 
 def _copy_maps(source, folder, item_count):

@@ -26,6 +26,8 @@ from tools.errors import UserError, command, did_you_mean
 from tools.plot import curves, open_pyplot, save
 from tools.titles import titles
 
+SIMILARITY = "valid/interest_similarity"  # in a run's history
+
 
 class User(NamedTuple):
     """A user of the test split."""
@@ -56,17 +58,21 @@ class Scene:
         if self.model.gives_scores or self.model.item_vectors().shape[1] < 2:
             raise UserError(f"hyper_parameters.model: {hyper.model} has no vectors to draw; choose another model")
         checkpoint.load(self.folder, self.model, settings)
-        self.data, self.item_count = Path(settings.runner.test_data_dir).parent, hyper.item_count
+        self.data, self.item_count = Path(settings.runner.test_data_dir).parent, self.model.item_count
         names = read_map(self.data / "user_map.csv")
-        self.user, self.cosine = self.embed(open_split("test", settings), number_of(user, names))
-        self.told = f"{hyper.model}, user {names.get(self.user.number, self.user.number)}"
+        found, self.cosine = self.embed(open_split("test", settings), number_of(user, names))
+        if found is None:
+            raise UserError(f"--user: {user} is not in test with a history and a target; name another or none")
+        self.user = found
+        self.name = hyper.model
+        self.told = f"{self.name}, user {names.get(self.user.number, self.user.number)}"
 
-    def embed(self, batches, number) -> tuple[User, np.ndarray]:
-        """A user, and the mean cosine of each two interests over the users who have both, `[K, K]`.
+    def embed(self, batches, number) -> tuple[User | None, np.ndarray]:
+        """One user, and the mean cosine of each two interests over the users who have both, `[K, K]`.
 
         Args:
             batches: `reader.InferBatch`es.
-            number: our id of the user; None: see `Scene`.
+            number: our id of the user, who is None in the answer where no batch has one; None: see `Scene`.
         """
         self.model.eval()
         chosen, total, users = None, 0.0, 0
@@ -83,8 +89,6 @@ class Scene:
             unit = pictures.unit(interests) * live[:, :, None]
             total = total + np.einsum("uid,ujd->ij", unit, unit)
             users = users + live.T.astype(np.int64) @ live
-        if chosen is None:
-            raise UserError("--user: not among the users of test who can be evaluated; leave it out or name another")
         return chosen, np.where(users > 0, total / np.maximum(users, 1), np.nan)
 
 
@@ -106,9 +110,9 @@ def number_of(user, names):
 
 def draw_coupling(pyplot, scene: Scene):
     """MIND's figure 6."""
-    title = titles(scene.data, scene.item_count)
-    user = scene.user
-    return pictures.draw_coupling(pyplot, scene.told, [title[item] for item in user.hist_item], user.coupling, user.live)
+    user, title = scene.user, titles(scene.data, scene.item_count)
+    told = f"{scene.told}: what the history gives to each interest"
+    return pictures.draw_coupling(pyplot, told, [title[item] for item in user.hist_item], user.coupling, user.live)
 
 
 def draw_items(pyplot, scene: Scene):
@@ -125,17 +129,19 @@ def draw_items(pyplot, scene: Scene):
     if category is not None:
         names = read_map(scene.data / "category_map.csv", "name")
         category = np.array([names.get(one, "") for one in category[items].tolist()])
-    return pictures.draw_items(pyplot, scene.told, plane, interest, category, user.live)
+    told = f"{scene.told}: the {depth} items nearest to each interest"
+    return pictures.draw_items(pyplot, told, plane, interest, category, user.live)
 
 
 def draw_similarity(pyplot, scene: Scene):
-    """The curve of `interest_similarity` on valid, where the checkpoint has its run's history beside it."""
+    """Over training where the checkpoint has its run's history beside it, and on test."""
     if scene.model.interest_num == 1:
-        raise UserError(f"--pictures: {scene.told.split(',')[0]} has one interest; similarity needs several")
+        raise UserError(f"--pictures: {scene.name} has one interest; similarity needs several")
     root = scene.folder.parent
-    curve = curves(root).get("valid/interest_similarity") if (root / history.NAME).is_file() else None
+    steps, values = curves(root).get(SIMILARITY, ([], [])) if (root / history.NAME).is_file() else ([], [])
+    curve = (steps, values) if len(steps) > 1 else None
     step = checkpoint.read_state(scene.folder).get("step")
-    return pictures.draw_similarity(pyplot, scene.told, curve, step, scene.cosine)
+    return pictures.draw_similarity(pyplot, f"{scene.name}: how alike interests are", curve, step, scene.cosine)
 
 
 PICTURES = {"coupling": draw_coupling, "items": draw_items, "similarity": draw_similarity}

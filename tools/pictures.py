@@ -8,8 +8,10 @@ import numpy as np
 
 from tools.plot import COLOURS, INK
 
-MARKS = "osD^vPX<"  # beside COLOURS, so that it is never the colour alone that tells
-NAMED = 8  # categories at most; the rest is "other"
+# Eight marks and five colours: the same two meet again after forty, and it is never the colour alone that tells.
+LOOKS = list(itertools.islice(zip(itertools.cycle(COLOURS), itertools.cycle("osD^vPX<")), 40))
+NAMED = 8  # categories that are named at most
+OTHER = "other"
 LONGEST = 36  # characters of a title
 
 
@@ -28,7 +30,8 @@ def draw_coupling(pyplot, told, titles, coupling, live):
     values = np.where(live, coupling.T, np.nan)  # [T, K]
     heat(axes, values, "Blues", (0.0, max(np.nanmax(values), 1e-9)))
     axes.set_yticks(range(length), [shorten(title) for title in titles])
-    axes.set_xticks(range(interest_num), interest_names(live))
+    axes.set_xticks(range(interest_num), [f"{k}" if alive else f"{k}\ndead" for k, alive in enumerate(live)])
+    axes.set_xlabel("interest")
     figure.suptitle(told)
     return figure
 
@@ -36,11 +39,6 @@ def draw_coupling(pyplot, told, titles, coupling, live):
 def unit(vectors):
     """`[..., D]` scaled to length 1; a vector of zeros stays one."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-
-
-def interest_names(live):
-    """What interests are called at an axis, as in the lists of infer.py."""
-    return [f"interest {k}" if alive else f"{k}, dead" for k, alive in enumerate(live)]
 
 
 def shorten(title):
@@ -61,6 +59,7 @@ def heat(axes, values, colours, limits):
         dark = np.dot(cells.to_rgba(value)[:3], (0.299, 0.587, 0.114)) < 0.55
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if dark else "black", size=8)
     axes.invert_yaxis()
+    axes.xaxis.set_label_position("top")
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
@@ -97,33 +96,33 @@ def project(items, history, interests) -> Plane:
 
 
 def draw_items(pyplot, told, plane: Plane, interest, category, live):
-    """The retrieved items of each interest, and again by category where there are any.
+    """The retrieved items by interest, and again by category where there are any; the history; the interests.
 
     Args:
         pyplot: of `tools.plot.open_pyplot`.
         told: what stands above.
         plane: where they lie.
         interest: `[n]`, which retrieved the item, with the largest score.
-        category: `[n]` texts; None where the data set has none.
+        category: `[n]` texts, "" for none; None where the data set has none.
         live: `[K]`.
     """
-    panels = {"by interest": [(name, interest == k) for k, name in enumerate(interest_names(live)) if live[k]]}
+    panels = {"by interest": [(f"interest {k}", interest == k) for k in range(len(live))]}
     if category is not None:
         panels["by category"] = groups(category)
-    size = 4.4 * len(panels), 4.9
-    figure, axes = pyplot.subplots(1, len(panels), figsize=size, layout="constrained", squeeze=False)
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(4.5 * len(panels), 5), layout="constrained", squeeze=False)
     for one, (title, parts) in zip(axes[0], panels.items(), strict=True):
-        one.scatter(*plane.history.T, s=60, facecolors="none", edgecolors=INK, linewidths=0.8, label="history")
-        for (name, chosen), colour, mark in zip(parts, itertools.cycle(COLOURS), itertools.cycle(MARKS), strict=False):
-            other = {"color": INK, "alpha": 0.5, "marker": "."} if name == "other" else {"color": colour, "marker": mark}
-            one.scatter(*plane.items[chosen].T, s=14, linewidths=0, label=f"{name} ({chosen.sum()})", **other)
-        one.set(title=title, xticks=[], yticks=[])
+        one.scatter(*plane.history.T, s=75, facecolors="none", edgecolors=INK, linewidths=0.9, label="history")
+        for (name, chosen), (colour, mark) in zip(parts, itertools.cycle(LOOKS), strict=False):
+            if chosen.any():
+                look = {"color": INK, "marker": "."} if name == OTHER else {"color": colour, "marker": mark}
+                one.scatter(*plane.items[chosen].T, s=22, linewidths=0, label=f"{name} ({chosen.sum()})", **look)
+        one.set(title=title, xticks=[], yticks=[], aspect="equal", adjustable="datalim")
         one.set_xlabel(f"{plane.share[0]:.0%} of the variance across, {plane.share[1]:.0%} up")
         one.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.08), fontsize=8)
-    for (k, colour), point in zip(enumerate(itertools.cycle(COLOURS)), plane.interests, strict=False):
+    for k, (point, (colour, _)) in enumerate(zip(plane.interests, itertools.cycle(LOOKS), strict=False)):
         if live[k]:
-            axes[0, 0].scatter(*point, marker="*", s=170, color=colour, edgecolors=INK)
-            axes[0, 0].annotate(str(k), point, xytext=(6, 5), textcoords="offset points", color=colour, weight="bold")
+            axes[0, 0].scatter(*point, marker="*", s=320, color=colour, edgecolors=INK, zorder=3)
+            axes[0, 0].annotate(str(k), point, ha="center", va="center", color="white", weight="bold", size=7, zorder=4)
     figure.suptitle(told)
     return figure
 
@@ -131,35 +130,33 @@ def draw_items(pyplot, told, plane: Plane, interest, category, live):
 def groups(category):
     """`(name, [n] bool)` of the categories that most items have, and of all other items."""
     largest = [name for name, _ in Counter(name for name in category.tolist() if name).most_common(NAMED)]
-    parts = [(name, category == name) for name in largest]
-    rest = ~np.isin(category, largest)
-    return [*parts, ("other", rest)] if rest.any() else parts
+    return [*((name, category == name) for name in largest), (OTHER, ~np.isin(category, largest))]
 
 
 def draw_similarity(pyplot, told, curve, step, cosine):
-    """How alike interests are over training, where a history is there, and pair by pair.
+    """How alike interests are: over training, where there is a history, and each two of them.
 
     Args:
         pyplot: of `tools.plot.open_pyplot`.
         told: what stands above.
-        curve: steps and values of `interest_similarity`; None without a history.
-        step: of the checkpoint; None where it says none.
-        cosine: `[K, K]` means over users.
+        curve: steps, and the mean cosine at each; None where there are none.
+        step: of the checkpoint; None where it is not known.
+        cosine: `[K, K]`.
     """
     interest_num = len(cosine)
-    size = 0.5 + 0.55 * interest_num
-    widths = [4.6, size + 0.6] if curve else [size + 0.6]
+    widths, height = [1.0 + 0.55 * interest_num], 1.0 + 0.5 * interest_num
+    widths = [5.2, *widths] if curve else widths
+    size = (sum(widths), max(height, 2.6))
     figure, axes = pyplot.subplots(
-        1, len(widths), figsize=(sum(widths), max(size, 2.8)), layout="constrained", squeeze=False, width_ratios=widths
+        1, len(widths), figsize=size, layout="constrained", squeeze=False, width_ratios=widths
     )
     if curve:
         axes[0, 0].plot(*curve, ".-", color=COLOURS[0])
-        axes[0, 0].set(title="over training, mean of valid", xlabel="step", ylabel="cosine")
+        axes[0, 0].set(title="mean of two interests, valid", xlabel="step", ylabel="cosine")
         if step is not None:
-            axes[0, 0].axvline(step, color=INK, linestyle=":", linewidth=1)
+            axes[0, 0].axvline(step, color=INK, linestyle=":", label="this checkpoint")
+            axes[0, 0].legend(frameon=False)
     heat(axes[0, -1], cosine, "PuOr", (-1.0, 1.0))
-    axes[0, -1].set_xticks(range(interest_num))
-    axes[0, -1].set_yticks(range(interest_num))
-    axes[0, -1].set(title="between interests, mean of test", aspect="equal")
+    axes[0, -1].set(title="each two, test", aspect="equal", xticks=range(interest_num), yticks=range(interest_num))
     figure.suptitle(told)
     return figure

@@ -302,7 +302,7 @@ def test_predict_imports_no_training_code(exported, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert {"tools.predict", "paddle", "faiss"} <= loaded
-    training = {"dygraph", "static", "checkpoint", "export", "evaluate", "metrics", "progress", "runtime"}
+    training = {"dygraph", "static", "checkpoint", "export", "evaluate", "metrics", "runtime"}
     assert not loaded & {"models", "reader", "trainer", "infer", *(f"tools.{name}" for name in training)}
 
 

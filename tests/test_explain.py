@@ -27,7 +27,7 @@ def data(write_dataset):
     folder = write_dataset(
         {f"u{user}": [str(item) for item in rng.permutation(V)[: rng.integers(4, V)]] for user in range(60)}
     )
-    write_features(folder, "item", title=[[f"Film ${item}$ & more_{item}"] for item in range(1, V + 1)])
+    write_features(folder, "item", title=[[f"Film ${item}$ & 电影_{item}"] for item in range(1, V + 1)])
     np.save(folder / "item_category.npy", np.array([-1, *(item % 4 - 1 for item in range(V))]))
     (folder / "category_map.csv").write_text("category,name\n0,Action\n1,Comedy\n2,Drama\n")
     return folder
@@ -59,7 +59,7 @@ def draw(tmp_path, *argv):
 
 @pytest.mark.extras
 @every_model
-def test_every_model_with_vectors_has_its_pictures(name, saved, tmp_path, capsys):
+def test_every_model_with_vectors_has_its_pictures(name, saved, tmp_path, capsys, recwarn):
     config = saved(name)
     if name in ("item_knn", "most_pop"):
         with pytest.raises(SystemExit) as end:
@@ -72,7 +72,8 @@ def test_every_model_with_vectors_has_its_pictures(name, saved, tmp_path, capsys
     several = model.interest_num > 1
     assert several == (name in SEVERAL and name != "two_tower")
     assert drawn.keys() == {"explain-coupling", "explain-items", *(["explain-similarity"] if several else [])}
-    assert len(re.findall(r"Film \$\d+\$ &amp; more_\d+", drawn["explain-coupling"])) == T
+    assert len(re.findall(r"Film \$\d+\$ &amp; 电影_\d+", drawn["explain-coupling"])) == T
+    assert not [one for one in recwarn if "Glyph" in str(one.message)]
     assert all(f"interest {k}" in drawn["explain-items"] for k in range(model.interest_num))
     assert all(f">{category} (" in drawn["explain-items"] for category in ("Action", "Comedy", "Drama", "other"))
     assert draw(tmp_path) == drawn  # the same each time
@@ -195,3 +196,4 @@ def test_categories_past_the_largest_eight_are_other():
 def test_a_long_title_is_cut():
     assert pictures.shorten("a" * 36) == "a" * 36
     assert pictures.shorten("word " * 20) == "word word word word word word word…"
+    assert pictures.shorten("a\x01b") == r"a\x01b"

@@ -18,12 +18,14 @@ import numpy as np
 import paddle
 
 from models import MODELS
-from tools import checkpoint, config, history, pictures, progress, runtime
+from tools import agreement, checkpoint, config, history, pictures, progress, runtime
 from tools.aggregate import merge
 from tools.dataset import open_split, read_categories, read_map
 from tools.dygraph import DygraphModel
 from tools.errors import UserError, command, did_you_mean
+from tools.files import shown
 from tools.plot import curves, open_pyplot, save
+from tools.retrieval import Retriever
 from tools.titles import titles
 
 SIMILARITY = "valid/interest_similarity"  # in a run's history
@@ -52,20 +54,23 @@ class Scene:
     """
 
     def __init__(self, *, settings: config.Config, user, top_n):
-        self.folder, self.top_n, hyper = checkpoint.single(settings), top_n, settings.hyper_parameters
+        self.folder, self.name, self.top_n = checkpoint.single(settings), settings.hyper_parameters.model, top_n
+        agreement.check_checkpoint(self.folder, settings)
         self.graph = DygraphModel()
         self.model = self.graph.create_model(settings)
-        if self.model.gives_scores or self.model.item_vectors().shape[1] < 2:
-            raise UserError(f"hyper_parameters.model: {hyper.model} has no vectors to draw; choose another model")
         checkpoint.load(self.folder, self.model, settings)
-        self.data, self.item_count = Path(settings.runner.test_data_dir).parent, self.model.item_count
+        with paddle.no_grad():
+            none = np.zeros((0, 0), np.float32)
+            self.vectors = none if self.model.gives_scores else self.model.item_vectors().numpy()  # [item_count, D]
+        if self.vectors.shape[1] < 2:
+            raise UserError(f"hyper_parameters.model: {self.name} has no vectors to draw; choose another model")
+        self.data = Path(settings.runner.test_data_dir).parent
         names = read_map(self.data / "user_map.csv")
         found, self.cosine = self.embed(open_split("test", settings), number_of(user, names))
         if found is None:
             raise UserError(f"--user: {user} is not in test with a history and a target; name another or none")
         self.user = found
-        self.name = hyper.model
-        self.told = f"{self.name}, user {names.get(self.user.number, self.user.number)}"
+        self.told = f"{self.name}, user {shown(names.get(found.number, found.number))}"
 
     def embed(self, batches, number) -> tuple[User | None, np.ndarray]:
         """One user, and the mean cosine of each two interests over the users who have both, `[K, K]`.
@@ -110,22 +115,20 @@ def number_of(user, names):
 
 def draw_coupling(pyplot, scene: Scene):
     """MIND's figure 6."""
-    user, title = scene.user, titles(scene.data, scene.item_count)
+    user, title = scene.user, titles(scene.data, len(scene.vectors))
     told = f"{scene.told}: what the history gives to each interest"
     return pictures.draw_coupling(pyplot, told, [title[item] for item in user.hist_item], user.coupling, user.live)
 
 
 def draw_items(pyplot, scene: Scene):
     """MIND's figure 7."""
-    user, depth = scene.user, min(scene.top_n, scene.item_count - 1)
-    found = scene.graph.create_retriever(scene.model).search(user.interests[None], user.live[None], depth)
+    user, vectors, depth = scene.user, scene.vectors, min(scene.top_n, len(scene.vectors) - 1)
+    found = Retriever.exact(vectors).search(user.interests[None], user.live[None], depth)
     lists = merge(*found, depth * len(user.live))
     listed = lists.items[0] > 0  # an item that several interests retrieve stands once
     items, interest = lists.items[0, listed], lists.interest[0, listed]
-    with paddle.no_grad():
-        vectors = scene.model.item_vectors().numpy()
     plane = pictures.project(vectors[items], vectors[user.hist_item], user.interests)
-    category = read_categories(scene.data, scene.item_count)
+    category = read_categories(scene.data, len(vectors))
     if category is not None:
         names = read_map(scene.data / "category_map.csv", "name")
         category = np.array([names.get(one, "") for one in category[items].tolist()])

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tools.files import shown
 from tools.plot import COLOURS, INK
 
 # Eight marks and five colours: the same two meet again after forty, and it is never the colour alone that tells.
-LOOKS = list(itertools.islice(zip(itertools.cycle(COLOURS), itertools.cycle("osD^vPX<")), 40))
+LOOKS = [(COLOURS[n % 5], "osD^vPX<"[n % 8]) for n in range(40)]
 NAMED = 8  # categories that are named at most
 OTHER = "other"
-LONGEST = 36  # characters of a title
 
 
 def draw_coupling(pyplot, told, titles, coupling, live):
@@ -41,9 +41,10 @@ def unit(vectors):
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
 
-def shorten(title):
-    """A title that fits beside a picture."""
-    return title if len(title) <= LONGEST else title[: LONGEST - 1].rstrip() + "…"
+def shorten(text, most=36):
+    """A text that fits beside a picture."""
+    text = shown(text, most + 1)
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 def heat(axes, values, colours, limits):
@@ -117,7 +118,9 @@ def draw_items(pyplot, told, plane: Plane, interest, category, live):
         for (name, chosen), (colour, mark) in zip(parts, itertools.cycle(LOOKS), strict=False):
             if chosen.any():
                 look = {"color": INK, "marker": "."} if name == OTHER else {"color": colour, "marker": mark}
-                one.scatter(*plane.items[chosen].T, s=22, linewidths=0, label=f"{name} ({chosen.sum()})", **look)
+                one.scatter(
+                    *plane.items[chosen].T, s=22, linewidths=0, label=f"{shorten(name, 16)} ({chosen.sum()})", **look
+                )
         one.set(title=title, xticks=[], yticks=[], aspect="equal", adjustable="datalim")
         one.set_xlabel(f"{plane.share[0]:.0%} of the variance across, {plane.share[1]:.0%} up")
         one.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.08), fontsize=8)

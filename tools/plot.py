@@ -8,6 +8,7 @@ where none are named.
 """
 
 import argparse
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,9 @@ def save(figure, path):
 
     kind = path.suffix[1:]
     undated = {"Date": None} if kind == "svg" else {}
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, warnings.catch_warnings():
+        if kind == "svg":  # who shows it may have the letters that our font lacks
+            warnings.filterwarnings("ignore", message="Glyph")
         figure.savefig(temporary, format=kind, bbox_inches="tight", dpi=150, metadata=undated)
     pyplot.close(figure)
 

@@ -178,7 +178,11 @@ def write_map(path, header, names):
 
 
 def read_map(path, column="original") -> dict[int, str]:
-    """Our ids and the user's own, or the names in another column, from a map of `write_map`; empty where there is none.
+    """Our ids and the user's own from a map that `write_map` wrote; empty where there is none.
+
+    Args:
+        path: of the map.
+        column: what its header calls the names.
 
     Raises:
         UserError: for a file without the header, a row that is no pair of an id and a name, or one that stands twice.

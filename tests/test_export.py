@@ -302,7 +302,7 @@ def test_predict_imports_no_training_code(exported, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert {"tools.predict", "paddle", "faiss"} <= loaded
-    training = {"dygraph", "static", "checkpoint", "export", "evaluate", "metrics", "progress", "runtime"}
+    training = {"dygraph", "static", "checkpoint", "export", "evaluate", "metrics", "runtime"}
     assert not loaded & {"models", "reader", "trainer", "infer", *(f"tools.{name}" for name in training)}
 
 
@@ -356,7 +356,7 @@ def test_what_cannot_be_exported_leaves_nothing_behind(trained, dataset, tmp_pat
     for options, message in [
         (["runner.infer_load_path=nowhere"], "no rec.pdparams here; train first: python trainer.py"),
         (["hyper_parameters.item_count=99"], "trained with hyper_parameters.item_count: 61, the configuration has 99"),
-        (["runner.infer_start_epoch=0", "runner.infer_end_epoch=3"], "name 3 checkpoints and one is exported"),
+        (["runner.infer_start_epoch=0", "runner.infer_end_epoch=3"], "name 3 checkpoints and one is taken"),
     ]:
         fails(export.main, ["-m", best, "-o", *options], message, capsys)
     fails(export.main, ["-m", best, "--output", str(dataset)], "holds something else than an export", capsys)

@@ -6,7 +6,7 @@ Example: python -m tools.export -m config.yaml -o runner.index=hnsw --output exp
 The folder holds all that `python -m tools.predict FOLDER` needs and nothing that training needs:
 user_tower.json and .pdiparams (histories to interests), item_vectors.npy, index.faiss, config.yaml, trained.yaml (what
 the model was trained with, also after items were added), and, where the data set has them, item_map.csv, user_map.csv,
-item_category.npy and category_map.csv. SHA256SUMS shows damage; `sha256sum -c` reads it too.
+item_category.npy, category_map.csv and item_title.json. SHA256SUMS shows damage; `sha256sum -c` reads it too.
 With --onnx also user_tower.onnx:
 hist_item [B, T] and seq_len [B], int64, to interests [B, K, D], float32, and live mask [B, K], bool, in that order.
 A model with user features has a third input, context_eb [B, P], float32: the mean vectors of a user's values, feature
@@ -25,7 +25,7 @@ from paddle import nn
 from paddle.static import InputSpec
 
 from models import MODELS
-from tools import agreement, checkpoint, checksums, config, exported, progress, runtime
+from tools import agreement, checkpoint, checksums, config, exported, progress, runtime, titles
 from tools.dataset import read_map
 from tools.dygraph import DygraphModel
 from tools.errors import UserError, command
@@ -96,11 +96,12 @@ def export(settings: config.Config, output, to_onnx=None) -> Path:
         UserError: for a checkpoint that is missing or of another model, a model without item vectors or ONNX form, and
             id maps of another data set.
     """
-    source = _checkpoint_folder(settings)
+    source = checkpoint.single(settings)
     agreement.check_checkpoint(source, settings)
     model = DygraphModel().create_model(settings)
     _check_exportable(model, settings.hyper_parameters.model, to_onnx)
-    checkpoint.load(source, model, settings)
+    with progress.stage(f"load {source}"):
+        checkpoint.load(source, model, settings)
     with paddle.no_grad():
         vectors = model.item_vectors().numpy()
     with atomic_folder(output) as folder:
@@ -111,7 +112,8 @@ def export(settings: config.Config, output, to_onnx=None) -> Path:
         _write_features(model, folder, settings)
         for name in (exported.CONFIG, exported.TRAINED):
             settings.save(folder / name)
-        checksums.write(folder)
+        with progress.stage("checksums"):
+            checksums.write(folder)
     return source
 
 
@@ -137,19 +139,11 @@ def save_tower(model, path, to_onnx=None):
         inputs.append(InputSpec([None, model.context_size], "float32", "context_eb"))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*'place' interface")  # a question of Paddle's to itself
-        paddle.jit.save(tower, str(path), input_spec=inputs)
+        with progress.stage("write the user tower"):
+            paddle.jit.save(tower, str(path), input_spec=inputs)
     if to_onnx:
-        to_onnx(*(f"{path}.{suffix}" for suffix in ("json", "pdiparams", "onnx")))
-
-
-def _checkpoint_folder(settings):
-    folders = checkpoint.folders(settings)
-    if len(folders) > 1:
-        raise UserError(
-            f"runner.infer_start_epoch and infer_end_epoch name {len(folders)} checkpoints and one is exported; "
-            "set infer_start_epoch alone, or neither for the best"
-        )
-    return folders[0]
+        with progress.stage("convert the user tower to ONNX"):
+            to_onnx(*(f"{path}.{suffix}" for suffix in ("json", "pdiparams", "onnx")))
 
 
 def _copy_maps(source, folder, item_count):
@@ -162,6 +156,7 @@ def _copy_maps(source, folder, item_count):
     for name in MAPS:
         if (source / name).is_file():
             shutil.copyfile(source / name, folder / name)
+    titles.copy(source, folder)
 
 
 def _write_features(model, folder, settings):

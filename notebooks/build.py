@@ -43,7 +43,8 @@ def execute(notebook, clone):
     resources = {"metadata": {"path": str(clone / "notebooks")}}
     client = NotebookClient(notebook, resources=resources, timeout=None, record_timing=False, coalesce_streams=True)
     client.execute(env=environment)
-    for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    for output in outputs:
         if output.output_type == "stream":
             text = output.text.replace("\r\n", "\n").replace(f"{clone}/", "")
             output.text = re.sub(r"[^\n]*\r", "", text)  # what follows a return overwrites, as in a terminal

@@ -1,10 +1,10 @@
 # %% [markdown]
-# # Several interests a user / 多兴趣召回入门
+# # Several interests per user / 多兴趣召回入门
 #
 # A recall model turns a user into one vector and looks for the nearest items. But one person watches thrillers,
 # cartoons and French dramas, and the mean of the three is near none of them. A **multi-interest model** gives a user
-# several vectors, one an interest, and searches with each. MIND (Li et al., CIKM 2019) finds them by *dynamic routing*:
-# it sorts the films of the user's history into groups, and each group becomes an interest.
+# several vectors, one per interest, and searches with each. MIND (Li et al., CIKM 2019) finds them by *dynamic
+# routing*: it sorts the films of the user's history into groups, and each group becomes an interest.
 #
 # We prepare MovieLens 100K, train MIND, measure it, and then look inside: which films make an interest, what does it
 # find, and what does more variety cost? It takes about two minutes on two CPU cores. The commands are PaddleRec's.
@@ -98,9 +98,9 @@ print(f"Python {sys.version.split()[0]}, Paddle {paddle.__version__}, Faiss {fai
 # !python trainer.py -m config.yaml
 
 # %% [markdown]
-# Training also wrote `history.csv`, which `tools.plot` draws. The thick line of the loss is a mean of its last points.
+# Training also wrote `history.csv`, which `tools.plot` draws. The thick line of the loss is a running mean.
 #
-# 训练还写出了 `history.csv`,由 `tools.plot` 画成曲线。损失的粗线是最近若干点的平均。
+# 训练还写出了 `history.csv`,由 `tools.plot` 画成曲线。损失的粗线是滑动平均。
 
 # %%
 # !python -m tools.plot output/movielens-100k --metrics recall@50 ndcg@50 interest_similarity --output output/curves.png
@@ -167,8 +167,8 @@ model.eval()
 row = users.index(user)
 history, length = (paddle.to_tensor(one[[row]]) for one in (batch.hist_item, batch.seq_len))
 with paddle.no_grad():
-    interests, coupling = model.route(history, length)
-print("interests [B, K, D]:", interests.shape, "coupling [B, K, T]:", coupling.shape)
+    interests, coupling = model.route(history, length)  # [B, K, D], [B, K, T]
+print("interests:", tuple(interests.shape), "coupling:", tuple(coupling.shape))
 
 # %% [markdown]
 # Each interest is searched for its nearest films, and those of the history are left out. Read the table line by line:

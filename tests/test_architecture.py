@@ -76,6 +76,13 @@ def test_nothing_unpacks_archives_opens_pickles_or_loads_yaml_another_way(path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_one_place_formats_log_lines_and_shows_progress(path):
+    if relative(path) != "tools/progress.py":
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"tqdm|logging\.(Formatter|basicConfig|StreamHandler)|setFormatter", text)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_files_and_functions_stay_short(path):
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= 250

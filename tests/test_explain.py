@@ -179,6 +179,12 @@ def test_a_plane_keeps_what_lies_in_it_and_draws_interests_as_long_as_items():
     np.testing.assert_allclose(again.items[::-1], plane.items)
 
 
+def test_a_single_item_has_a_plane():
+    plane = pictures.project(np.array([[1.0, 2.0]]), np.zeros((0, 2)), np.array([[3.0, 6.0]]))
+    np.testing.assert_allclose(np.concatenate(plane[:3]), np.zeros((2, 2)), atol=1e-9)
+    assert plane.share.tolist() == [0.0, 0.0]
+
+
 def test_categories_past_the_largest_eight_are_other():
     category = np.array([name for n, name in enumerate("abcdefghij", 1) for _ in range(n)] + [""])
     parts = dict(pictures.groups(category))

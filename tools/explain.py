@@ -129,7 +129,7 @@ def draw_items(pyplot, scene: Scene):
     if category is not None:
         names = read_map(scene.data / "category_map.csv", "name")
         category = np.array([names.get(one, "") for one in category[items].tolist()])
-    told = f"{scene.told}: the {depth} items nearest to each interest"
+    told = f"{scene.told}: the {depth} best items of each interest"
     return pictures.draw_items(pyplot, told, plane, interest, category, user.live)
 
 

@@ -100,7 +100,8 @@ def export(settings: config.Config, output, to_onnx=None) -> Path:
     agreement.check_checkpoint(source, settings)
     model = DygraphModel().create_model(settings)
     _check_exportable(model, settings.hyper_parameters.model, to_onnx)
-    checkpoint.load(source, model, settings)
+    with progress.stage(f"load {source}"):
+        checkpoint.load(source, model, settings)
     with paddle.no_grad():
         vectors = model.item_vectors().numpy()
     with atomic_folder(output) as folder:
@@ -111,7 +112,8 @@ def export(settings: config.Config, output, to_onnx=None) -> Path:
         _write_features(model, folder, settings)
         for name in (exported.CONFIG, exported.TRAINED):
             settings.save(folder / name)
-        checksums.write(folder)
+        with progress.stage("checksums"):
+            checksums.write(folder)
     return source
 
 
@@ -137,9 +139,11 @@ def save_tower(model, path, to_onnx=None):
         inputs.append(InputSpec([None, model.context_size], "float32", "context_eb"))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*'place' interface")  # a question of Paddle's to itself
-        paddle.jit.save(tower, str(path), input_spec=inputs)
+        with progress.stage("write the user tower"):
+            paddle.jit.save(tower, str(path), input_spec=inputs)
     if to_onnx:
-        to_onnx(*(f"{path}.{suffix}" for suffix in ("json", "pdiparams", "onnx")))
+        with progress.stage("convert the user tower to ONNX"):
+            to_onnx(*(f"{path}.{suffix}" for suffix in ("json", "pdiparams", "onnx")))
 
 
 def _copy_maps(source, folder, item_count):

@@ -77,9 +77,9 @@ class Plane(NamedTuple):
 def project(items, history, interests) -> Plane:
     """The plane in which the retrieved items lie furthest apart: their two largest principal components.
 
-    By NumPy's SVD: no package, no seed, the same picture each time, and straight, so that an item that lies in an
-    interest's direction lies so in the picture as far as the plane shows it. An interest's length says nothing about
-    its list, so each is drawn at the mean length of the items.
+    That needs no package and no seed, and is straight: what is near in the picture is near in these two directions, and
+    the picture says how much of the variance they hold. The vectors are those that are searched, so units where the
+    model means cosines. An interest's length says nothing about its list: each is drawn at the items' mean length.
 
     Args:
         items: vectors `[n, D]`.
@@ -87,12 +87,14 @@ def project(items, history, interests) -> Plane:
         interests: `[K, D]`.
     """
     centre, length = items.mean(axis=0), np.linalg.norm(items, axis=1).mean()
-    _, strength, axes = np.linalg.svd(items - centre, full_matrices=False)
-    variance = np.square(strength)
-    # A component's sign is the library's whim: the largest entry is positive.
-    axes = axes[:2] * np.sign(np.take_along_axis(axes[:2], np.abs(axes[:2]).argmax(axis=1)[:, None], axis=1))
-    points = ((one - centre) @ axes.T for one in (items, history, length * unit(interests)))
-    return Plane(*points, variance[:2] / variance.sum())
+    centred = items - centre
+    variance, axes = np.linalg.eigh(centred.T @ centred)  # rising; [D], [D, D]
+    variance, axes = np.maximum(variance[::-1], 0.0), axes[:, :-3:-1]  # [D], [D, 2]
+    # A component's sign is the library's whim: here its largest entry is positive.
+    axes = axes * np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0))
+    share = variance[:2] / max(variance.sum(), 1e-12)
+    placed, history, interests = ((one - centre) @ axes for one in (items, history, length * unit(interests)))
+    return Plane(placed, history, interests, share)
 
 
 def draw_items(pyplot, told, plane: Plane, interest, category, live):

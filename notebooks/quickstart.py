@@ -48,12 +48,15 @@ print("installed / 已安装:", ", ".join(missing) or "nothing was missing / 无
 # %%
 import json
 import logging
+import warnings
 
 import faiss
 import matplotlib.pyplot as plt
 import numpy as np
 import paddle
 from IPython.display import Image, Markdown, display
+
+warnings.filterwarnings("ignore", message="IProgress not found")  # no widgets needed / 不需要进度条控件
 
 from models import MODELS
 from tools import checkpoint, config, runtime

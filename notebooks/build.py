@@ -39,7 +39,7 @@ def execute(notebook, clone):
     """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # for `!python`
     environment = {**os.environ, "PATH": path, "PYTHONWARNINGS": "ignore:No ccache found"}
-    environment["IPYTHONDIR"] = str(clone / ".ipython")  # whatever the user has told IPython
+    environment["IPYTHONDIR"] = str(clone / ".ipython")  # none of the user's own settings
     resources = {"metadata": {"path": str(clone / "notebooks")}}
     client = NotebookClient(notebook, resources=resources, timeout=None, record_timing=False, coalesce_streams=True)
     client.execute(env=environment)

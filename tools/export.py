@@ -6,7 +6,7 @@ Example: python -m tools.export -m config.yaml -o runner.index=hnsw --output exp
 The folder holds all that `python -m tools.predict FOLDER` needs and nothing that training needs:
 user_tower.json and .pdiparams (histories to interests), item_vectors.npy, index.faiss, config.yaml, trained.yaml (what
 the model was trained with, also after items were added), and, where the data set has them, item_map.csv, user_map.csv,
-item_category.npy and category_map.csv. SHA256SUMS shows damage; `sha256sum -c` reads it too.
+item_category.npy, category_map.csv and item_title.json. SHA256SUMS shows damage; `sha256sum -c` reads it too.
 With --onnx also user_tower.onnx:
 hist_item [B, T] and seq_len [B], int64, to interests [B, K, D], float32, and live mask [B, K], bool, in that order.
 A model with user features has a third input, context_eb [B, P], float32: the mean vectors of a user's values, feature
@@ -25,7 +25,7 @@ from paddle import nn
 from paddle.static import InputSpec
 
 from models import MODELS
-from tools import agreement, checkpoint, checksums, config, exported, progress, runtime
+from tools import agreement, checkpoint, checksums, config, exported, progress, runtime, titles
 from tools.dataset import read_map
 from tools.dygraph import DygraphModel
 from tools.errors import UserError, command
@@ -162,6 +162,7 @@ def _copy_maps(source, folder, item_count):
     for name in MAPS:
         if (source / name).is_file():
             shutil.copyfile(source / name, folder / name)
+    titles.copy(source, folder)
 
 
 def _write_features(model, folder, settings):

@@ -162,7 +162,7 @@ class Page:
             }
             settings = [history, used, percent, top_n]
             gradio.on(
-                [history.input, used.change, percent.change, top_n.change],
+                [history.change, used.change, percent.change, top_n.change],
                 self.look, [user, *settings], answers, **how,
             )  # fmt: skip
             user.input(self.choose, [user, *settings[1:]], [history, *answers], **how)

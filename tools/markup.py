@@ -51,7 +51,7 @@ def table(items: list[Item]) -> str:
     """A list with its ranks."""
     rows = "".join(
         f"<tr><td>{rank}</td><th scope='row'>{escape(one.title)}{' ✓' if one.hit else ''}</th>"
-        f"<td>{escape(one.category)}</td><td>{badge(one.interest)}</td><td>{one.score:.3g}</td>"
+        f"<td>{escape(one.category)}</td><td>{badge(one.interest)}</td><td>{one.score:#.3g}</td>"
         f"<td>{one.plain or '–'}</td></tr>"
         for rank, one in enumerate(items, 1)
     )
@@ -69,7 +69,7 @@ def card(number, interest: Interest, used) -> str:
         rows += f"<li class='rest'><span>{len(rest)} more</span> <b>{sum(share for _, share in rest):.0%}</b></li>"
     found = "".join(
         f"<li><span>{escape(one.title)}{' ✓' if one.hit else ''} <i>{escape(one.category)}</i></span> "
-        f"<b>{one.score:.3g}</b></li>"
+        f"<b>{one.score:#.3g}</b></li>"
         for one in interest.items[:ITEMS]
     )
     return (

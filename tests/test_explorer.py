@@ -1,5 +1,7 @@
 """The explorer's page in a browser, against the running server."""
 
+import contextlib
+import os
 import re
 import shutil
 import signal
@@ -41,24 +43,29 @@ def free_port():
         return one.getsockname()[1]
 
 
-def start(*argv):
-    """The running command and the address of its page."""
+@contextlib.contextmanager
+def running(*argv):
+    """The command at work: gives the address of its page, and ends it by Ctrl-C."""
     words = [sys.executable, "-m", "tools.explorer", *map(str, argv), "--port", str(free_port())]
-    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    line = process.stdout.readline()
-    address = re.search(r"http://\S+(?=;)", line)
-    assert address, process.communicate()
-    return process, address[0]
+    proxy = dict.fromkeys(["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"], "http://127.0.0.1:9")  # where nothing listens
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(words, cwd=ROOT, env=os.environ | proxy, text=True, **pipes) as process:
+        try:
+            address = re.search(r"http://\S+(?=;)", process.stdout.readline())
+            assert address, process.communicate()
+            yield address[0]
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=60)
+            assert (process.returncode, "Traceback" in err) == (130, False), err
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="module")
 def address(folder):
     """Two models side by side: one by its configuration, one from its export."""
-    best = folder / "out/best/config.yaml"
-    process, address = start("-m", best, folder / "other/export")
-    yield address
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
+    with running("-m", folder / "out/best/config.yaml", folder / "other/export") as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +151,9 @@ def test_users_interests_and_variety_are_chosen_and_shown(page, models, users):
     check_shown(page, models, question(users[2], used=2, percent=12.5))
     set_slider(page, LENGTH, 7)
     check_shown(page, models, question(users[2], used=2, percent=12.5, top_n=7))
+    set_slider(page, VARIETY, 1000)  # which the page sets to its largest
+    set_slider(page, USED, "")
+    check_shown(page, models, question(users[2], used=1, percent=explorer.MOST_VARIETY, top_n=7))
 
 
 @needs_browser
@@ -170,24 +180,19 @@ def test_the_keyboard_is_enough(page, models, users):
 
 @needs_browser
 def test_a_history_is_built_by_titles_from_an_export_alone(browser, folder, models):
-    process, address = start(folder / "out/export")
-    page = browser.new_page()
-    page.goto(address)
-    page.get_by_text("No history: choose a user or add titles.").wait_for()
-    assert page.get_by_label("User", exact=True).count() == 0
-    box = page.get_by_label("History, oldest first")
-    for title in (exports.TITLES[7], exports.TITLES[12]):
-        box.press_sequentially(title.split(" &")[0] + " ")
-        page.get_by_role("option", name=title, exact=True).wait_for()
-        box.press("Enter")
-    history = [models[0].titles.index(exports.TITLES[item]) for item in (7, 12)]
-    check_shown(page, models[:1], Question(history, 4, 0.0, 20))
-    box.press("Backspace")
-    check_shown(page, models[:1], Question(history[:1], 4, 0.0, 20))
-    page.close()
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
-    assert "Traceback" not in process.stderr.read()
+    with running(folder / "out/export") as address, browser.new_page() as page:
+        page.goto(address)
+        page.get_by_text("No history: choose a user or add titles.").wait_for()
+        assert page.get_by_label("User", exact=True).count() == 0
+        box = page.get_by_label("History, oldest first")
+        for title in (exports.TITLES[7], exports.TITLES[12]):
+            box.press_sequentially(title.split("&")[0])
+            page.get_by_role("option", name=title, exact=True).wait_for()
+            box.press("Enter")
+        history = [models[0].titles.index(exports.TITLES[item]) for item in (7, 12)]
+        check_shown(page, models[:1], Question(history, 4, 0.0, 20))
+        box.press("Backspace")
+        check_shown(page, models[:1], Question(history[:1], 4, 0.0, 20))
 
 
 @needs_browser
@@ -219,7 +224,8 @@ def test_what_cannot_be_shown_is_told_in_a_line(folder, tmp_path, capsys):
         one.bind(("127.0.0.1", 0))
         one.listen()
         port = one.getsockname()[1]
-        fails(f"nothing can listen at 127.0.0.1:{port}; another may: --port {port + 1}", capsys, out, "--port", port)
+        fails(f"nothing can listen at 127.0.0.1:{port}; choose another one", capsys, out, "--port", port)
+    fails("nothing can listen at 127.0.0.1:65536; choose another one", capsys, out, "--port", 65536)
 
 
 def test_two_models_of_other_items_are_refused(folder, tmp_path, capsys):

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tools import exported
 from tools.aggregate import Diversity
+from tools.config import load_config
 from tools.dataset import data_files, read_categories, read_evaluation, read_map
 from tools.errors import UserError
 from tools.features import attribute
@@ -83,6 +85,7 @@ class Explorer:
 
     def __init__(self, *, folder):
         self.predictor, self.lock = Predictor(folder=folder), threading.Lock()
+        self.model = load_config(Path(folder) / exported.CONFIG).hyper_parameters.model  # its name
         item_count = self.predictor.item_num + 1
         self.titles = titles(folder, item_count)
         self.category = read_categories(folder, item_count)  # [item_count]

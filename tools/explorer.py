@@ -10,12 +10,14 @@ side. An export knows no users: they come from the data set, with -m from its te
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import tempfile
 import threading
 import time
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from models import MODELS
@@ -25,6 +27,7 @@ from tools.explore import Explorer, Question, User, read_users
 from tools.export import export
 
 MOST_CHOICES = 20_000  # titles that the browser searches: the most popular ones
+MOST_ITEMS = 100
 MOST_VARIETY = 30  # percent of the range of the scores: beyond, lists hardly change
 ABOUT = "The interests that a model finds in a history, what feeds each of them, and what they retrieve."
 SEARCH = "Type to search titles, Enter adds one, Backspace takes the last away."
@@ -38,7 +41,9 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="*", metavar="EXPORT", help="what tools.export wrote")
     config.add_arguments(parser, required=False)
-    parser.add_argument("--users", type=Path, metavar="FOLDER", help="a split of the data set; default: that of -m")
+    parser.add_argument(
+        "--users", type=Path, metavar="FOLDER", help="a split of the data set; default: the test split of -m"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets others in; default: 127.0.0.1")
     parser.add_argument("--port", type=config.positive, default=7860, help="default: 7860")
     args = parser.parse_args(argv)
@@ -56,10 +61,14 @@ def main(argv=None):
 def open_gradio():
     """Gradio, which is to tell nobody that it is used; a `UserError` without the extra."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    for name in ("no_proxy", "NO_PROXY"):  # at its start it asks itself whether it is there
+        os.environ[name] = ",".join([*filter(None, [os.environ.get(name)]), "localhost", "127.0.0.1"])
     try:
         import gradio
     except ImportError:
         raise UserError("the explorer needs an extra; install it with: pip install '.[explorer]'") from None
+    with contextlib.suppress(ImportError):
+        import matplotlib.pyplot  # noqa: F401  Gradio would import it at the first change, which would wait for it
     return gradio
 
 
@@ -72,12 +81,10 @@ def open_explorers(args, temporary) -> tuple[dict[str, Explorer], Path | None]:
         source = export(settings, temporary / "export")
         folders = {str(source): temporary / "export", **folders}
         split = split or Path(settings.runner.test_data_dir)
-    explorers = {label: Explorer(folder=folder) for label, folder in folders.items()}
-    first, *others = explorers.items()
-    for label, other in others:
-        if other.predictor.names != first[1].predictor.names:
-            raise UserError(f"{first[0]} and {label} have other items or ids; give two models of one data set")
-    return explorers, split
+    explorers = {name: Explorer(folder=folder) for name, folder in folders.items()}
+    if any(one.predictor.names != other.predictor.names for one, other in pairwise(explorers.values())):
+        raise UserError(f"{' and '.join(explorers)} have other items or ids; give two models of one data set")
+    return {f"{one.model}, {name}": one for name, one in explorers.items()}, split
 
 
 class Page:
@@ -94,6 +101,7 @@ class Page:
         self.interest_num = max(one.interest_num for one in explorers.values())
         self.titles = next(iter(explorers.values())).titles
         self.item_num = len(self.titles) - 1
+        self.most_items = min(MOST_ITEMS, self.item_num)
 
     def history(self, user) -> list[int]:
         """The last items of a user, each once; none for None."""
@@ -114,8 +122,10 @@ class Page:
             history: our ids, oldest first.
             used: K'.
             percent: of the range of the scores, for lambda.
-            top_n: N.
+            top_n: N; these three may be anything that one can type into a number.
         """
+        used, top_n = round(within(used, 1, self.interest_num)), round(within(top_n, 1, self.most_items))
+        percent = within(percent, 0, MOST_VARIETY)
         who = User("", [], [], {}) if user is None else self.users[user]
         earlier = [item for item in who.history if item not in self.history(user)]
         question = Question(history, used, percent / 100, top_n, earlier, who.target, who.profile)
@@ -133,7 +143,7 @@ class Page:
 
     def build(self, gradio):
         """The page as Gradio's blocks."""
-        first, slider = 0 if self.users else None, partial(gradio.Slider, step=1, buttons=[])
+        first, slider = 0 if self.users else None, partial(gradio.Slider, step=1, precision=0, buttons=[])
         with gradio.Blocks(title="Explorer", analytics_enabled=False) as blocks:
             gradio.HTML(f"<h1>Explorer</h1><p>{ABOUT}</p>")
             with gradio.Row():
@@ -145,21 +155,19 @@ class Page:
                         self.choices(), value=chosen, multiselect=True, label="History, oldest first", info=SEARCH
                     )
                 with gradio.Column(min_width=300):
-                    several, longest = self.interest_num, self.item_num
+                    several, longest = self.interest_num, self.most_items
                     used = slider(1, several, several, label="Interests used (K')", visible=several > 1)
-                    percent = slider(0, MOST_VARIETY, 0, step=0.5, label="Variety (lambda)", info=VARIETY)
-                    top_n = slider(1, min(100, longest), min(20, longest), label="Items in the list")
+                    percent = slider(0, MOST_VARIETY, 0, step=0.5, precision=1, label="Variety (lambda)", info=VARIETY)
+                    top_n = slider(1, longest, min(20, longest), label="Items in the list")
             with gradio.Row():
                 answers = []
                 for text in self.look(first, chosen, several, 0, min(20, longest)):
                     with gradio.Column(min_width=340):
                         answers.append(gradio.HTML(text))
             how = {
-                "queue": False,
-                "show_progress": "hidden",
-                "trigger_mode": "always_last",
-                "api_visibility": "private",
-            }
+                "queue": False, "show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private",
+                "preprocess": False,  # which refuses a number out of range, where the slider goes to its end
+            }  # fmt: skip
             settings = [history, used, percent, top_n]
             gradio.on(
                 [history.change, used.change, percent.change, top_n.change],
@@ -169,9 +177,14 @@ class Page:
         return blocks
 
 
+def within(number, low, high):
+    """What a slider makes of a number; of none, its low end."""
+    return min(max(low if number is None else number, low), high)
+
+
 def serve(gradio, blocks, host, port):
     """Serve a page until Ctrl-C; a `UserError` where nothing can listen there."""
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # Gradio asks itself whether it is there
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # of Gradio's questions to itself
     theme = gradio.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     theme.set(body_text_color_subdued="*neutral_600", block_info_text_color="*neutral_600")
     style = f"<style>{STYLE.read_text(encoding='utf-8')}</style>"  # what Gradio takes as CSS loses @container
@@ -180,8 +193,8 @@ def serve(gradio, blocks, host, port):
             server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True, ssr_mode=False,
             footer_links=[], theme=theme, head=style,
         )  # fmt: skip
-    except OSError:
-        raise UserError(f"--port: nothing can listen at {host}:{port}; another may: --port {port + 1}") from None
+    except (OSError, OverflowError):  # taken, no address, above 65535
+        raise UserError(f"--port: nothing can listen at {host}:{port}; choose another one") from None
     print(f"the explorer is at http://{host}:{port}; Ctrl-C ends it", flush=True)
     try:
         threading.Event().wait()

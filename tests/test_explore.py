@@ -1,8 +1,11 @@
 """What the explorer shows is what the model, the search and the aggregation give."""
 
+import shutil
+
 import exports
 import numpy as np
 import pytest
+from test_features import write_features
 
 from tools import export
 from tools.aggregate import diversify, merge
@@ -126,6 +129,13 @@ def test_users_are_those_of_the_split(folder, explorer):
         assert user.history == items[: int(0.8 * len(items))]
         assert user.target == items[int(0.8 * len(items)) :]
         assert user.profile == {"age": [str(int(user.name[1:]) % 7)]}
+
+
+def test_a_user_without_a_row_of_attributes_has_none(folder, explorer, tmp_path):
+    data = shutil.copytree(folder / "data", tmp_path / "data")
+    write_features(data, "user", age=[["1"]])  # the first user's
+    known = [user.profile == {"age": ["1"]} for user in read_users(data / "test", [explorer]) if user.profile["age"]]
+    assert known in ([], [True])
 
 
 def test_users_of_another_data_set_are_refused(folder, explorer, tmp_path):

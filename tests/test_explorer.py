@@ -13,7 +13,8 @@ from pathlib import Path
 import exports
 import pytest
 
-from tools import explorer
+from tools import checksums, explorer, export
+from tools.config import load_config
 from tools.explore import Explorer, Question, read_users
 
 pytestmark = pytest.mark.extras
@@ -196,6 +197,19 @@ def test_a_history_is_built_by_titles_from_an_export_alone(browser, folder, mode
 
 
 @needs_browser
+def test_a_model_of_one_interest_has_no_slider_for_them(browser, folder, tmp_path, users):
+    options = ["hyper_parameters.model=youtube_dnn", f"runner.model_save_path={tmp_path}"]
+    config = load_config(folder / "out/best/config.yaml", options)
+    exports.save(config)
+    export.export(config, tmp_path / "export")
+    with running(tmp_path / "export", "--users", folder / "data/test") as address, browser.new_page() as page:
+        page.goto(address)
+        check_shown(page, [Explorer(folder=tmp_path / "export")], question(users[0]))
+        assert page.get_by_label(VARIETY).is_visible()
+        assert page.get_by_label(USED).count() == 0
+
+
+@needs_browser
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_is_wider_than_the_screen(width, page):
     page.set_viewport_size({"width": width, "height": 844})
@@ -229,8 +243,6 @@ def test_what_cannot_be_shown_is_told_in_a_line(folder, tmp_path, capsys):
 
 
 def test_two_models_of_other_items_are_refused(folder, tmp_path, capsys):
-    from tools import checksums
-
     shutil.copytree(folder / "other/export", tmp_path / "export")
     lines = (tmp_path / "export/item_map.csv").read_text().replace("\n3,", "\n3,other")
     (tmp_path / "export/item_map.csv").write_text(lines)

@@ -70,7 +70,7 @@ class Answer(NamedTuple):
     weight: float  # lambda, in the unit of the scores
     diversity: float  # share of the list's pairs with different categories; NaN without pairs or categories
     categories: list[tuple[str, int]]  # of the list, most frequent first
-    target_num: int
+    target_num: int  # of all targets, in the list or not
 
 
 class Explorer:
@@ -167,10 +167,15 @@ def read_users(split, explorers: list[Explorer]) -> list[User]:
             names.get(user, str(user)),
             history.take([row]).values.tolist(),
             target.take([row]).values.tolist(),
-            {name: texts[rows.take([user]).values].tolist() for name, (texts, rows) in columns.items()},
+            {name: _values(texts, rows, user) for name, (texts, rows) in columns.items()},
         )
         for row, user in enumerate(users[:MOST_USERS].tolist())
     ]
+
+
+def _values(texts, rows, user):
+    """Of one whom the data set doesn't know, none."""
+    return texts[rows.take([user]).values].tolist() if 0 <= user < len(rows.lengths) else []
 
 
 def _attributes(folder, names):

@@ -143,7 +143,7 @@ class Page:
 
     def build(self, gradio):
         """The page as Gradio's blocks."""
-        first, slider = 0 if self.users else None, partial(gradio.Slider, step=1, precision=0, buttons=[])
+        first, slider = 0 if self.users else None, partial(gradio.Slider, step=1, buttons=[])
         with gradio.Blocks(title="Explorer", analytics_enabled=False) as blocks:
             gradio.HTML(f"<h1>Explorer</h1><p>{ABOUT}</p>")
             with gradio.Row():
@@ -156,9 +156,9 @@ class Page:
                     )
                 with gradio.Column(min_width=300):
                     several, longest = self.interest_num, self.most_items
-                    used = slider(1, several, several, label="Interests used (K')", visible=several > 1)
-                    percent = slider(0, MOST_VARIETY, 0, step=0.5, precision=1, label="Variety (lambda)", info=VARIETY)
-                    top_n = slider(1, longest, min(20, longest), label="Items in the list")
+                    used = slider(1, max(several, 2), several, label="Interests used (K')", visible=several > 1)
+                    percent = slider(0, MOST_VARIETY, 0, step=0.5, label="Variety (lambda)", info=VARIETY)
+                    top_n = slider(1, max(longest, 2), min(20, longest), label="Items in the list")
             with gradio.Row():
                 answers = []
                 for text in self.look(first, chosen, several, 0, min(20, longest)):

@@ -82,7 +82,7 @@ def commands_in(lines):
 def check_parses(parse, name, argv):
     args = parse(name, argv)
     assert args is not None, (name, argv)
-    if hasattr(args, "config_yaml"):  # -o takes any text, so look at the keys and values too
+    if getattr(args, "config_yaml", None):  # -o takes any text, so look at the keys and values too
         known = ROOT / args.config_yaml
         load_config(known if known.is_file() else ROOT / "config.yaml", args.opt, MODELS)
 

@@ -61,10 +61,10 @@ class Config:
         Path(path).write_text(yaml.safe_dump(nested, sort_keys=False), encoding="utf-8")
 
 
-def add_arguments(parser: argparse.ArgumentParser):
+def add_arguments(parser: argparse.ArgumentParser, required=True):
     """Give a command PaddleRec's `-m config.yaml` and `-o key=value …`."""
     parser.add_argument(
-        "-m", "--config_yaml", metavar="FILE", required=True, help="configuration, for example config.yaml"
+        "-m", "--config_yaml", metavar="FILE", required=required, help="configuration, for example config.yaml"
     )
     parser.add_argument(
         "-o", "--opt", metavar="KEY=VALUE", nargs="*", action="extend", help="override keys of the yaml"

@@ -8,7 +8,8 @@ user_tower.json and .pdiparams (histories to interests), item_vectors.npy, index
 the model was trained with, also after items were added), and, where the data set has them, item_map.csv, user_map.csv,
 item_category.npy, category_map.csv and item_title.json. SHA256SUMS shows damage; `sha256sum -c` reads it too.
 With --onnx also user_tower.onnx:
-hist_item [B, T] and seq_len [B], int64, to interests [B, K, D], float32, and live mask [B, K], bool, in that order.
+hist_item [B, T] and seq_len [B], int64, to interests [B, K, D], float32, live mask [B, K], bool, and coupling
+[B, K, T], float32, in that order: which behaviour feeds which interest.
 A model with user features has a third input, context_eb [B, P], float32: the mean vectors of a user's values, feature
 after feature. user_attributes.npz holds the values, train/query.npz the words of queries, user_features.npy their rows.
 A model with item features also brings what `python -m tools.add_items` needs: rec.pdparams and item_attributes.npz.
@@ -39,7 +40,8 @@ OPSET = 17  # left to choose, paddle2onnx takes 11 for some models, where ONNX h
 
 
 class UserTower(nn.Layer):
-    """What serving runs of a model: ids `[B, T]` and lengths `[B]` to interests `[B, K, D]` and live mask `[B, K]`.
+    """What serving runs of a model: ids `[B, T]` and lengths `[B]` to interests `[B, K, D]`, live mask `[B, K]` and
+    coupling `[B, K, T]`.
 
     Args:
         model: one of `models.MODELS`.
@@ -55,11 +57,11 @@ class UserTower(nn.Layer):
         self.rows = own if rows is own else paddle.create_parameter(rows.shape, "float32", default_initializer=fixed)
 
     def forward(self, hist_item, seq_len, context_eb=None):
-        """Interests, and which of them may be searched; a dead one is zero."""
+        """Interests, which of them may be searched (a dead one is zero), and what they are made of."""
         # A look-up without padding index, since row 0 is zero: ONNX would carry a mask of the size of the table.
         hist_eb = nn.functional.embedding(hist_item, self.rows)  # [B, T, D]
-        interests, _ = self.model.route_rows(hist_eb, seq_len, context_eb)
-        return interests, self.model.live_interests(seq_len)
+        interests, coupling = self.model.route_rows(hist_eb, seq_len, context_eb)
+        return interests, self.model.live_interests(seq_len), coupling
 
 
 @command

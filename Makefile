@@ -4,7 +4,7 @@ BIN := .venv/bin
 DATA := data/movielens-100k/meta.yaml
 BEST := output/movielens-100k/best/rec.pdparams
 
-.PHONY: run test test-extras lint format lock clean
+.PHONY: run test test-extras lint format docs lock clean
 
 run: $(BEST)  ## from nothing to measured recommendations on MovieLens 100K
 	$(BIN)/python infer.py -m config.yaml
@@ -23,6 +23,9 @@ lint: .venv/.dev
 format: .venv/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: .venv/.extras  ## the documentation as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 $(DATA): | .venv/.core
 	$(BIN)/python -m tools.preprocess movielens-100k
@@ -53,4 +56,4 @@ lock:  ## renew the pinned versions from pyproject.toml
 	rm -rf .venv-lock
 
 clean:
-	rm -rf .venv output data
+	rm -rf .venv output data site

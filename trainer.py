@@ -64,7 +64,9 @@ class Trainer:
     def fit_at_once(self):
         """A model that brings its own `fit`: one epoch, and no step in it."""
         try:
-            self.model.fit(self.train_data.items)
+            with progress.stage(f"fit {self.config.hyper_parameters.model}") as counted:
+                self.model.fit(self.train_data.items)
+                counted["interactions"] = len(self.train_data.items.values)
         except (ImportError, ArithmeticError) as error:  # no library, or no solution
             raise UserError(error) from None
         self.state.epoch = 1

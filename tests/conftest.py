@@ -3,6 +3,7 @@ import fnmatch
 import json
 import os
 import random
+import re
 from collections import Counter
 from dataclasses import fields
 from pathlib import Path
@@ -93,6 +94,11 @@ def check_dataset(folder, events, min_count=5, protocol="comirec", read=None):
     assert (meta["users"], meta["item_count"], meta["interactions"]) == (len(users), len(items) + 1, kept)
     assert kept + sum(meta["dropped"].values()) == (len(events) if read is None else read)
     return meta
+
+
+def without_log(text):
+    """What a command printed, its log lines left out."""
+    return re.sub(r"^\d{4}-\d\d-\d\d [\d:,]+ - INFO - .*\n", "", text, flags=re.MULTILINE)
 
 
 def places(rows):

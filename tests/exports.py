@@ -1,11 +1,13 @@
 """An export with every file that one can have, made once for the tests that damage or misuse copies of it."""
 
+from pathlib import Path
+
 import numpy as np
 import paddle
 from test_features import write_features
 
 from tools import checkpoint, export, preprocess
-from tools.config import Config
+from tools.config import Config, load_config
 from tools.dygraph import DygraphModel
 from tools.schema import HyperParameters, Runner
 
@@ -15,6 +17,7 @@ FILES = {
     "item_map.csv", "item_vectors.npy", "rec.pdparams", "train/query.npz", "trained.yaml", "user_attributes.npz",
     "user_features.npy", "user_map.csv", "user_tower.json", "user_tower.pdiparams",
 }  # fmt: skip
+TITLES = [f"<i>Film</i> {item} & ${{1 + 1}} {{{{value}}}}" for item in range(V - 1)]  # what HTML must not read
 
 
 def make(folder):
@@ -34,11 +37,31 @@ def make(folder):
     runner = Runner(model_save_path=str(folder / "out"), top_n=[20], best_metric="recall@20", epochs=1, **splits)
     features = {"item_features": ["kind"], "user_features": ["age"], "query": True}
     config = Config(runner, HyperParameters(item_count=V, embedding_dim=8, maxlen=6, **features))
-    paddle.seed(3)
-    graph = DygraphModel()
-    model = graph.create_model(config)
-    checkpoint.save(folder / "out/best", model, graph.create_optimizer(model, config, 1), config, {})
+    save(config)
     export.export(config, folder / "out/export")
     (folder / "new.jsonl").write_text('{"item": "new", "features": {"kind": "k1"}}\n')
     (folder / "histories.jsonl").write_text('{"user": "a", "history": ["i1", "i2"]}\n')
     return str(folder / "out/best/config.yaml")
+
+
+def save(config):
+    """`best` with random weights, whose interests differ."""
+    paddle.seed(3)
+    graph = DygraphModel()
+    model = graph.create_model(config)
+    model.item_table.weight.set_value(model.item_table.weight * 5)
+    folder = Path(config.runner.model_save_path) / "best"
+    checkpoint.save(folder, model, graph.create_optimizer(model, config, 1), config, {})
+
+
+def make_two(folder):
+    """As `make`, with titles, and `other/export` of another model, which leaves out what was seen."""
+    best = make(folder)
+    kinds = [[f"k{item % 4}"] for item in range(V - 1)]
+    write_features(folder / "data", "item", kind=kinds, title=[[one] for one in TITLES])
+    export.export(load_config(best), folder / "out/export")
+    options = ["runner.filter_seen=true", "hyper_parameters.model=comirec_sa", "hyper_parameters.interest_num=3"]
+    other = load_config(best, [*options, f"runner.model_save_path={folder}/other"])
+    save(other)
+    export.export(other, folder / "other/export")
+    return best

@@ -8,8 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(path for folder in ("models", "tools", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
-SOURCES += [ROOT / name for name in ("reader.py", "trainer.py", "infer.py")]
-OURS = {"models", "tools", "reader", "trainer", "infer", "benchmarks", "tests"}
+SOURCES += [ROOT / name for name in ("reader.py", "trainer.py", "infer.py", "notebooks/build.py")]
+OURS = {"models", "tools", "reader", "trainer", "infer", "benchmarks", "notebooks", "tests"}
 # What each part may import of ours. Data flows one way, so nothing imports what comes after it.
 ALLOWED = {
     "models": {"models"},
@@ -17,7 +17,8 @@ ALLOWED = {
     "reader": {"tools"},
     "trainer": {"models", "tools"},
     "infer": {"models", "tools"},
-    "benchmarks": OURS - {"tests"},
+    "benchmarks": OURS - {"notebooks", "tests"},
+    "notebooks": set(),
 }
 
 
@@ -72,6 +73,13 @@ def test_nothing_unpacks_archives_opens_pickles_or_loads_yaml_another_way(path):
     if path.name != "unpickle.py":  # the one place, which knows arrays only
         unsafe += "|import pickle"
     assert not re.search(unsafe, path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_one_place_formats_log_lines_and_shows_progress(path):
+    if relative(path) != "tools/progress.py":
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"tqdm|logging\.(Formatter|basicConfig|StreamHandler)|setFormatter", text)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)

@@ -80,9 +80,18 @@ def histories(users, seed=0):
 
 
 def eager(model, hist_item, seq_len):
+    """Interests, live mask and coupling of a model."""
     lengths = paddle.to_tensor(seq_len)
     with paddle.no_grad():
-        return model(paddle.to_tensor(hist_item), lengths).numpy(), model.live_interests(lengths).numpy()
+        interests, coupling = model.route(paddle.to_tensor(hist_item), lengths)
+        return interests.numpy(), model.live_interests(lengths).numpy(), coupling.numpy()
+
+
+def check_outputs(found, expected):
+    """A user tower's interests, live mask and coupling against another's."""
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name, options", [*CASES, *SOLVED])
@@ -92,10 +101,11 @@ def test_the_exported_tower_is_the_model(name, options, trained, tmp_path):
     predictor = predict.Predictor(folder=tmp_path / "export")
     for users in (1, 7, 1):
         hist_item, seq_len = histories(users, seed=users)
-        interests, live = predictor.embed(hist_item, seq_len)
-        expected, expected_live = eager(model, hist_item, seq_len)
-        np.testing.assert_allclose(interests, expected, rtol=1e-5, atol=1e-5)
-        np.testing.assert_array_equal(live, expected_live)
+        outputs = predictor.route(hist_item, seq_len)
+        check_outputs(outputs, eager(model, hist_item, seq_len))
+        assert outputs[2].shape == (users, model.interest_num, T)
+        for one, other in zip(predictor.embed(hist_item, seq_len), outputs, strict=False):
+            np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(np.load(tmp_path / "export/item_vectors.npy"), model.item_vectors().numpy())
 
 
@@ -286,6 +296,23 @@ def assert_table(text, of_a):
     np.testing.assert_allclose([float(row[2]) for row in found], [score for _, score, _ in of_a], rtol=1e-5, atol=1e-6)
 
 
+def test_a_tower_without_the_coupling_is_told(exported, tmp_path, capsys):
+    class Older(paddle.nn.Layer):  # what exports had before
+        def __init__(self):
+            super().__init__()
+            self.rows = paddle.create_parameter([V, D], "float32")
+
+        def forward(self, hist_item, seq_len):
+            return paddle.nn.functional.embedding(hist_item, self.rows), seq_len > 0
+
+    inputs = [paddle.static.InputSpec([None, T], "int64", "hist_item"), paddle.static.InputSpec([None], "int64")]
+    paddle.jit.save(Older(), str(exported / "user_tower"), input_spec=inputs)
+    checksums.write(exported)
+    (tmp_path / "h").write_text('{"user": "a", "history": []}')
+    message = "user_tower does not give interests, live, coupling; export it again"
+    fails(predict.main, [str(exported), str(tmp_path / "h")], message, capsys)
+
+
 def test_without_a_map_ids_are_the_table_s(trained, tmp_path, capsys):
     config, _ = trained()
     export.export(config, tmp_path / "export")
@@ -302,7 +329,7 @@ def test_predict_imports_no_training_code(exported, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert {"tools.predict", "paddle", "faiss"} <= loaded
-    training = {"dygraph", "static", "checkpoint", "export", "evaluate", "metrics", "progress", "runtime"}
+    training = {"dygraph", "static", "checkpoint", "export", "evaluate", "metrics", "runtime"}
     assert not loaded & {"models", "reader", "trainer", "infer", *(f"tools.{name}" for name in training)}
 
 
@@ -356,7 +383,7 @@ def test_what_cannot_be_exported_leaves_nothing_behind(trained, dataset, tmp_pat
     for options, message in [
         (["runner.infer_load_path=nowhere"], "no rec.pdparams here; train first: python trainer.py"),
         (["hyper_parameters.item_count=99"], "trained with hyper_parameters.item_count: 61, the configuration has 99"),
-        (["runner.infer_start_epoch=0", "runner.infer_end_epoch=3"], "name 3 checkpoints and one is exported"),
+        (["runner.infer_start_epoch=0", "runner.infer_end_epoch=3"], "name 3 checkpoints and one is taken"),
     ]:
         fails(export.main, ["-m", best, "-o", *options], message, capsys)
     fails(export.main, ["-m", best, "--output", str(dataset)], "holds something else than an export", capsys)
@@ -429,7 +456,4 @@ def test_onnxruntime_takes_the_context(name, trained, with_profiles, tmp_path):
         context_eb = predictor.profiles.pool(profiles)
         assert context_eb.shape == (users, model.context_size)
         inputs = {"hist_item": hist_item, "seq_len": seq_len, "context_eb": context_eb}
-        interests, live = session.run(None, inputs)
-        expected, expected_live = predictor.embed(hist_item, seq_len, profiles)
-        np.testing.assert_allclose(interests, expected, rtol=1e-5, atol=1e-5)
-        np.testing.assert_array_equal(live, expected_live)
+        check_outputs(session.run(None, inputs), predictor.route(hist_item, seq_len, profiles))

@@ -477,7 +477,7 @@ def test_a_query_that_decides_what_comes_is_used(model, asked, tmp_path, capsys)
 @pytest.mark.parametrize("model", [name for name in MODELS if "user_features" not in constructor_options(MODELS[name])])
 def test_a_model_without_context_refuses_queries(model, planted, tmp_path):
     path = write_config(planted(40), tmp_path, model=model)
-    with pytest.raises(UserError, match=f"hyper_parameters.query: does not apply to {model}; remove it"):
+    with pytest.raises(UserError, match=f"hyper_parameters.query: does not apply to the model {model}; remove it"):
         load_config(path, ["hyper_parameters.query=true"], MODELS)
 
 

@@ -56,6 +56,11 @@ def test_recall_by_hand():
     assert recall(half, vectors, np.ones((3, 4)), 2) == 1
 
 
+def built(caplog):
+    """What was logged of indexes that were built; a slow machine logs stages too."""
+    return [one for one in caplog.messages if "against exact search" in one]
+
+
 def test_a_factory_string_is_built_as_it_says(caplog):
     vectors, interests = clustered(2000)
     with caplog.at_level(logging.INFO):
@@ -63,7 +68,7 @@ def test_a_factory_string_is_built_as_it_says(caplog):
         build(vectors, runner("hnsw"), queries=lambda: interests[:70])
         build(vectors, runner("flat"))
     assert (index.nlist, index.nprobe, index.pq.M) == (32, 32, 8)
-    first, second = caplog.messages
+    first, second = built(caplog)
     items = vectors[1:][::1][:1000]
     assert (
         first
@@ -104,7 +109,7 @@ def test_a_checkpoints_index_is_built_once(kind, left, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         first = files.keep(tmp_path, vectors).search(interests, 10)
         again = files.keep(tmp_path, vectors).search(interests, 10)
-    assert len(caplog.messages) == len(list(tmp_path.iterdir())) == left
+    assert len(built(caplog)) == len(list(tmp_path.iterdir())) == left
     np.testing.assert_array_equal(first[1], again[1])
     assert files.keep(tmp_path, vectors).ntotal == 1999
 
@@ -120,7 +125,7 @@ def test_other_vectors_or_another_setting_are_not_mistaken_for_the_kept_index(tm
         ivf = IndexFiles(runner=runner("ivf", "nprobe=3")).keep(tmp_path, vectors)
         assert ivf.nprobe == 3
         assert IndexFiles(runner=runner("ivf", "nprobe=4")).keep(tmp_path, vectors).nprobe == 4  # the same file
-    assert len(caplog.messages) == 4
+    assert len(built(caplog)) == 4
 
 
 @pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf", "ivf_pq"])

@@ -1,9 +1,8 @@
 """The user tower as ONNX, through the extra: what onnxruntime computes is what the model computes."""
 
 import numpy as np
-import paddle
 import pytest
-from test_export import CASES
+from test_export import CASES, check_outputs, eager
 
 from models import MODELS
 from tools import checkpoint, export
@@ -32,12 +31,8 @@ def test_onnxruntime_agrees_with_the_model(name, options, settings, tmp_path):
     for users in (1, 7):
         seq_len = rng.integers(1, T + 1, users)
         hist_item = np.where(np.arange(T) < seq_len[:, None], rng.integers(1, V, (users, T)), 0)
-        interests, live = session.run(None, {"hist_item": hist_item, "seq_len": seq_len})
-        with paddle.no_grad():
-            expected = model(paddle.to_tensor(hist_item), paddle.to_tensor(seq_len)).numpy()
-        assert interests.shape == expected.shape
-        np.testing.assert_allclose(interests, expected, rtol=1e-5, atol=1e-5)
-        np.testing.assert_array_equal(live, model.live_interests(paddle.to_tensor(seq_len)).numpy())
+        outputs = session.run(None, {"hist_item": hist_item, "seq_len": seq_len})
+        check_outputs(outputs, eager(model, hist_item, seq_len))
 
 
 def test_onnx_holds_the_item_table_once(settings, tmp_path):

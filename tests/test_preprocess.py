@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import check_dataset, reference, rows_of, table_of
+from conftest import check_dataset, reference, rows_of, table_of, without_log
 
 from tools import preprocess
 from tools.interactions import MOVIELENS_WHEEL
@@ -74,7 +74,7 @@ def fails(run, tmp_path, capsys):
             warnings.simplefilter("always")
             with pytest.raises(SystemExit) as ended:
                 run(*args)
-        text = capsys.readouterr().err
+        text = without_log(capsys.readouterr().err)
         assert ended.value.code == 2
         assert text.startswith("error: ")
         assert text.count("error:") == 1

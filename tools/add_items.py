@@ -17,7 +17,7 @@ import numpy as np
 import paddle
 
 from models import MODELS
-from tools import agreement, checksums, exported, runtime, unpickle
+from tools import agreement, checksums, exported, progress, runtime, unpickle
 from tools.config import Config, add_arguments, load_config
 from tools.dataset import read_map, write_map
 from tools.dygraph import DygraphModel
@@ -51,7 +51,8 @@ def main(argv=None):
     args = parser.parse_args(argv)
     settings = load_config(args.config_yaml, args.opt, MODELS)
     folder = args.output or Path(settings.runner.model_save_path) / "export"
-    first, items = add_items(folder, args.file, settings)
+    with progress.logging_to_terminal():
+        first, items = add_items(folder, args.file, settings)
     last = first + len(items.names) - 1
     print(f"{len(items.names)} items added to {folder} as {first} to {last}; {items.unknown} unknown values skipped")
 

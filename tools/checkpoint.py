@@ -103,3 +103,23 @@ def folders(config: Config) -> list[Path]:
         return [root / BEST]
     start = runner.infer_start_epoch or 0
     return [root / str(epoch) for epoch in range(start, runner.infer_end_epoch or start + 1)]
+
+
+def single(config: Config) -> Path:
+    """The one checkpoint that `folders` gives; a `UserError` where the configuration names several."""
+    named = folders(config)
+    if len(named) > 1:
+        raise UserError(
+            f"runner.infer_start_epoch and infer_end_epoch name {len(named)} checkpoints and one is taken; "
+            "set infer_start_epoch alone, or neither for the best"
+        )
+    return named[0]
+
+
+def read_state(folder) -> dict:
+    """`state.json` of a checkpoint; empty where it is not readable."""
+    try:
+        found = json.loads((Path(folder) / "state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -43,7 +43,7 @@ class Config:
 
     def flat(self) -> dict[str, Any]:
         """Every key with its value, dotted as in the yaml."""
-        return {key: _attribute(self, key) for key in _schema()}
+        return {key: _attribute(self, key) for key in keys()}
 
     def get(self, key, default=None):
         """Value of a dotted key, or the default: what a reader written for PaddleRec calls."""
@@ -61,10 +61,10 @@ class Config:
         Path(path).write_text(yaml.safe_dump(nested, sort_keys=False), encoding="utf-8")
 
 
-def add_arguments(parser: argparse.ArgumentParser):
+def add_arguments(parser: argparse.ArgumentParser, required=True):
     """Give a command PaddleRec's `-m config.yaml` and `-o key=value …`."""
     parser.add_argument(
-        "-m", "--config_yaml", metavar="FILE", required=True, help="configuration, for example config.yaml"
+        "-m", "--config_yaml", metavar="FILE", required=required, help="configuration, for example config.yaml"
     )
     parser.add_argument(
         "-o", "--opt", metavar="KEY=VALUE", nargs="*", action="extend", help="override keys of the yaml"
@@ -96,7 +96,7 @@ def load_config(path, overrides=(), models=None) -> Config:
     """
     path = Path(path)
     given = {**read_yaml(path), **read_overrides(overrides or ())}
-    schema, errors, values, failed = _schema(), [], {}, set()
+    schema, errors, values, failed = keys(), [], {}, set()
     sections = {key.rpartition(".")[0] for key in schema}
     for key, (value, where) in given.items():
         if key in sections and value in (None, {}):
@@ -112,21 +112,21 @@ def load_config(path, overrides=(), models=None) -> Config:
     for key in DATA_DIRS:
         values[key] = str(path.parent.absolute() / values.get(key, schema[key].default))
     config = _build(Config, "", values)
-    for keys, text in _inconsistencies(config, given, models):
-        if not failed & set(keys):  # a value that failed above stands at its default here
-            errors.append(f"{given.get(keys[0], (None, path))[1]}: {keys[0]}: {text}")
+    for involved, text in _inconsistencies(config, given, models):
+        if not failed & set(involved):  # a value that failed above stands at its default here
+            errors.append(f"{given.get(involved[0], (None, path))[1]}: {involved[0]}: {text}")
     if errors:
         raise UserError("\n       ".join(errors))
     return config
 
 
-def _schema(owner=Config, prefix=""):
+def keys(owner=Config, prefix="") -> dict[str, dataclasses.Field]:
     """Dotted key -> dataclass field, with the resolved type in its place."""
     fields, hints = {}, typing.get_type_hints(owner)
     for entry in dataclasses.fields(owner):
         name, kind = prefix + entry.name.rstrip("_"), hints[entry.name]
         if dataclasses.is_dataclass(kind):
-            fields.update(_schema(kind, name + "."))
+            fields.update(keys(kind, name + "."))
         else:
             entry.type = kind
             fields[name] = entry
@@ -219,15 +219,22 @@ def _model_errors(config, given, models):
         text = f"{shown(hyper.model)!r} is not one of {', '.join(models)}{did_you_mean(hyper.model, models)}"
         yield ("hyper_parameters.model",), text
         return
-    if hyper.query and "user_features" not in constructor_options(models[hyper.model]):
-        yield ("hyper_parameters.query", "hyper_parameters.model"), f"does not apply to {hyper.model}; remove it"
-    others = set().union(*map(constructor_options, models.values())) - constructor_options(models[hyper.model])
-    useless = {f"hyper_parameters.{name}" for name in others}
-    if hasattr(models[hyper.model], "fit"):
-        useless.update(key for key in _schema() if key.startswith(GRADIENT_ONLY))
+    useless = useless_keys(hyper.model, models)
     for key in given:
         if key in useless and _attribute(config, key) != _attribute(Config(), key):
             yield (key, "hyper_parameters.model"), f"does not apply to the model {hyper.model}; remove it"
+
+
+def useless_keys(name, models) -> set[str]:
+    """Dotted keys that mean nothing to the model of that name among `models.MODELS`."""
+    own = constructor_options(models[name])
+    others = set().union(*map(constructor_options, models.values())) - own
+    useless = {f"hyper_parameters.{one}" for one in others}
+    if "user_features" not in own:  # queries go where the users' features go
+        useless.add("hyper_parameters.query")
+    if hasattr(models[name], "fit"):
+        useless.update(key for key in keys() if key.startswith(GRADIENT_ONLY))
+    return useless
 
 
 def constructor_options(model) -> set[str]:

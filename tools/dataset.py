@@ -177,8 +177,12 @@ def write_map(path, header, names):
         writer.writerows(names)
 
 
-def read_map(path) -> dict[int, str]:
+def read_map(path, column="original") -> dict[int, str]:
     """Our ids and the user's own from a map that `write_map` wrote; empty where there is none.
+
+    Args:
+        path: of the map.
+        column: what its header calls the names.
 
     Raises:
         UserError: for a file without the header, a row that is no pair of an id and a name, or one that stands twice.
@@ -187,7 +191,7 @@ def read_map(path) -> dict[int, str]:
         return {}
     rows = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
-        if next(rows, [])[1:] != ["original"]:
+        if next(rows, [])[1:] != [column]:
             raise ValueError("no header")
         pairs = [(int(number), name) for number, name in rows]
     except (ValueError, csv.Error):

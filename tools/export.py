@@ -6,9 +6,10 @@ Example: python -m tools.export -m config.yaml -o runner.index=hnsw --output exp
 The folder holds all that `python -m tools.predict FOLDER` needs and nothing that training needs:
 user_tower.json and .pdiparams (histories to interests), item_vectors.npy, index.faiss, config.yaml, trained.yaml (what
 the model was trained with, also after items were added), and, where the data set has them, item_map.csv, user_map.csv,
-item_category.npy and category_map.csv. SHA256SUMS shows damage; `sha256sum -c` reads it too.
+item_category.npy, category_map.csv and item_title.json. SHA256SUMS shows damage; `sha256sum -c` reads it too.
 With --onnx also user_tower.onnx:
-hist_item [B, T] and seq_len [B], int64, to interests [B, K, D], float32, and live mask [B, K], bool, in that order.
+hist_item [B, T] and seq_len [B], int64, to interests [B, K, D], float32, live mask [B, K], bool, and coupling
+[B, K, T], float32, in that order: which behaviour feeds which interest.
 A model with user features has a third input, context_eb [B, P], float32: the mean vectors of a user's values, feature
 after feature. user_attributes.npz holds the values, train/query.npz the words of queries, user_features.npy their rows.
 A model with item features also brings what `python -m tools.add_items` needs: rec.pdparams and item_attributes.npz.
@@ -25,7 +26,7 @@ from paddle import nn
 from paddle.static import InputSpec
 
 from models import MODELS
-from tools import agreement, checkpoint, checksums, config, exported, progress, runtime
+from tools import agreement, checkpoint, checksums, config, exported, progress, runtime, titles
 from tools.dataset import read_map
 from tools.dygraph import DygraphModel
 from tools.errors import UserError, command
@@ -39,7 +40,8 @@ OPSET = 17  # left to choose, paddle2onnx takes 11 for some models, where ONNX h
 
 
 class UserTower(nn.Layer):
-    """What serving runs of a model: ids `[B, T]` and lengths `[B]` to interests `[B, K, D]` and live mask `[B, K]`.
+    """What serving runs of a model: ids `[B, T]` and lengths `[B]` to interests `[B, K, D]`, live mask `[B, K]` and
+    coupling `[B, K, T]`.
 
     Args:
         model: one of `models.MODELS`.
@@ -55,11 +57,11 @@ class UserTower(nn.Layer):
         self.rows = own if rows is own else paddle.create_parameter(rows.shape, "float32", default_initializer=fixed)
 
     def forward(self, hist_item, seq_len, context_eb=None):
-        """Interests, and which of them may be searched; a dead one is zero."""
+        """Interests, which of them may be searched (a dead one is zero), and what they are made of."""
         # A look-up without padding index, since row 0 is zero: ONNX would carry a mask of the size of the table.
         hist_eb = nn.functional.embedding(hist_item, self.rows)  # [B, T, D]
-        interests, _ = self.model.route_rows(hist_eb, seq_len, context_eb)
-        return interests, self.model.live_interests(seq_len)
+        interests, coupling = self.model.route_rows(hist_eb, seq_len, context_eb)
+        return interests, self.model.live_interests(seq_len), coupling
 
 
 @command
@@ -96,11 +98,12 @@ def export(settings: config.Config, output, to_onnx=None) -> Path:
         UserError: for a checkpoint that is missing or of another model, a model without item vectors or ONNX form, and
             id maps of another data set.
     """
-    source = _checkpoint_folder(settings)
+    source = checkpoint.single(settings)
     agreement.check_checkpoint(source, settings)
     model = DygraphModel().create_model(settings)
     _check_exportable(model, settings.hyper_parameters.model, to_onnx)
-    checkpoint.load(source, model, settings)
+    with progress.stage(f"load {source}"):
+        checkpoint.load(source, model, settings)
     with paddle.no_grad():
         vectors = model.item_vectors().numpy()
     with atomic_folder(output) as folder:
@@ -111,7 +114,8 @@ def export(settings: config.Config, output, to_onnx=None) -> Path:
         _write_features(model, folder, settings)
         for name in (exported.CONFIG, exported.TRAINED):
             settings.save(folder / name)
-        checksums.write(folder)
+        with progress.stage("checksums"):
+            checksums.write(folder)
     return source
 
 
@@ -137,19 +141,11 @@ def save_tower(model, path, to_onnx=None):
         inputs.append(InputSpec([None, model.context_size], "float32", "context_eb"))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*'place' interface")  # a question of Paddle's to itself
-        paddle.jit.save(tower, str(path), input_spec=inputs)
+        with progress.stage("write the user tower"):
+            paddle.jit.save(tower, str(path), input_spec=inputs)
     if to_onnx:
-        to_onnx(*(f"{path}.{suffix}" for suffix in ("json", "pdiparams", "onnx")))
-
-
-def _checkpoint_folder(settings):
-    folders = checkpoint.folders(settings)
-    if len(folders) > 1:
-        raise UserError(
-            f"runner.infer_start_epoch and infer_end_epoch name {len(folders)} checkpoints and one is exported; "
-            "set infer_start_epoch alone, or neither for the best"
-        )
-    return folders[0]
+        with progress.stage("convert the user tower to ONNX"):
+            to_onnx(*(f"{path}.{suffix}" for suffix in ("json", "pdiparams", "onnx")))
 
 
 def _copy_maps(source, folder, item_count):
@@ -162,6 +158,7 @@ def _copy_maps(source, folder, item_count):
     for name in MAPS:
         if (source / name).is_file():
             shutil.copyfile(source / name, folder / name)
+    titles.copy(source, folder)
 
 
 def _write_features(model, folder, settings):

@@ -140,10 +140,20 @@ def _read(path, names, key):
     for name in names:
         if name not in known:
             raise UserError(f"{key}: {path} has {', '.join(known)}, not {name!r}{did_you_mean(name, known)}")
-        if not _fit(*(arrays.get(f"{name}.{part}") for part in ("names", "values", "offsets"))):
-            raise UserError(f"{path}: {name}: its names, values and offsets don't fit together; prepare the data again")
-    texts = [arrays[f"{name}.names"] for name in names]
-    return texts, [Ragged(arrays[f"{name}.values"], arrays[f"{name}.offsets"]) for name in names]
+    features = [attribute(arrays, name, path) for name in names]
+    return [texts for texts, _ in features], [rows for _, rows in features]
+
+
+def attribute(arrays, name, path) -> tuple[np.ndarray, Ragged]:
+    """The texts of an attribute, in the order of their numbers, and the numbers of each row, from a file's arrays.
+
+    Raises:
+        UserError: where they don't fit together.
+    """
+    texts, values, offsets = (arrays.get(f"{name}.{part}") for part in ("names", "values", "offsets"))
+    if not _fit(texts, values, offsets):
+        raise UserError(f"{path}: {name}: its names, values and offsets don't fit together; prepare the data again")
+    return texts, Ragged(values, offsets)
 
 
 def _fit(names, values, offsets):

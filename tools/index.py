@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tools import progress
 from tools.errors import UserError, did_you_mean
 from tools.exact import exact, faiss
 from tools.files import atomic_path, digest, shown
 from tools.milvus import MilvusStore
 from tools.ragged import ragged
 
+BLOCK = 65_536  # items that are added at once
 SAMPLE = 1000  # queries that an approximate index is held against exact search with
 MAPPED = getattr(faiss, "IO_FLAG_MMAP_IFC", 0)  # from Faiss 1.11 on
 
@@ -104,11 +106,14 @@ def build(item_vectors, runner, *, queries=None):
     chosen = plan(runner.index, *vectors.shape)
     if chosen == KINDS["flat"](*vectors.shape):
         return exact(item_vectors)
+    name = chosen.factory if runner.index == chosen.factory else f"{runner.index}, {chosen.factory}"
     try:
         index = create(chosen.factory, vectors.shape[1])
         set_search(index, f"{chosen.search},{runner.index_search or ''}")
-        index.train(vectors)
-        index.add(vectors)
+        with progress.stage(f"train index {name}") as counted:
+            index.train(vectors)
+            counted["items"] = len(vectors)
+        add(index, vectors)
         asked = (queries() if queries else vectors[:: max(1, len(vectors) // SAMPLE)])[:SAMPLE]
         depth = min(max(runner.top_n), len(vectors))
         found = recall(index, vectors, asked, depth)
@@ -117,9 +122,16 @@ def build(item_vectors, runner, *, queries=None):
             f"runner.index: {chosen.factory} cannot be made of {len(vectors)} items ({_reason(error)}); choose another "
             "or flat"
         ) from None
-    name = chosen.factory if runner.index == chosen.factory else f"{runner.index}, {chosen.factory}"
     logging.info("index %s: recall@%d %.4f against exact search, %d queries", name, depth, found, len(asked))
     return index
+
+
+def add(index, vectors):
+    """Add vectors `[n, D]`, block by block, so that a terminal shows how far it is."""
+    with progress.stage("add to index") as counted:
+        for start in progress.progress(range(0, len(vectors), BLOCK), name="blocks"):
+            index.add(vectors[start : start + BLOCK])
+        counted["items"] = len(vectors)
 
 
 def recall(index, vectors, queries, depth) -> float:
@@ -133,7 +145,7 @@ def recall(index, vectors, queries, depth) -> float:
 
 def save(index, path):
     """Write an index, whole or not at all; a `UserError` where that fails."""
-    with atomic_path(path) as temporary:
+    with progress.stage(f"write {path}"), atomic_path(path) as temporary:
         try:
             faiss.write_index(index, str(temporary))
         except RuntimeError as error:
@@ -213,7 +225,7 @@ class IndexFiles:
         """Add the items from `first` on to an export's index, which keeps its kind, lists and codes."""
         path = Path(folder) / "index.faiss"
         index = load(path, self.runner, mapped=False)
-        index.add(np.ascontiguousarray(item_vectors[first:], np.float32))
+        add(index, np.ascontiguousarray(item_vectors[first:], np.float32))
         save(index, path)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tools import progress
 from tools.errors import UserError
 from tools.files import decode, read_bytes, read_text, sha256, shown
 from tools.ragged import Ragged, first_appearance, ragged, single, words_of
@@ -80,7 +81,8 @@ def _movielens_source():
 def _download(folder):
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), "recbole==1.2.1"]
     folder.mkdir(parents=True, exist_ok=True)
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    with progress.stage(f"download {MOVIELENS_WHEEL}", quick=0):
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         reason = (result.stderr.strip() or "no message").splitlines()[-1]
         raise UserError(f"{' '.join(command)} failed ({reason}); download {MOVIELENS_WHEEL} by hand into {folder}")

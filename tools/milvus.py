@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tools import progress
 from tools.errors import UserError
 from tools.files import digest
 
@@ -55,11 +56,14 @@ class MilvusIndex:
         index = self.client.prepare_index_params()
         index.add_index("vector", index_type="FLAT", metric_type="IP")
         self.client.create_collection(self.name, schema=schema, index_params=index, consistency_level="Strong")
-        for start in range(1, self.ntotal + 1, ROWS):  # ids as Faiss counts, from 0; rows are what the client takes
-            block = np.asarray(item_vectors[start : start + ROWS], np.float32)
-            rows = [{"id": start - 1 + row, "vector": vector} for row, vector in enumerate(block)]
-            self.client.insert(self.name, rows)
-        self.client.flush(self.name)
+        with progress.stage("add to index milvus") as counted:
+            blocks = range(1, self.ntotal + 1, ROWS)  # ids as Faiss counts, from 0; rows are what the client takes
+            for start in progress.progress(blocks, name="blocks"):
+                block = np.asarray(item_vectors[start : start + ROWS], np.float32)
+                rows = [{"id": start - 1 + row, "vector": vector} for row, vector in enumerate(block)]
+                self.client.insert(self.name, rows)
+            self.client.flush(self.name)
+            counted["items"] = self.ntotal
 
     def search(self, queries, depth) -> tuple[np.ndarray, np.ndarray]:
         """The best items of each row, as Faiss gives them.

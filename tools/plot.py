@@ -8,6 +8,7 @@ where none are named.
 """
 
 import argparse
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from tools.files import atomic_path
 INK = "#808080"  # stands out from white and from black
 COLOURS = ("#2a7fd4", "#d96f00", "#2f9e55", "#b0559e", "#8a7a20")  # so do these
 STYLE: dict[str, Any] = {
-    "svg.fonttype": "none", "svg.hashsalt": "", "font.size": 10, "savefig.transparent": True, "axes.facecolor": "none",
-    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3,
+    "svg.fonttype": "none", "svg.hashsalt": "", "text.parse_math": False, "font.size": 10,
+    "savefig.transparent": True, "axes.facecolor": "none", "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "grid.alpha": 0.3,
     **{f"{part}.color": INK for part in ("text", "xtick", "ytick", "grid")},
     "axes.edgecolor": INK, "axes.labelcolor": INK,
 }  # fmt: skip
@@ -108,11 +110,16 @@ def open_pyplot():
 
 
 def save(figure, path):
-    """Write a figure; the same one gives the same file."""
+    """Write a figure, and close it; the same one gives the same file."""
+    from matplotlib import pyplot
+
     kind = path.suffix[1:]
     undated = {"Date": None} if kind == "svg" else {}
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, warnings.catch_warnings():
+        if kind == "svg":  # who shows it may have the letters that our font lacks
+            warnings.filterwarnings("ignore", message="Glyph")
         figure.savefig(temporary, format=kind, bbox_inches="tight", dpi=150, metadata=undated)
+    pyplot.close(figure)
 
 
 if __name__ == "__main__":

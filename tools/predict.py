@@ -35,6 +35,8 @@ from tools.index import store
 from tools.ragged import cut_histories, ragged
 from tools.retrieval import Retriever
 
+OUTPUTS = ("interests", "live", "coupling")  # of the user tower, in this order
+
 
 class Predictor:
     """A folder of `tools.export`, ready to recommend.
@@ -68,14 +70,20 @@ class Predictor:
             hist_item, seq_len: right-padded histories and their lengths, int64 `[B, T]` and `[B]`.
             profiles: for a model with user features, those of each user, see `Profiles.pool`; None: nothing is known.
         """
+        interests, live, _ = self.route(hist_item, seq_len, profiles)
+        return interests, live
+
+    def route(self, hist_item, seq_len, profiles=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As `embed`, and the coupling `[B, K, T]`: how much of each behaviour goes into each interest."""
         inputs = {"hist_item": hist_item, "seq_len": seq_len}
         if self.profiles:
             inputs["context_eb"] = self.profiles.pool(profiles or [{}] * len(hist_item))  # [B, P]
         for name, array in inputs.items():
             self.tower.get_input_handle(name).copy_from_cpu(array)
         self.tower.run()
-        interests, live = (self.tower.get_output_handle(name).copy_to_cpu() for name in self.tower.get_output_names())
-        return interests, live
+        outputs = map(self.tower.get_output_handle, self.tower.get_output_names())
+        interests, live, coupling = (one.copy_to_cpu() for one in outputs)
+        return interests, live, coupling
 
     def recommend(self, histories, top_n, profiles=None) -> Recommendations:
         """Lists of histories.
@@ -100,10 +108,13 @@ def _open_tower(folder):
     config.disable_glog_info()
     config.disable_mkldnn()  # the default: on Paddle 3.3.1 it gives wrong squashed vectors and live masks
     try:
-        return inference.create_predictor(config)
+        tower = inference.create_predictor(config)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{folder}: user_tower is not readable ({reason}); export it again") from None
+    if len(tower.get_output_names()) != len(OUTPUTS):
+        raise UserError(f"{folder}: user_tower does not give {', '.join(OUTPUTS)}; export it again")
+    return tower
 
 
 def _open_profiles(folder, config):

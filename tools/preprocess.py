@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from tools import progress
 from tools.config import positive
 from tools.dataset import write_map, write_split
 from tools.errors import UserError, command
@@ -55,9 +56,11 @@ def main(argv=None):
     output = args.output or Path("data") / (args.source if args.source == "movielens-100k" else _stem(args.file))
     if output.is_dir() and any(output.iterdir()) and not (output / "meta.yaml").is_file():
         raise UserError(f"{output}: holds something else than a data set; choose another --output")
-    prepared, log = _prepare(args, output)
-    with atomic_folder(output) as folder:
-        meta = write_dataset(folder, prepared, log, args.protocol)
+    with progress.logging_to_terminal():
+        prepared, log = _prepare(args, output)
+        with progress.stage(f"write {output}", quick=0) as counted, atomic_folder(output) as folder:
+            meta = write_dataset(folder, prepared, log, args.protocol)
+            counted |= {name: one["users"] for name, one in meta["splits"].items()}
     print(report(output, meta))
 
 
@@ -66,21 +69,28 @@ def _stem(file):
 
 
 def _prepare(args, output):
-    if args.source == "movielens-100k":
-        log = read_movielens(output.parent / "download")
-    elif args.source == "sequences":
-        log = read_sequence_file(args.file, args.attributes)
-    else:
-        if (args.rating is None) != (args.min_rating is None):
-            raise UserError("--rating and --min-rating go together: --rating stars --min-rating 4")
-        names = ("user", "item", "time", "category", "query", "rating", "min_rating")
-        log = read_table(args.file, **{name: getattr(args, name) for name in names})
-    prepared = prepare(log, protocol=args.protocol, min_count=args.min_count)
+    with progress.stage("read", quick=0) as counted:
+        log = _read(args, output)
+        counted |= {"interactions": len(log.item), "users": len(log.user_names), "items": len(log.item_names)}
+    with progress.stage("filter, number and split", quick=0) as counted:
+        prepared = prepare(log, protocol=args.protocol, min_count=args.min_count)
+        users, items = len(prepared.user_codes), len(prepared.item_codes)
+        counted |= {"interactions": len(prepared.times), "users": users, "items": items}
     if not len(prepared.splits["train"]):
-        users = len(prepared.user_codes)
         reasons = "; ".join(f"{rows} interactions dropped: {reason}" for reason, rows in prepared.dropped.items())
         raise UserError(f"{log.source['name']}: {users} users left, none for training ({reasons}); lower --min-count")
     return prepared, log
+
+
+def _read(args, output):
+    if args.source == "movielens-100k":
+        return read_movielens(output.parent / "download")
+    if args.source == "sequences":
+        return read_sequence_file(args.file, args.attributes)
+    if (args.rating is None) != (args.min_rating is None):
+        raise UserError("--rating and --min-rating go together: --rating stars --min-rating 4")
+    names = ("user", "item", "time", "category", "query", "rating", "min_rating")
+    return read_table(args.file, **{name: getattr(args, name) for name in names})
 
 
 def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol: str) -> dict:

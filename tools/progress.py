@@ -11,24 +11,50 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 SHOWN = ("recall", "ndcg", "hitrate")  # metrics.json has all
 LISTS = ("diversity", "coverage")  # in tables
 SHAPE = ("interest_similarity", "norm_spread")  # where users have several interests
+QUICK = 1.0  # seconds; what takes less need not be told
 
 
 @contextmanager
 def logging_to_terminal():
-    """Log as PaddleRec does, above the progress bar where there is one."""
+    """Log as PaddleRec does, above the progress bar where there is one; afterwards all is as it was before."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s - %(levelname)s - %(message)s"))
     root = logging.getLogger()
+    before, level = root.handlers, root.level
     root.setLevel(logging.INFO)
-    others = [one for one in root.handlers if type(one) is not logging.StreamHandler]  # Paddle's import adds its own
+    others = [one for one in before if type(one) is not logging.StreamHandler]  # Paddle's import adds its own
     root.handlers = [*others, handler]
-    with logging_redirect_tqdm():
-        yield
+    try:
+        with logging_redirect_tqdm():
+            yield
+    finally:
+        root.handlers = before
+        root.setLevel(level)
 
 
-def progress(iterable, *, total, name):
-    """The iterable, with a bar when standing at a terminal and none in a file."""
+def progress(iterable, *, name, total=None):
+    """The iterable, with a bar when standing at a terminal and none in a file; `total` where it has no length."""
     return tqdm(iterable, total=total, desc=name, disable=not sys.stderr.isatty(), leave=False, dynamic_ncols=True)
+
+
+@contextmanager
+def stage(name, quick=QUICK):
+    """Log what a stage of the work was, what it counted and how long it took; a terminal shows the name meanwhile.
+
+    Args:
+        name: of the stage.
+        quick: seconds below which it is told to those who debug only.
+
+    Yields:
+        A dictionary to fill: what is counted -> how many. A stage that fails is not logged.
+    """
+    counted: dict[str, int] = {}
+    started = time.perf_counter()
+    with tqdm(desc=name, bar_format="{desc} …", disable=not sys.stderr.isatty(), leave=False):
+        yield counted
+    seconds = time.perf_counter() - started
+    told = "".join(f"{number:,} {what}, " for what, number in counted.items())
+    logging.log(logging.INFO if seconds >= quick else logging.DEBUG, "%s: %s%.1f s", name, told, seconds)
 
 
 class TrainingLog:

@@ -1,6 +1,5 @@
 """Where a training run stands, and which of its checkpoints it goes on from."""
 
-import json
 import logging
 import re
 import shutil
@@ -72,7 +71,7 @@ def start(folder, config: Config, model, optimizer, batches) -> RunState:
             checkpoint.load(config.runner.model_init_path, model, config, optimizer)
         return RunState(batches=batches)
     checkpoint.load(folder, model, config, optimizer)
-    saved = _read(folder)
+    saved = checkpoint.read_state(folder)
     state = RunState(**{one.name: saved[one.name] for one in fields(RunState)})
     if state.batches != batches:
         raise UserError(
@@ -123,14 +122,5 @@ def _by_age(root, names=NUMBERED):
 
 def _written(folder) -> float:
     """When a checkpoint was written, by itself since copies have other dates, by its date where it cannot be read."""
-    written = _read(folder).get("written")
+    written = checkpoint.read_state(folder).get("written")
     return written if isinstance(written, float) else folder.stat().st_mtime
-
-
-def _read(folder) -> dict:
-    """`state.json`; empty where it is not readable."""
-    try:
-        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return state if isinstance(state, dict) else {}

@@ -33,60 +33,63 @@ def key(
 class Runner:
     """`runner.*`: where the data is, how a run goes, where results are written."""
 
-    train_data_dir: str = key("data/train", "training split, a folder; relative to the yaml")
+    train_data_dir: str = key("data/train", "folder of the training split; relative to the yaml")
     valid_data_dir: str = key("data/valid", "split that chooses the best step; relative to the yaml")
-    test_data_dir: str = key("data/test", "split that infer.py reports; relative to the yaml")
-    train_reader_path: str = key("reader", "module with the class RecDataset, which gives whole training batches")
-    infer_reader_path: str = key("reader", "module with the class InferDataset, which gives whole evaluation batches")
+    test_data_dir: str = key("data/test", "split that `infer.py` measures; relative to the yaml")
+    train_reader_path: str = key("reader", "module with the class `RecDataset`, which gives whole training batches")
+    infer_reader_path: str = key("reader", "module with the class `InferDataset`, which gives whole evaluation batches")
     graph: str = key("dynamic", "how a step runs: eagerly, or as a program", choices="dynamic static")
     use_gpu: bool = key(False, "train and embed on the first GPU")
-    seed: int = key(12345, "seed of parameters, sampling and routing logits", low=0, high=2**31 - 1)
+    seed: int = key(12345, "seed of the first parameters and of every draw while training", low=0, high=2**31 - 1)
     num_workers: int = key(0, "reader processes; 0 reads in the training process", low=0, high=64)
     train_batch_size: int = key(128, "samples a step", low=1)
     infer_batch_size: int = key(512, "users a batch at evaluation", low=1)
-    epochs: int = key(10, "passes; an epoch is ceil(eligible positions / batch) steps", low=1)
+    epochs: int = key(10, "epochs; each is ceil(eligible positions / batch) steps", low=1)
     print_interval: int = key(100, "steps between two log lines", low=1)
     eval_interval: int = key(0, "steps between two evaluations on valid; 0: after each epoch", low=0)
-    early_stop: int = key(0, "evaluations without a better best_metric until training stops; 0: never", low=0)
-    best_metric: str = key("recall@50", "metric on valid that chooses the best step: recall@N, hitrate@N or ndcg@N")
+    early_stop: int = key(0, "evaluations without a better `best_metric` until training stops; 0: never", low=0)
+    best_metric: str = key("recall@50", "chooses the best step on valid: `recall@N`, `hitrate@N` or `ndcg@N`")
     top_n: list[int] = key([20, 50], "lengths N of the recommended lists that are measured", low=1, high=2000)
     index: str = key(
-        "flat", "how infer.py and exports search: flat, ivf, hnsw, ivf_pq, milvus or a Faiss factory string"
+        "flat", "how `infer.py` and exports search: `flat`, `ivf`, `hnsw`, `ivf_pq`, `milvus` or a Faiss factory string"
     )
     index_search: str | None = key(
-        None, "search parameters as Faiss takes them, nprobe=32 or efSearch=128; null: the kind's own"
+        None, "search parameters as Faiss takes them, `nprobe=32` or `efSearch=128`; null: the kind's own"
     )
     milvus_uri: str | None = key(
-        None, "a Milvus server, or a path for Milvus Lite; null: milvus.db in the checkpoints' folder, or the export's"
+        None,
+        "a Milvus server, or a path for Milvus Lite; null: `milvus.db` in the checkpoints' folder, or the export's",
     )
     filter_seen: bool = key(False, "whether to leave a user's history out of the recommendations")
     diversity_lambda: list[float] = key(
         [],
-        "weights of different categories in the lists; infer.py measures each, the first is what --recommend writes "
-        "and tools.predict gives; empty: the best scores",
+        "what a pair of different category is worth in a list; `infer.py` measures each, `--recommend` and exports use "
+        "the first; empty: the best scores",
         low=0,
         empty=True,
     )
-    model_save_path: str = key("output", "folder of the checkpoints <epoch>/ and best/; relative to the working folder")
-    use_visual: bool = key(False, "write a VisualDL log beside history.csv; needs the extra visual")
-    save_interval: int = key(0, "steps between two checkpoints step-<n>/ within an epoch; 0: none", low=0)
-    keep_checkpoints: int = key(0, "how many of the newest checkpoints stay, best/ aside; 0: all", low=0)
+    model_save_path: str = key("output", "where checkpoints go; relative to the working folder")
+    use_visual: bool = key(False, "write a VisualDL log beside `history.csv`; needs the extra `visual`")
+    save_interval: int = key(0, "steps between two checkpoints `step-<n>/` within an epoch; 0: none", low=0)
+    keep_checkpoints: int = key(0, "how many of the newest checkpoints stay, `best/` aside; 0: all", low=0)
     resume: str = key(
-        "none", "auto: go on from the newest whole checkpoint in model_save_path, if there is one", choices="none auto"
+        "none",
+        "`auto`: go on from the newest whole checkpoint in `model_save_path`, if there is one",
+        choices="none auto",
     )
     model_init_path: str | None = key(None, "checkpoint to start training from; relative to the working folder")
-    infer_load_path: str | None = key(None, "folder of the checkpoints that infer.py reads; null: model_save_path")
-    infer_start_epoch: int | None = key(None, "first epoch that infer.py evaluates; null: best/", low=0)
-    infer_end_epoch: int | None = key(None, "the epoch before which infer.py stops; null: only the first", low=0)
+    infer_load_path: str | None = key(None, "folder of the checkpoints that `infer.py` reads; null: `model_save_path`")
+    infer_start_epoch: int | None = key(None, "first epoch that `infer.py` evaluates; null: `best/`", low=0)
+    infer_end_epoch: int | None = key(
+        None, "the epoch before which `infer.py` stops; null: `infer_start_epoch` alone", low=0
+    )
 
 
 @dataclass(frozen=True)
 class Optimizer:
     """`hyper_parameters.optimizer.*`."""
 
-    class_: str = key(
-        "Adam", "optimizer; the four that update only looked-up rows", choices="Adam SGD Adagrad Momentum"
-    )
+    class_: str = key("Adam", "one of the four that update only looked-up rows", choices="Adam SGD Adagrad Momentum")
     learning_rate: float = key(1e-3, "learning rate at the first step", low=0)
     decay: str = key("none", "learning rate over the run's steps", choices="none cosine linear exponential")
     decay_rate: float = key(0.0, "share of the learning rate that is left at the last step", low=0, high=1)
@@ -97,40 +100,44 @@ class HyperParameters:
     """`hyper_parameters.*`: the model and how it is trained."""
 
     optimizer: Optimizer = field(default_factory=Optimizer)
-    model: str = key("mind", "name in models.MODELS")
-    item_count: int | None = key(None, "rows of the item table, padding row 0 included; see meta.yaml", low=2)
+    model: str = key("mind", "name in `models.MODELS`")
+    item_count: int | None = key(None, "rows of the item table, padding row 0 included; see `meta.yaml`", low=2)
     embedding_dim: int = key(64, "D, size of item vectors and interests", low=1)
     hidden_size: int | None = key(
-        None, "size of an interest; the score is an inner product, so it is embedding_dim", training=True
+        None, "PaddleRec's; where given, it must be `embedding_dim`, since the score is an inner product", training=True
     )
-    maxlen: int = key(20, "T, the longest history: the last items before the target", low=1)
-    interest_num: int = key(4, "K, interests a user", low=1, high=64)
-    dynamic_interest_num: bool = key(False, "K'_u = max(1, min(K, floor(log2 length))) interests a user")
+    maxlen: int = key(20, "T, how many of the last items of a history are read", low=1)
+    interest_num: int = key(4, "K, vectors a user", low=1, high=64)
+    dynamic_interest_num: bool = key(
+        False, "whether a user has K'_u = max(1, min(K, floor(log2 length))) interests instead of K"
+    )
     item_features: list[str] = key(
-        [], "names in item_attributes.npz whose values are averaged into the item's row", empty=True
+        [], "names in `item_attributes.npz` whose values are averaged into the item's row", empty=True
     )
     user_features: list[str] = key(
-        [], "names in user_attributes.npz whose values are joined to each interest", empty=True
+        [], "names in `user_attributes.npz` whose values are joined to each interest", empty=True
     )
     query: bool = key(False, "whether the words of the query that an event answers are joined to each interest")
     tower_sizes: list[int] | None = key(
-        None, "ReLU layers after the features are joined; null: one of 4D, in youtube_dnn none", low=1, empty=True
+        None, "sizes of the ReLU layers of the towers; null: one of 4D, in `youtube_dnn` none", low=1, empty=True
     )
-    similarity: str = key("dot", "of interests and items, in training and retrieval", choices="dot cosine")
+    similarity: str = key("dot", "score of an interest and an item, in training and retrieval", choices="dot cosine")
 
     # Dynamic routing: mind, shared_capsule, comirec_dr
     routing_times: int = key(3, "rounds of dynamic routing", low=1)
-    routing_softmax: str = key("interests", "what couplings sum to 1 over", choices="interests items")
+    routing_softmax: str = key(
+        "interests", "what couplings sum to 1 over; the papers: interests", choices="interests items"
+    )
     routing_logits: str = key("resample", "Gaussian logits while training", choices="resample fixed", training=True)
     routing_logits_std: float = key(1.0, "standard deviation of the Gaussian logits", low=0, training=True)
-    squash_power: float = key(1.0, "p of squash(z) = (|z|^2/(1+|z|^2))^p z/|z|", low=0, high=1)
-    near_identity: bool = key(False, "start the routing's matrices near the identity", training=True)
-    relu_layer: bool = key(False, "a linear layer and ReLU after the routing")
+    squash_power: float = key(1.0, "p of squash; 1 as in the papers, lower shrinks short interests less", low=0, high=1)
+    near_identity: bool = key(False, "whether the routing's matrices start near the identity", training=True)
+    relu_layer: bool = key(False, "whether a linear layer and ReLU follow the routing")
 
     # Read-out and loss
     pow_p: float = key(
         math.inf,
-        "p of the label-aware attention; .inf reads out the best interest",
+        "p of the label-aware attention; 0: the mean, `.inf`: the best interest alone",
         low=0,
         infinite=True,
         training=True,
@@ -138,22 +145,23 @@ class HyperParameters:
     temperature: float = key(1.0, "divides the scores in the loss", low=1e-6, training=True)
     negatives: str = key(
         "log_uniform",
-        "what a target is trained against",
+        "what a target is trained against; `log_uniform` counts on ids sorted by popularity",
         choices="log_uniform unigram uniform in_batch full",
         training=True,
     )
     neg_samples: int = key(1280, "negatives a step, shared by the batch", low=1, training=True)
-    unigram_alpha: float = key(1.0, "exponent of the counts that negatives: unigram draws by", low=0, training=True)
+    unigram_alpha: float = key(1.0, "exponent of the counts that `negatives: unigram` draws by", low=0, training=True)
     log_q: bool = key(True, "correct sampled logits by the log of the expected count", training=True)
     hard_negative_beta: float | None = key(
         None,
-        "how much more high-scoring negatives count, without log_q: draw them uniformly; null: 1 in remi, 0 elsewhere",
+        "how much more high-scoring negatives count; above 0 `log_q` is not read: take `negatives: uniform`; "
+        "null: 1 in `remi`, 0 elsewhere",
         low=0,
         high=100,
         training=True,
     )
     interest_spread_weight: float = key(
-        0.0, "weight of the mean cosine between a user's interests in the loss", low=0, training=True
+        0.0, "weight in the loss of the mean cosine between a user's interests", low=0, training=True
     )
     dropout: float = key(0.0, "share of the history's values that a step drops", low=0, high=0.99, training=True)
     init_std: float | None = key(
@@ -162,7 +170,7 @@ class HyperParameters:
 
     # Training samples
     targets: int = key(1, "M, how many of the next items a sample trains", low=1, high=100, training=True)
-    min_history: int = key(4, "shortest history of a training sample", low=1, training=True)
+    min_history: int = key(4, "fewest items before the target of a training sample", low=1, training=True)
     train_sampling: str = key(
         "user", "uniform users, then positions, or uniform positions", choices="user position", training=True
     )
@@ -178,19 +186,19 @@ class HyperParameters:
     neighbors: int = key(100, "item_knn: neighbours an item keeps", low=1)
     shrink: float = key(0.0, "item_knn: takes from similarities that few users speak for", low=0, training=True)
     als_regularization: float = key(0.01, "wals, maxmf: weight of the squared lengths of vectors", low=0)
-    als_alpha: float = key(40.0, "wals, maxmf: weight of an interaction, beside 1 for its absence", low=0)
+    als_alpha: float = key(40.0, "wals, maxmf: an interaction weighs 1 + alpha, its absence 1", low=0)
     als_iterations: int = key(15, "wals, maxmf: rounds of alternating least squares", low=1, training=True)
     spectral_rank: int | None = key(
         None, "spectral: singular values that are kept; null: what K vectors of D hold", low=1, training=True
     )
-    spectral_recency: float = key(0.75, "spectral: an item counts by this to its place from the end", low=0.01, high=1)
+    spectral_recency: float = key(0.75, "spectral: r; the history's n-th last item counts r^(n-1)", low=0.01, high=1)
     spectral_outlook: float = key(
-        1.0, "spectral: a later item counts by this to its place from the event on", low=0.01, high=1, training=True
+        1.0, "spectral: o; the n-th item from the event on counts o^(n-1)", low=0.01, high=1, training=True
     )
     spectral_strength: float = key(0.0, "spectral: power of an interest's length by which it counts", low=0, high=10)
     spectral_backward: float = key(
         0.1, "spectral: share of the counts that also goes back in time", low=0, training=True
     )
     spectral_smoothing: float = key(
-        15.0, "spectral: added to the counts of items; rare ones say less", low=1e-3, training=True
+        15.0, "spectral: added to the counts of items, so that rare ones say less", low=1e-3, training=True
     )

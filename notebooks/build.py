@@ -1,0 +1,64 @@
+"""Make quickstart.ipynb from quickstart.py, with the outputs of a full run: python -m notebooks.build"""
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOK = ROOT / "notebooks/quickstart.ipynb"
+
+
+def read_source():
+    """quickstart.py as a notebook without outputs; the same text gives the same notebook."""
+    notebook = jupytext.read(NOTEBOOK.with_suffix(".py"))
+    notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    for number, cell in enumerate(notebook.cells):
+        cell.id, cell.metadata = f"cell-{number}", {}
+    return notebook
+
+
+def copy_repository(folder):
+    """A clone to run in, with the download where it is here already."""
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".*", "data", "output"), dirs_exist_ok=True)
+    download = Path("data/download")
+    if (ROOT / download).is_dir():
+        shutil.copytree(ROOT / download, folder / download)
+
+
+def execute(notebook, clone):
+    """Run a notebook as one in `clone/notebooks`, by this interpreter; a cell's exception ends it.
+
+    Its outputs are then what a reader sees: without overwritten progress bars, and without the clone's own path.
+    """
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # for `!python`
+    environment = {**os.environ, "PATH": path, "PYTHONWARNINGS": "ignore:No ccache found"}
+    environment["IPYTHONDIR"] = str(clone / ".ipython")  # none of the user's own settings
+    resources = {"metadata": {"path": str(clone / "notebooks")}}
+    client = NotebookClient(notebook, resources=resources, timeout=None, record_timing=False, coalesce_streams=True)
+    client.execute(env=environment)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    for output in outputs:
+        if output.output_type == "stream":
+            text = output.text.replace("\r\n", "\n").replace(f"{clone}/", "")
+            output.text = re.sub(r"[^\n]*\r", "", text)  # what follows a return overwrites, as in a terminal
+
+
+def main():
+    """Write quickstart.ipynb."""
+    notebook = read_source()
+    with tempfile.TemporaryDirectory() as folder:
+        clone = Path(folder).resolve()
+        copy_repository(clone)
+        execute(notebook, clone)
+    nbformat.write(notebook, NOTEBOOK)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The documentation does what it says: pages are run, and the page of all keys is that of the schema."""
+
+import os
+import random
+import re
+import subprocess
+import sys
+
+import pytest
+from pages import ROOT, copy_repository, run_page, shell
+from registry import NEEDS_EXTRA, SEVERAL
+from test_features import write_features
+
+from models import MODELS
+from tools import reference
+from tools.config import constructor_options
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A copy of the repository, without data."""
+    return copy_repository(tmp_path)
+
+
+@pytest.fixture
+def films(repository):
+    """The same with made-up films where `make run` leaves MovieLens."""
+    rng, films = random.Random(0), [str(item) for item in range(1, 1350)]  # as many as MovieLens has
+    watched = [film for _ in range(2) for film in rng.sample(films, len(films))]
+    users = [[f"u{first}", *watched[first : first + 40]] for first in range(0, len(watched), 40)]
+    (repository / "log.txt").write_text("\n".join(map(" ".join, users)), encoding="utf-8")
+    shell("python -m tools.preprocess sequences log.txt --min-count 1 --output data/movielens-100k", repository)
+    genres = [[rng.choice(["Action", "Drama", "Sci-Fi"])] for _ in films]
+    write_features(repository / "data/movielens-100k", "item", genres=genres)
+    return repository
+
+
+def test_the_page_of_all_keys_is_that_of_the_schema():
+    written = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    assert written == reference.page(), f"run: {reference.COMMAND}"
+
+
+def test_your_own_data(repository):
+    run_page("data.md", repository)
+
+
+def test_add_a_model(films):
+    run_page("add_a_model.md", films)
+
+
+@pytest.mark.extras
+def test_serving(films):
+    shell("python trainer.py -m config.yaml -o runner.epochs=1", films)
+    run_page("serving.md", films)
+
+
+def test_what_models_can_do_is_what_they_can():
+    text = (ROOT / "docs/models.md").read_text(encoding="utf-8")
+    lines = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in text.splitlines() if line[:3] == "| `"]
+    rows = {cells[0]: cells[1:] for cells in lines if len(cells) == 8}
+    assert rows.keys() == MODELS.keys()
+    for name, (vectors, learns, features, static, exports, onnx, extra) in rows.items():
+        model = MODELS[name]
+        gradient = hasattr(model, "loss")
+        assert vectors.startswith("K") == (name in SEVERAL)
+        assert learns == ("gradient" if gradient else "its own fit")
+        assert features == static == ("yes" if gradient else "no")
+        assert features == ("yes" if "item_features" in constructor_options(model) else "no")
+        assert exports == ("no" if model.gives_scores else "yes")
+        assert onnx == ("yes" if exports == "yes" and model.has_onnx else "no")
+        assert (extra == "baselines") == (name in NEEDS_EXTRA)
+
+
+@pytest.mark.extras
+def test_the_site_is_built_without_a_warning_and_asks_no_other_host(tmp_path):
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}  # about a later version, which pyproject.toml rules out
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) > 8
+    for page in pages:
+        assert not re.search(r"(src=|<link[^>]*href=|url\()\W?https?:", page.read_text(encoding="utf-8")), page

@@ -1,0 +1,145 @@
+"""What the explorer shows is what the model, the search and the aggregation give."""
+
+import shutil
+
+import exports
+import numpy as np
+import pytest
+from test_features import write_features
+
+from tools import export
+from tools.aggregate import diversify, merge
+from tools.config import load_config
+from tools.errors import UserError
+from tools.explore import Explorer, Question, read_users
+from tools.ragged import ragged
+
+HISTORY = [3, 14, 15, 9, 2, 6, 5]  # one more than the model takes
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("explore")
+    exports.make_two(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["out", "other"])
+def explorer(request, folder):
+    return Explorer(folder=folder / request.param / "export")
+
+
+def of(explorer, items):
+    return [explorer.titles[item] for item in items if item]
+
+
+def test_all_interests_without_variety_give_the_list_of_tools_predict(explorer):
+    question = Question(HISTORY, explorer.interest_num, 0.0, 8, profile={"age": ["3"]})
+    answer = explorer.answer(question)
+    found = explorer.predictor.recommend([HISTORY], 8, [{"age": ["3"]}])
+    assert [one.title for one in answer.items] == of(explorer, found.items[0])
+    np.testing.assert_array_equal([one.score for one in answer.items], found.scores[0])
+    assert [one.interest for one in answer.items] == found.interest[0].tolist()
+    assert [one.plain for one in answer.items] == list(range(1, 9))
+    assert answer.weight == 0
+    assert explorer.answer(question._replace(profile={})).items != answer.items
+
+
+def test_the_settings_are_those_of_the_aggregation(explorer):
+    predictor, category = explorer.predictor, explorer.category
+    seen = ragged([len(HISTORY)], np.array(HISTORY)) if predictor.filter_seen else None
+    history = np.array([HISTORY[-predictor.maxlen :]]), np.array([predictor.maxlen])
+    interests, live = predictor.embed(*history)
+    items, scores = predictor.retriever.search(interests, live, 10 + predictor.maxlen * predictor.filter_seen)
+    for used in range(1, explorer.interest_num + 1):
+        pool = merge(items[:, :used], scores[:, :used], items.size, seen)
+        for variety in (0.0, 0.05, 0.5):
+            answer = explorer.answer(Question(HISTORY, used, variety, 10))
+            expected = diversify(pool, 10, answer.weight, category)
+            assert [one.title for one in answer.items] == of(explorer, expected.items[0])
+            of_list = category[expected.items[0][expected.items[0] > 0]]
+            same = np.triu(of_list[:, None] == of_list, 1).sum()
+            assert answer.diversity == pytest.approx(1 - same / (len(of_list) * (len(of_list) - 1) / 2))
+            names = [explorer.category_names[number] for number in of_list.tolist()]
+            assert dict(answer.categories) == {name: names.count(name) for name in names}
+            plain = of(explorer, diversify(pool, 10, 0, category).items[0])
+            ranks = [plain.index(one.title) + 1 if one.title in plain else None for one in answer.items]
+            assert [one.plain for one in answer.items] == ranks
+    assert answer.weight > 0
+
+
+def test_lambda_is_a_share_of_the_range_of_what_may_be_listed(explorer):
+    answers = [explorer.answer(Question(HISTORY, 1, variety, exports.V)) for variety in (1.0, 0.25)]
+    scores = [one.score for interest in answers[0].interests for one in interest.items]
+    assert answers[0].weight == pytest.approx(max(scores) - min(scores))
+    assert answers[1].weight == pytest.approx(answers[0].weight / 4)
+
+
+def test_an_interest_shows_its_own_coupling_and_its_own_search(explorer):
+    predictor = explorer.predictor
+    answer = explorer.answer(Question(HISTORY, 1, 0.0, 5, earlier=[20, 21], target=[1, 30]))
+    shown = HISTORY[-predictor.maxlen :]
+    interests, _, coupling = predictor.route(np.array([shown]), np.array([len(shown)]))
+    vectors = predictor.retriever.index.reconstruct_n(0, exports.V - 1)
+    for number, interest in enumerate(answer.interests):
+        assert interest.live
+        weights = coupling[0, number] / coupling[0, number].sum()
+        assert dict(interest.behaviours) == pytest.approx(dict(zip(of(explorer, shown), weights, strict=True)))
+        shares = [share for _, share in interest.behaviours]
+        assert shares == sorted(shares, reverse=True)
+        score = vectors @ interests[0, number]
+        if predictor.filter_seen:
+            score[np.array([*HISTORY, 20, 21]) - 1] = -np.inf
+        best = np.argsort(-score, kind="stable")[:5]
+        assert [one.title for one in interest.items] == of(explorer, best + 1)
+        np.testing.assert_allclose([one.score for one in interest.items], score[best], rtol=1e-5)
+        assert [one.hit for one in interest.items] == [item + 1 in (1, 30) for item in best]
+    listed = {one.title for one in answer.items}
+    assert {one.interest for one in answer.items} == {0}
+    assert predictor.filter_seen == (not listed & set(of(explorer, [*HISTORY, 20, 21])))
+
+
+def test_a_dead_interest_shows_nothing(folder, tmp_path):
+    options = ["hyper_parameters.dynamic_interest_num=true", f"runner.model_save_path={tmp_path}"]
+    config = load_config(folder / "out/best/config.yaml", options)
+    exports.save(config)
+    export.export(config, tmp_path / "export")
+    answer = Explorer(folder=tmp_path / "export").answer(Question([3, 4], 4, 0.1, 5))  # K'_u = 1
+    assert [one.live for one in answer.interests] == [True, False, False, False]
+    assert [bool(one.items or one.behaviours) for one in answer.interests] == [True, False, False, False]
+
+
+def test_without_categories_there_is_a_list_and_no_variety(folder, tmp_path):
+    config = load_config(folder / "out/best/config.yaml")
+    (folder / "data/item_category.npy").rename(tmp_path / "away.npy")
+    export.export(config, tmp_path / "export")
+    (tmp_path / "away.npy").rename(folder / "data/item_category.npy")
+    answer = Explorer(folder=tmp_path / "export").answer(Question(HISTORY, 4, 0.5, 5))
+    assert (answer.weight, answer.categories, len(answer.items)) == (0.0, [], 5)
+    assert np.isnan(answer.diversity)
+
+
+def test_users_are_those_of_the_split(folder, explorer):
+    users = read_users(folder / "data/test", [explorer])
+    assert [one.name for one in users]
+    rows = (folder / "data/test/interactions.csv").read_text().split()
+    names = {line.split(",")[0]: line.split(",")[1] for line in (folder / "data/user_map.csv").read_text().split()[1:]}
+    for user in users:
+        items = [int(row.split(",")[1]) for row in rows if names[row.split(",")[0]] == user.name]
+        assert user.history == items[: int(0.8 * len(items))]
+        assert user.target == items[int(0.8 * len(items)) :]
+        assert user.profile == {"age": [str(int(user.name[1:]) % 7)]}
+
+
+def test_a_user_without_a_row_of_attributes_has_none(folder, explorer, tmp_path):
+    data = shutil.copytree(folder / "data", tmp_path / "data")
+    write_features(data, "user", age=[["1"]])  # the first user's
+    known = [user.profile == {"age": ["1"]} for user in read_users(data / "test", [explorer]) if user.profile["age"]]
+    assert known in ([], [True])
+
+
+def test_users_of_another_data_set_are_refused(folder, explorer, tmp_path):
+    lines = (folder / "data/item_map.csv").read_text().replace("\n3,", "\n3,other")
+    (tmp_path / "item_map.csv").write_text(lines)
+    with pytest.raises(UserError, match="items have other ids than in the export; give the data set that it was"):
+        read_users(tmp_path / "test", [explorer])

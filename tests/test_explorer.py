@@ -1,0 +1,257 @@
+"""The explorer's page in a browser, against the running server."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import exports
+import pytest
+
+from tools import checksums, explorer, export
+from tools.config import load_config
+from tools.explore import Explorer, Question, read_users
+
+pytestmark = pytest.mark.extras
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium")
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+USED, VARIETY, LENGTH = (
+    f"range slider for {name}" for name in ("Interests used (K')", "Variety (lambda)", "Items in the list")
+)
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium; install it with: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("explorer")
+    exports.make_two(folder)
+    return folder
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(*argv):
+    """The command at work: gives the address of its page, and ends it by Ctrl-C."""
+    words = [sys.executable, "-m", "tools.explorer", *map(str, argv), "--port", str(free_port())]
+    proxy = dict.fromkeys(["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"], "http://127.0.0.1:9")  # where nothing listens
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(words, cwd=ROOT, env=os.environ | proxy, text=True, **pipes) as process:
+        try:
+            address = re.search(r"http://\S+(?=;)", process.stdout.readline())
+            assert address, process.communicate()
+            yield address[0]
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=60)
+            assert (process.returncode, "Traceback" in err) == (130, False), err
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    """Two models side by side: one by its configuration, one from its export."""
+    with running("-m", folder / "out/best/config.yaml", folder / "other/export") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    """The opened page; it must have asked nobody but the server, and told no error."""
+    page = browser.new_page()
+    asked, told = [], []
+    page.on("request", lambda one: asked.append(one.url))
+    page.on("pageerror", lambda one: told.append(str(one)))
+    page.goto(address)
+    page.wait_for_selector("table.merged")
+    yield page
+    page.close()
+    assert [one for one in asked if not one.startswith((address, "data:", "blob:"))] == []
+    assert len(asked) > 1
+    assert told == []
+
+
+@pytest.fixture(scope="module")
+def models(folder):
+    return [Explorer(folder=folder / name / "export") for name in ("out", "other")]
+
+
+@pytest.fixture(scope="module")
+def users(folder, models):
+    return read_users(folder / "data/test", models)
+
+
+def question(user, used=4, percent=0.0, top_n=20):
+    """What the page asks for a user."""
+    return Question(user.history[-6:], used, percent / 100, top_n, user.history[:-6], user.target, user.profile)
+
+
+def check_shown(page, models, asked):
+    """The page shows, of each model, exactly its list and its interests."""
+    from playwright.sync_api import expect
+
+    for place, model in enumerate(models):
+        answer, section = model.answer(asked), page.locator("section.model").nth(place)
+        rows = section.locator("table.merged tbody tr")
+        expect(rows.locator("th")).to_have_text([f"{one.title}{' ✓' * one.hit}" for one in answer.items])
+        expect(rows.locator("td:nth-child(3)")).to_have_text([one.category for one in answer.items])
+        expect(rows.locator("td:nth-child(4)")).to_have_text([str(one.interest + 1) for one in answer.items])
+        expect(rows.locator("td:nth-child(6)")).to_have_text([str(one.plain or "–") for one in answer.items])
+        counted = [re.compile(rf"{name}\s*{count}") for name, count in answer.categories]
+        expect(section.locator("ul.categories li")).to_have_text(counted)
+        expect(section.locator(".facts")).to_contain_text(f"lambda {answer.weight:.3g} ")
+        expect(section.locator(".facts")).to_contain_text(f"diversity@{len(answer.items)} {answer.diversity:.3f} ")
+        cards = section.locator("article")
+        expect(cards).to_have_count(len(answer.interests))
+        for number, interest in enumerate(answer.interests):
+            fed = [re.compile(f"{re.escape(title)}.*{share:.0%}") for title, share in interest.behaviours]
+            expect(cards.nth(number).locator("ul li")).to_have_text(fed)
+            found = cards.nth(number).locator("ol li span")
+            expect(found).to_have_text([re.compile(re.escape(one.title)) for one in interest.items[:8]])
+            expect(cards.nth(number)).to_have_class("off" if number >= asked.used else "")
+
+
+def set_slider(page, name, value):
+    page.get_by_label(name.replace("range slider", "number input")).fill(str(value))
+    page.keyboard.press("Tab")
+
+
+@needs_browser
+def test_users_interests_and_variety_are_chosen_and_shown(page, models, users):
+    check_shown(page, models, question(users[0]))
+    page.get_by_label("User", exact=True).click()
+    page.get_by_role("option", name=users[2].name).click()
+    check_shown(page, models, question(users[2]))
+    set_slider(page, USED, 2)
+    check_shown(page, models, question(users[2], used=2))
+    set_slider(page, VARIETY, 12.5)
+    check_shown(page, models, question(users[2], used=2, percent=12.5))
+    set_slider(page, LENGTH, 7)
+    check_shown(page, models, question(users[2], used=2, percent=12.5, top_n=7))
+    set_slider(page, VARIETY, 1000)  # which the page sets to its largest
+    set_slider(page, USED, "")
+    check_shown(page, models, question(users[2], used=1, percent=explorer.MOST_VARIETY, top_n=7))
+
+
+@needs_browser
+def test_the_keyboard_is_enough(page, models, users):
+    def go_to(name):
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.getAttribute('aria-label')") == name:
+                return
+        raise AssertionError(f"Tab never comes to {name}")
+
+    go_to("User")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    check_shown(page, models, question(users[1]))
+    go_to(USED)
+    page.keyboard.press("ArrowLeft")
+    check_shown(page, models, question(users[1], used=3))
+    go_to(VARIETY)
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    check_shown(page, models, question(users[1], used=3, percent=1.5))
+
+
+@needs_browser
+def test_a_history_is_built_by_titles_from_an_export_alone(browser, folder, models):
+    with running(folder / "out/export") as address, browser.new_page() as page:
+        page.goto(address)
+        page.get_by_text("No history: choose a user or add titles.").wait_for()
+        assert page.get_by_label("User", exact=True).count() == 0
+        box = page.get_by_label("History, oldest first")
+        for title in (exports.TITLES[7], exports.TITLES[12]):
+            box.press_sequentially(title.split("&")[0])
+            page.get_by_role("option", name=title, exact=True).wait_for()
+            box.press("Enter")
+        history = [models[0].titles.index(exports.TITLES[item]) for item in (7, 12)]
+        check_shown(page, models[:1], Question(history, 4, 0.0, 20))
+        box.press("Backspace")
+        check_shown(page, models[:1], Question(history[:1], 4, 0.0, 20))
+
+
+@needs_browser
+def test_a_model_of_one_interest_has_no_slider_for_them(browser, folder, tmp_path, users):
+    options = ["hyper_parameters.model=youtube_dnn", f"runner.model_save_path={tmp_path}"]
+    config = load_config(folder / "out/best/config.yaml", options)
+    exports.save(config)
+    export.export(config, tmp_path / "export")
+    with running(tmp_path / "export", "--users", folder / "data/test") as address, browser.new_page() as page:
+        page.goto(address)
+        check_shown(page, [Explorer(folder=tmp_path / "export")], question(users[0]))
+        assert page.get_by_label(VARIETY).is_visible()
+        assert page.get_by_label(USED).count() == 0
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_wider_than_the_screen(width, page):
+    page.set_viewport_size({"width": width, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    lefts = [one.bounding_box()["x"] for one in page.locator("section.model").all()]
+    assert (lefts[0] == lefts[1]) == (width < 800)  # one under the other, or side by side
+
+
+def fails(message, capsys, *argv):
+    with pytest.raises(SystemExit) as end:
+        explorer.main([*map(str, argv)])
+    assert end.value.code == 2
+    err = capsys.readouterr().err.splitlines()
+    (line,) = [one for one in err if one.startswith("error: ")]
+    assert message in line
+
+
+def test_what_cannot_be_shown_is_told_in_a_line(folder, tmp_path, capsys):
+    out, other = folder / "out/export", folder / "other/export"
+    fails("one or two models are shown", capsys)
+    fails("one or two models are shown", capsys, out, out, other)
+    fails("-o overrides keys of -m config.yaml", capsys, out, "-o", "runner.seed=1")
+    fails("no config.yaml here; make it with: python -m tools.export", capsys, tmp_path)
+    fails("no data here; make it with", capsys, out, "--users", tmp_path)
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        one.listen()
+        port = one.getsockname()[1]
+        fails(f"nothing can listen at 127.0.0.1:{port}; choose another one", capsys, out, "--port", port)
+    fails("nothing can listen at 127.0.0.1:65536; choose another one", capsys, out, "--port", 65536)
+
+
+def test_two_models_of_other_items_are_refused(folder, tmp_path, capsys):
+    shutil.copytree(folder / "other/export", tmp_path / "export")
+    lines = (tmp_path / "export/item_map.csv").read_text().replace("\n3,", "\n3,other")
+    (tmp_path / "export/item_map.csv").write_text(lines)
+    checksums.write(tmp_path / "export")
+    fails(
+        "have other items or ids; give two models of one data set", capsys, folder / "out/export", tmp_path / "export"
+    )
+
+
+def test_without_gradio_the_extra_is_named(folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    fails("install it with: pip install '.[explorer]'", capsys, folder / "out/export")

@@ -1,0 +1,69 @@
+"""The notebook runs from top to bottom, and the committed one is its source with the outputs of a whole run."""
+
+import json
+import re
+
+import pytest
+
+pytestmark = pytest.mark.extras
+
+
+@pytest.fixture
+def build():
+    from notebooks import build  # needs the extra notebook, which is not there when the core suite is collected
+
+    return build
+
+
+@pytest.fixture
+def committed(build):
+    return build.nbformat.read(build.NOTEBOOK, as_version=4)
+
+
+def outputs(notebook):
+    return [output for cell in notebook.cells for output in cell.get("outputs", ())]
+
+
+def streams(notebook):
+    return "".join(output.text for output in outputs(notebook) if output.output_type == "stream")
+
+
+def pictures(notebook):
+    return [output.data["image/png"] for output in outputs(notebook) if "image/png" in output.get("data", ())]
+
+
+def test_it_runs_from_top_to_bottom(build, tmp_path):
+    build.copy_repository(tmp_path)
+    if not (tmp_path / "data/download").is_dir():
+        pytest.skip("data/download is absent; make it with: python -m tools.preprocess movielens-100k")
+    text = (tmp_path / "config.yaml").read_text(encoding="utf-8")
+    for long, short in (("epochs: 20", "epochs: 1"), ("train_batch_size: 128", "train_batch_size: 2048")):
+        assert long in text
+        text = text.replace(long, short)
+    (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
+    notebook = build.read_source()
+    build.execute(notebook, tmp_path)
+    assert "error" not in streams(notebook)  # a cell does not end where its command does with one
+    assert len(pictures(notebook)) == 3
+    assert (tmp_path / "output/movielens-100k/history.csv").read_text().count("valid/recall@50") == 1
+    metrics = json.loads((tmp_path / "output/movielens-100k/metrics.json").read_text())
+    assert len(metrics) == 5  # four lambdas and MostPop
+
+
+def test_the_committed_notebook_is_its_source(build, committed):
+    for ours, source in zip(committed.cells, build.read_source().cells, strict=True):
+        assert (ours.cell_type, ours.source) == (source.cell_type, source.source), "run: python -m notebooks.build"
+
+
+def test_the_committed_outputs_are_of_one_whole_run(committed):
+    code = [cell for cell in committed.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert {output.output_type for output in outputs(committed)} == {"stream", "display_data"}  # and none is an error
+    assert {output.get("name") for output in outputs(committed)} == {"stdout", None}
+    assert len(pictures(committed)) == 3
+    assert "error" not in streams(committed)
+    assert "no better recall@50 in 3 evaluations: stopped" in streams(committed)
+
+
+def test_the_committed_outputs_tell_nothing_of_the_machine(committed):
+    assert not re.search(r"(?<![\w.:])[/~]\w+/|warning|https?://|site-packages|\r|\x1b", streams(committed), re.I)

@@ -1,0 +1,185 @@
+"""What the explorer shows: a history's interests, what feeds each, what each retrieves, and the list made of them."""
+
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tools import exported
+from tools.aggregate import Diversity
+from tools.config import load_config
+from tools.dataset import data_files, read_categories, read_evaluation, read_map
+from tools.errors import UserError
+from tools.features import attribute
+from tools.files import load_arrays
+from tools.metrics import diversity
+from tools.predict import Predictor
+from tools.ragged import cut_histories, ragged
+from tools.titles import titles
+
+MOST_USERS = 1000  # that a page lets one choose from
+
+
+class User(NamedTuple):
+    """A user of a data set."""
+
+    name: str  # the user's own id
+    history: list[int]  # our ids, oldest first
+    target: list[int]  # what the user turned to later
+    profile: dict[str, list[str]]  # feature -> its values
+
+
+class Question(NamedTuple):
+    """What a model is asked."""
+
+    history: list[int]  # our ids, oldest first
+    used: int  # K', how many of the interests may retrieve; those of dynamic_interest_num are the first ones too
+    variety: float  # lambda as a share of the range of the scores, 0 to 1
+    top_n: int  # N
+    earlier: list[int] = []  # what came before the history: left out of the lists like the history, not embedded
+    target: list[int] = []
+    profile: dict[str, list[str]] = {}
+
+
+class Item(NamedTuple):
+    """An item that was retrieved."""
+
+    title: str
+    category: str  # "" for none
+    score: float
+    interest: int  # which one retrieved it, from 0
+    plain: int | None  # its rank from 1 where lambda is 0; None where it is not in that list
+    hit: bool  # whether it is a target
+
+
+class Interest(NamedTuple):
+    """One of a history's interests."""
+
+    live: bool
+    behaviours: list[tuple[str, float]]  # titles, each with its share of the interest's coupling; largest first
+    items: list[Item]  # what it retrieves alone, best first
+
+
+class Answer(NamedTuple):
+    """What a model makes of a history."""
+
+    interests: list[Interest]
+    items: list[Item]  # the one list of the interests that are used
+    weight: float  # lambda, in the unit of the scores
+    diversity: float  # share of the list's pairs with different categories; NaN without pairs or categories
+    categories: list[tuple[str, int]]  # of the list, most frequent first
+    target_num: int  # of all targets, in the list or not
+
+
+class Explorer:
+    """An export that is looked at.
+
+    Args:
+        folder: what `tools.export` wrote.
+
+    Raises:
+        UserError: where a file of it is missing or damaged.
+    """
+
+    def __init__(self, *, folder):
+        self.predictor, self.lock = Predictor(folder=folder), threading.Lock()
+        self.model = load_config(Path(folder) / exported.CONFIG).hyper_parameters.model  # its name
+        item_count = self.predictor.item_num + 1
+        self.titles = titles(folder, item_count)
+        self.category = read_categories(folder, item_count)  # [item_count]
+        self.category_names = read_map(Path(folder) / "category_map.csv", "name")
+        self.features = sorted(self.predictor.profiles.numbers) if self.predictor.profiles else []  # of users
+        one = np.ones(1, np.int64)
+        self.interest_num = self.predictor.embed(np.zeros((1, self.predictor.maxlen), np.int64), one)[1].shape[1]  # K
+
+    def answer(self, question: Question) -> Answer:
+        """The interests of a history, which must not be empty, and the list of those that are used."""
+        predictor, top_n = self.predictor, min(question.top_n, self.predictor.item_num)
+        history = ragged([len(question.history)], np.array(question.history, np.int64))
+        hist_item, seq_len = cut_histories(history, np.zeros(1, np.int64), history.lengths, predictor.maxlen)
+        with self.lock:  # Paddle's predictor serves one thread at a time
+            interests, live, coupling = predictor.route(hist_item, seq_len, [question.profile])
+        seen = np.array(question.earlier + question.history if predictor.filter_seen else [], np.int64)
+        found, scores = (one[0] for one in predictor.retriever.search(interests, live, top_n + len(seen)))  # [K, depth]
+        kept = (found > 0) & ~np.isin(found, seen)
+        weight = 0.0 if self.category is None or not kept.any() else question.variety * float(np.ptp(scores[kept]))
+        plain, chosen = predictor.retriever.recommend_each(
+            interests,
+            live & (np.arange(self.interest_num) < question.used),
+            top_n,
+            Diversity((0.0, weight), self.category),
+            seen=ragged([len(seen)], seen) if len(seen) else None,
+            maxlen=predictor.maxlen,
+        )
+        rank = {item: place for place, item in enumerate(plain.items[0].tolist(), 1)}
+        shown = self._items([one[0] for one in chosen], rank, question.target)
+        each = []
+        for k, some in enumerate(kept):
+            columns = [found[k][some][:top_n], scores[k][some][:top_n], np.full(top_n, k)]
+            items = self._items(columns, rank, question.target)
+            each.append(Interest(bool(live[0, k]), self._behaviours(hist_item[0], coupling[0, k]), items))
+        categories = Counter(one.category for one in shown if one.category).most_common()
+        return Answer(each, shown, weight, self._diversity(chosen.items), categories, len(question.target))
+
+    def _items(self, columns, rank, target):
+        """Rows of items, 0 where a list ends early, scores and interests."""
+        return [
+            Item(self.titles[item], self._category(item), score, interest, rank.get(item), item in target)
+            for item, score, interest in zip(*(one.tolist() for one in columns), strict=False)
+            if item
+        ]
+
+    def _category(self, item):
+        number = -1 if self.category is None else int(self.category[item])
+        return "" if number < 0 else self.category_names.get(number, str(number))
+
+    def _behaviours(self, hist_item, weights):
+        """Titles and shares of one interest's coupling `[T]`; those that don't feed it are left out."""
+        feeding = [place for place in np.argsort(-weights, kind="stable").tolist() if weights[place] > 0]
+        return [(self.titles[hist_item[place]], float(weights[place] / weights.sum())) for place in feeding]
+
+    def _diversity(self, items):
+        if self.category is None:
+            return float("nan")
+        return float(diversity(items, self.category, [items.shape[1]])[0, 0])
+
+
+def read_users(split, explorers: list[Explorer]) -> list[User]:
+    """The first users of a split, `MOST_USERS` at most, with histories and targets by its protocol.
+
+    Args:
+        split: its folder, in a data set that the models were trained on.
+        explorers: the models.
+
+    Raises:
+        UserError: where its items have other ids than the models', and as `read_evaluation`.
+    """
+    folder, first = Path(split).parent, explorers[0].predictor
+    if read_map(folder / "item_map.csv").items() - first.names.items():
+        raise UserError(f"{split}: items have other ids than in the export; give the data set that it was trained on")
+    (users, history, target), _ = read_evaluation(data_files(split), first.item_num + 1)
+    names = read_map(folder / "user_map.csv")
+    columns = _attributes(folder, {name for one in explorers for name in one.features})
+    return [
+        User(
+            names.get(user, str(user)),
+            history.take([row]).values.tolist(),
+            target.take([row]).values.tolist(),
+            {name: _values(texts, rows, user) for name, (texts, rows) in columns.items()},
+        )
+        for row, user in enumerate(users[:MOST_USERS].tolist())
+    ]
+
+
+def _values(texts, rows, user):
+    """Of one whom the data set doesn't know, none."""
+    return texts[rows.take([user]).values].tolist() if 0 <= user < len(rows.lengths) else []
+
+
+def _attributes(folder, names):
+    """Name -> texts and rows of users' attributes, as far as the data set has them."""
+    path = folder / "user_attributes.npz"
+    arrays = load_arrays(path, "prepare the data set again") if names and path.is_file() else {}
+    return {name: attribute(arrays, name, path) for name in sorted(names) if f"{name}.names" in arrays}

@@ -1,0 +1,167 @@
+"""The pictures of `tools.explain`: what is drawn, and how."""
+
+import itertools
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from tools.files import shown
+from tools.plot import COLOURS, INK
+
+# Eight marks and five colours: the same two meet again after forty, and it is never the colour alone that tells.
+LOOKS = [(COLOURS[n % 5], "osD^vPX<"[n % 8]) for n in range(40)]
+NAMED = 8  # categories that are named at most
+OTHER = "other"
+
+
+def draw_coupling(pyplot, told, titles, coupling, live):
+    """A row an item of the history, a column an interest.
+
+    Args:
+        pyplot: of `tools.plot.open_pyplot`.
+        told: what stands above.
+        titles: of the history's items, oldest first.
+        coupling: `[K, T]`.
+        live: `[K]`; the column of a dead interest is empty.
+    """
+    interest_num, length = coupling.shape
+    figure, axes = pyplot.subplots(figsize=(3.4 + 0.6 * interest_num, 1.1 + 0.25 * length), layout="constrained")
+    values = np.where(live, coupling.T, np.nan)  # [T, K]
+    heat(axes, values, "Blues", (0.0, max(np.nanmax(values), 1e-9)))
+    axes.set_yticks(range(length), [shorten(title) for title in titles])
+    axes.set_xticks(range(interest_num), [f"{k}" if alive else f"{k}\ndead" for k, alive in enumerate(live)])
+    axes.set_xlabel("interest")
+    figure.suptitle(told)
+    return figure
+
+
+def unit(vectors):
+    """`[..., D]` scaled to length 1; a vector of zeros stays one."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+
+
+def shorten(text, most=36):
+    """A text that fits beside a picture."""
+    text = shown(text, most + 1)
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def heat(axes, values, colours, limits):
+    """Cells `[rows, columns]`, the first row above, with their values in them; an empty one is not a number.
+
+    They are opaque, and so their values are readable whatever the page's background.
+    """
+    rows, columns = values.shape
+    edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
+    cells = axes.pcolormesh(*edges, values, cmap=colours, vmin=limits[0], vmax=limits[1])
+    for row, column in np.argwhere(np.isfinite(values)):
+        value = values[row, column]
+        dark = np.dot(cells.to_rgba(value)[:3], (0.299, 0.587, 0.114)) < 0.55
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if dark else "black", size=8)
+    axes.invert_yaxis()
+    axes.xaxis.set_label_position("top")
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
+
+
+class Plane(NamedTuple):
+    """Vectors in two dimensions."""
+
+    items: np.ndarray  # [n, 2] retrieved
+    history: np.ndarray  # [T, 2]
+    interests: np.ndarray  # [K, 2]
+    share: np.ndarray  # [2] of the retrieved items' variance
+
+
+def project(items, history, interests) -> Plane:
+    """The plane in which the retrieved items lie furthest apart: their two largest principal components.
+
+    That needs no package and no seed, and is straight: what is near in the picture is near in these two directions, and
+    the picture says how much of the variance they hold. The vectors are those that are searched, so units where the
+    model means cosines. An interest's length says nothing about its list: each is drawn at the items' mean length.
+
+    Args:
+        items: vectors `[n, D]`.
+        history: `[T, D]`.
+        interests: `[K, D]`.
+    """
+    centre, length = items.mean(axis=0), np.linalg.norm(items, axis=1).mean()
+    centred = items - centre
+    variance, axes = np.linalg.eigh(centred.T @ centred)  # rising; [D], [D, D]
+    variance, axes = np.maximum(variance[::-1], 0.0), axes[:, :-3:-1]  # [D], [D, 2]
+    # A component's sign is the library's whim: here its largest entry is positive.
+    axes = axes * np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0))
+    share = variance[:2] / max(variance.sum(), 1e-12)
+    placed, history, interests = ((one - centre) @ axes for one in (items, history, length * unit(interests)))
+    return Plane(placed, history, interests, share)
+
+
+def draw_items(pyplot, told, plane: Plane, interest, category, live):
+    """The retrieved items by interest, and again by category where there are any; the history; the interests.
+
+    Args:
+        pyplot: of `tools.plot.open_pyplot`.
+        told: what stands above.
+        plane: where they lie.
+        interest: `[n]`, which retrieved the item, with the largest score.
+        category: `[n]` texts, "" for none; None where the data set has none.
+        live: `[K]`.
+    """
+    panels = {"by interest": [(f"interest {k}", interest == k) for k in range(len(live))]}
+    if category is not None:
+        panels["by category"] = groups(category)
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(4.5 * len(panels), 5), layout="constrained", squeeze=False)
+    for one, (title, parts) in zip(axes[0], panels.items(), strict=True):
+        one.scatter(*plane.history.T, s=75, facecolors="none", edgecolors=INK, linewidths=0.9, label="history")
+        for (name, chosen), (colour, mark) in zip(parts, itertools.cycle(LOOKS), strict=False):
+            if chosen.any():
+                look = {"color": INK, "marker": "."} if name == OTHER else {"color": colour, "marker": mark}
+                one.scatter(
+                    *plane.items[chosen].T, s=22, linewidths=0, label=f"{shorten(name, 16)} ({chosen.sum()})", **look
+                )
+        one.set(title=title, xticks=[], yticks=[], aspect="equal", adjustable="datalim")
+        one.set_xlabel(f"{plane.share[0]:.0%} of the variance across, {plane.share[1]:.0%} up")
+        one.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.08), fontsize=8)
+    for k, (point, (colour, _)) in enumerate(zip(plane.interests, itertools.cycle(LOOKS), strict=False)):
+        if live[k]:
+            axes[0, 0].scatter(*point, marker="*", s=320, color=colour, edgecolors=INK, zorder=3)
+            axes[0, 0].annotate(str(k), point, ha="center", va="center", color="white", weight="bold", size=7, zorder=4)
+    figure.suptitle(told)
+    return figure
+
+
+def groups(category):
+    """`(name, [n] bool)` of the categories that most items have, and of all other items."""
+    largest = [name for name, _ in Counter(name for name in category.tolist() if name).most_common(NAMED)]
+    return [*((name, category == name) for name in largest), (OTHER, ~np.isin(category, largest))]
+
+
+def draw_similarity(pyplot, told, curve, step, cosine):
+    """How alike interests are: over training, where there is a history, and each two of them.
+
+    Args:
+        pyplot: of `tools.plot.open_pyplot`.
+        told: what stands above.
+        curve: steps, and the mean cosine at each; None where there are none.
+        step: of the checkpoint; None where it is not known.
+        cosine: `[K, K]`.
+    """
+    interest_num = len(cosine)
+    widths, height = [1.0 + 0.55 * interest_num], 1.0 + 0.5 * interest_num
+    widths = [5.2, *widths] if curve else widths
+    size = (sum(widths), max(height, 2.6))
+    figure, axes = pyplot.subplots(
+        1, len(widths), figsize=size, layout="constrained", squeeze=False, width_ratios=widths
+    )
+    if curve:
+        axes[0, 0].plot(*curve, ".-", color=COLOURS[0])
+        axes[0, 0].set(title="mean of two interests, valid", xlabel="step", ylabel="cosine")
+        if step is not None:
+            axes[0, 0].axvline(step, color=INK, linestyle=":", label="this checkpoint")
+            axes[0, 0].legend(frameon=False)
+    heat(axes[0, -1], cosine, "PuOr", (-1.0, 1.0))
+    axes[0, -1].set(title="each two, test", aspect="equal", xticks=range(interest_num), yticks=range(interest_num))
+    figure.suptitle(told)
+    return figure

@@ -110,7 +110,8 @@ def run_once(path, seed, to, overrides=()):
         overrides: `key=value` texts.
     """
     *_, dataset, recipe, name = path.with_suffix("").parts
-    output = Path(f"output/quality/{dataset}/{recipe}/{'-'.join([name, *overrides, str(seed)])}")
+    words = [one.rpartition("/")[2] for one in overrides]  # of a path its end
+    output = Path(f"output/quality/{dataset}/{recipe}/{'-'.join([name, *words, str(seed)])}")
     own = [f"runner.seed={seed}", "runner.resume=auto", "runner.keep_checkpoints=1", f"runner.model_save_path={output}"]
     settings = load_config(path, [*overrides, *own], MODELS)
     resolved = results.portable(settings)

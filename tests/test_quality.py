@@ -248,7 +248,7 @@ def test_the_interval_is_that_of_a_direct_computation(house, capsys):
     add(house, "tuned/remi", 0.1, 0.1, users=second)
     compare.main(["tiny", "paper/mind", "tuned/remi"])
     title, *lines = capsys.readouterr().out.splitlines()
-    assert title == "300 test users, 3 and 2 seeds, percent"
+    assert title == "300 users, 3 and 2 seeds, percent"
     for line, one, other in zip(lines, (first, first > 0), (second, second > 0), strict=True):
         found = [float(number) for number in re.findall(r"[+-]?\d+\.\d+", line)]
         drawn = [rng.integers(300, size=300) for _ in range(4000)]

@@ -401,6 +401,6 @@ def test_the_table_of_costs_by_hand(house, monkeypatch):
     for name, rows in (("speed", [{"model": "mind"} | speed]), ("cost", costs)):
         (house / f"benchmarks/{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert cost.table(("model", *"abcdefgh")).splitlines()[2:] == [
-        f"| `mind` | 18,436 | 6.94 | 1.00 | 17.3 | 14.0 | 100000.00 | {100 * run['best_step']:.0f} | 1,375 |",
+        f"| `mind` | 18,436 | 6.94 | 1.00 | 17.3 | 14.0 | 100000.00 | {100 * run['best_step']:,} | 1,375 |",
         "| `wals` | - | - | - | - | - | - | 2.4 | 400 |",
     ]

@@ -18,12 +18,13 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
+from pathlib import Path
 
 import paddle
 
 from benchmarks import results, train_speed
 from benchmarks.memory import megabytes
-from benchmarks.render import fill, markdown
+from benchmarks.render import in_readmes, markdown
 from models import MODELS
 from tools import runtime
 from tools.config import load_config
@@ -88,12 +89,9 @@ def step_seconds(trainer) -> dict:
     return {"ms_per_step": round(1e3 * statistics.median(seconds), 2), "steps": STEPS}
 
 
-def rendered() -> dict:
-    """File -> its text with the table."""
-    return {
-        results.ROOT / name: fill(read_text(results.ROOT / name), "speed", lambda _, words=words: table(words))
-        for name, words in WORDS.items()
-    }
+def rendered() -> dict[Path, str]:
+    """README -> its text with the table."""
+    return in_readmes("speed", WORDS, lambda _, words: table(words))
 
 
 def table(words) -> str:
@@ -117,7 +115,7 @@ def to_best(cost, rows) -> str:
         return f"{cost['fit_s']:.1f}"
     found = results.runs(results.configuration(DATASET, f"paper/{cost['model']}"), rows)
     steps = [row["best_step"] for row in found.values()]
-    return f"{cost['ms_per_step'] / 1e3 * statistics.mean(steps):.0f}" if steps else "-"
+    return f"{cost['ms_per_step'] / 1e3 * statistics.mean(steps):,.0f}" if steps else "-"
 
 
 def read(name) -> list[dict]:

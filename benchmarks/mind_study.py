@@ -9,12 +9,12 @@ repeated, and one that was killed goes on when the command is given again. `benc
 
 import argparse
 import statistics
+from pathlib import Path
 
 from benchmarks import quality, results
-from benchmarks.render import fill, markdown
+from benchmarks.render import in_readmes, markdown
 from tools.config import positive
 from tools.errors import command
-from tools.files import read_text
 
 DATASET, LABEL = "amazon-beauty", "paper/mind"
 STUDIES = {"routing_logits_std": ("0.1", "1", "5"), "pow_p": ("0", "1", "2", "5", ".inf")}
@@ -55,12 +55,9 @@ def read_rows() -> list[dict]:
     return results.read_rows(results.file()) + results.read_rows(file())
 
 
-def rendered() -> dict:
-    """File -> its text with the table."""
-    return {
-        results.ROOT / name: fill(read_text(results.ROOT / name), "mind_study", lambda _, words=words: table(words))
-        for name, words in WORDS.items()
-    }
+def rendered() -> dict[Path, str]:
+    """README -> its text with the table."""
+    return in_readmes("mind_study", WORDS, lambda _, words: table(words))
 
 
 def table(words) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import statistics
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,23 +92,28 @@ def head(found) -> str:
 def rendered() -> dict[Path, str]:
     """Path -> text, of each README and configuration as results.jsonl has it to be."""
     rows = results.read_rows(results.file())
-    texts = {}
-    for name, words in READMES.items():
-        text = read_text(results.ROOT / name)
-        texts[results.ROOT / name] = fill(text, "quality", lambda dataset, words=words: table(dataset, rows, words))
+    texts = in_readmes("quality", READMES, lambda dataset, words: table(dataset, rows, words))
     for folder in sorted((results.ROOT / "benchmarks/configs").iterdir()):
         for path in results.configurations(folder.name).values():
             texts[path] = GAVE.sub(head(results.runs(path, rows)), read_text(path))
     return texts
 
 
-def fill(text, kind, table_of) -> str:
-    """A text whose tables from `<!-- KIND:NAME -->` to `<!-- end -->` are those that `table_of` gives for a NAME."""
+def in_readmes(kind, words, table_of) -> dict[Path, str]:
+    """Path -> text of each README, its tables from `<!-- KIND:NAME -->` to `<!-- end -->` written anew.
 
-    def written(found):
-        return f"<!-- {kind}:{found[1]} -->\n{table_of(found[1])}"
+    Args:
+        kind: KIND.
+        words: README -> what its columns are headed with.
+        table_of: NAME and a README's words to its table.
+    """
+    marked = re.compile(rf"(<!-- {kind}:([\w-]+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
-    return re.sub(rf"<!-- {kind}:([\w-]+) -->\n.*?(?=<!-- end -->)", written, text, flags=re.DOTALL)
+    def written(own, found):
+        return found[1] + table_of(found[2], own)
+
+    paths = {results.ROOT / name: own for name, own in words.items()}
+    return {path: marked.sub(partial(written, own), read_text(path)) for path, own in paths.items()}
 
 
 def write(texts):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import trainer
-from benchmarks import compare, cost, mind_study, quality, render, results, study, tables
+from benchmarks import compare, cost, crossval, mind_study, quality, render, results, study, tables
 from models import MODELS
 from tools.config import load_config
+from tools.dataset import data_files, read_sequences
 from tools.errors import UserError
 
 REPO = Path(__file__).parents[1]
@@ -404,3 +405,29 @@ def test_the_table_of_costs_by_hand(house, monkeypatch):
         f"| `mind` | 18,436 | 6.94 | 1.00 | 17.3 | 14.0 | 100000.00 | {100 * run['best_step']:,} | 1,375 |",
         "| `wals` | - | - | - | - | - | - | 2.4 | 400 |",
     ]
+
+
+def test_cross_validation_measures_each_user_of_train_and_valid_once(house, capsys, monkeypatch):
+    campaign(house, 1)  # makes the data set
+    for recipe in ("paper", "tuned"):
+        path = house / f"benchmarks/configs/tiny/{recipe}/most_pop.yaml"
+        path.write_text(re.sub(r"model: .*(\n.*)*", "model: most_pop\n", CONFIG))
+    with pytest.raises(UserError, match="paper/mind: is trained by gradient"):
+        crossval.main.__wrapped__(["tiny", "paper/most_pop", "paper/mind"])
+    crossval.main(["tiny", "paper/most_pop", "tuned/most_pop"])
+
+    def users(folder):
+        return read_sequences(data_files(folder), 101).users.tolist()
+
+    data, parts = house / "data/tiny", [house / f"data/tiny-parts/{part}" for part in range(1, 6)]
+    everyone = sorted(users(data / "train") + users(data / "valid"))
+    assert sorted(user for part in parts for user in users(part / "test")) == everyone
+    for part in parts:
+        assert sorted(users(part / "train") + users(part / "test")) == everyone
+    rows = results.read_rows(crossval.file())
+    assert [row["seed"] for row in rows] == 2 * [1, 2, 3, 4, 5]
+    mean = np.concatenate([results.unpack(row[results.USERS]) for row in rows[:5]]).mean()
+    told = f"{len(everyone)} users, 1 and 1 seeds, percent\nrecall@50: {100 * mean:.2f} against {100 * mean:.2f}"
+    assert f"paper/most_pop against tuned/most_pop: {told}" in capsys.readouterr().out
+    monkeypatch.delattr(quality, "run_once")
+    crossval.main(["tiny", "paper/most_pop", "tuned/most_pop"])  # nothing is run again

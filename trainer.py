@@ -24,6 +24,7 @@ from paddle.io import DataLoader
 
 from models import MODELS
 from tools import checkpoint, config, finite, progress, ranks, resume, runtime
+from tools.average import average
 from tools.dataset import open_split
 from tools.errors import UserError, command
 from tools.evaluate import evaluate
@@ -123,7 +124,7 @@ class Trainer:
         runtime.seed_step(self.runner.seed, self.state.step, ranks.rank())
         loss = self.graph.train_forward(self.model, batch)
         loss.backward()
-        loss = ranks.average(self.model, loss, batch[1])
+        loss = average(self.model, loss, batch[1])
         if fault := finite.fault(loss, self.model):
             self.give_up(fault, batch)
         self.optimizer.step()

@@ -1,8 +1,8 @@
 """Several processes that train one model: which of them this is, and all that crosses the wire between them.
 
 Paddle's launcher starts them, gloo (CPU) or nccl (GPU) carries the bytes. Each rank reads its share of a batch and
-draws its own negatives; `average` makes their gradients one, so that all take the same step and their parameters stay
-equal. Of a table with sparse gradients the looked-up rows are sent, so the bytes don't grow with the catalogue.
+draws its own negatives; `tools.average` makes their gradients one, so that all take the same step and their parameters
+stay equal. Only the first rank tells and writes.
 
 With one process nothing here does anything.
 """
@@ -11,15 +11,15 @@ import functools
 import itertools
 import logging
 import os
+import signal
 import time
 import zlib
 from pathlib import Path
 
 import numpy as np
 import paddle
-from paddle import distributed, nn
+from paddle import distributed
 from paddle.base.core import create_or_get_global_tcp_store
-from paddle.nn.clip import get_tensor_from_selected_rows, merge_selected_rows
 
 from tools.errors import UserError
 
@@ -120,12 +120,23 @@ def _meet(posts, needed):
     """By the launcher's store: gloo's own exchanges give up after 30 seconds, and Paddle sets no other limit."""
     if count() == 1:
         return
-    store, key, end = create_or_get_global_tcp_store(), f"meeting/{next(_meetings)}", time.monotonic() + PATIENCE
-    store.add(key, posts)
-    while store.add(key, 0) < needed:
+    key, end = f"meeting/{next(_meetings)}", time.monotonic() + PATIENCE
+    _add(key, posts)
+    while _add(key, 0) < needed:
         if time.monotonic() > end:
             raise RuntimeError(f"not here after {PATIENCE:.0f} s")
         time.sleep(0.02)
+
+
+def _add(key, number) -> int:
+    """Add to a number in the launcher's store; what it is then. The store fails where a signal comes meanwhile."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        return create_or_get_global_tcp_store().add(key, number)
+    except ValueError as error:  # what the store raises for a lost connection
+        raise RuntimeError(str(error).splitlines()[0]) from None
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def largest(*numbers) -> list[int]:
@@ -161,80 +172,3 @@ def check_same(what, text, model):
             f"rank {rank()} of {count()}: the processes have different {what}; give all of them the same code, "
             "configuration and data, and a model_save_path that they share"
         )
-
-
-def average(model, loss, target_item) -> float:
-    """Make all ranks' gradients, and the loss, what one process would have that trained all their samples.
-
-    That is the mean over targets: ranks count by how many they have. What a model adds to the loss as a mean over users
-    counts the same way, which with several targets a sample is nearly, not exactly, the mean over all users.
-
-    Args:
-        model: after the backward pass.
-        loss: its own, a scalar.
-        target_item: its own, `[B]` or `[B, M]`, 0 for none.
-    """
-    if count() == 1:
-        return float(loss)
-    sparse, dense = _parameters(model)
-    weight = np.count_nonzero(np.asarray(target_item))
-    rows = [_looked_up(parameter) for parameter in sparse]
-    own = [weight, float(loss), *(len(ids) for ids, _ in rows), *(one.grad is not None for one in dense)]
-    sums, notes = _sum_dense(dense, weight, own)  # notes: [ranks, len(own)]
-    weights, losses, lengths, present = np.split(notes, [1, 2, 2 + len(sparse)], axis=1)
-    everything = float(weights.sum())
-    for parameter, gradient, anywhere in zip(dense, sums, present.any(axis=0).tolist(), strict=True):
-        parameter.grad = gradient / everything if anywhere else None
-    for parameter, (ids, values), length in zip(sparse, rows, lengths.T.astype(int).tolist(), strict=True):
-        _gather_rows(parameter, ids, values * (weight / everything), length)
-    return float((weights * losses).sum() / everything)
-
-
-def _parameters(model):
-    """Those whose gradients are rows, and the others. By the layers: a step without any row leaves no gradient."""
-    tables = [layer for layer in model.sublayers() if isinstance(layer, nn.Embedding) and layer._sparse]
-    rows = {id(layer.weight) for layer in tables}
-    trained = [one for one in model.parameters() if not one.stop_gradient]
-    return [one for one in trained if id(one) in rows], [one for one in trained if id(one) not in rows]
-
-
-def _looked_up(parameter):
-    """Ids `[R]`, each once, and gradients `[R, D]` of the rows that this rank looked up."""
-    if parameter.grad is None:
-        return paddle.zeros([0], "int64"), paddle.zeros([0, parameter.shape[1]], parameter.dtype)
-    merged = merge_selected_rows(parameter.grad)
-    return paddle.to_tensor(merged.rows(), "int64"), get_tensor_from_selected_rows(merged)
-
-
-def _sum_dense(parameters, weight, own):
-    """Weighted sums of gradients over the ranks, and the numbers of each, in one exchange.
-
-    Numbers are exact up to 2^24, the float32 of the gradients that they travel with.
-    """
-    zero = [paddle.zeros_like(one) if one.grad is None else one.grad * weight for one in parameters]
-    notes = np.zeros((count(), len(own)), np.float32)
-    notes[rank()] = own
-    flat = paddle.concat([*(one.flatten() for one in zero), paddle.to_tensor(notes.ravel())])
-    all_reduce(flat)
-    *sums, notes = paddle.split(flat, [*(one.size for one in zero), notes.size])
-    sums = [one.reshape(parameter.shape) for one, parameter in zip(sums, parameters, strict=True)]
-    return sums, notes.numpy().reshape(count(), -1).astype(np.float64)
-
-
-def _gather_rows(parameter, ids, values, lengths):
-    """Make a parameter's sparse gradient the rows of all ranks, in their order; `lengths`: how many each has."""
-    parameter.clear_gradient(set_to_zero=False)
-    if not max(lengths):
-        return
-    missing = max(lengths) - len(ids)  # what is gathered must be equally long everywhere
-    parts = [(ids, paddle.zeros([missing], ids.dtype)), (values, paddle.zeros([missing, values.shape[1]]))]
-    all_ids, all_values = (_gather(paddle.concat(part), lengths) for part in parts)
-    # Public Paddle builds a sparse gradient in one place: the look-up's backward pass.
-    nn.functional.embedding(all_ids, parameter, sparse=True).backward(all_values)
-
-
-def _gather(tensor, lengths):
-    """The ranks' tensors behind one another, the first `lengths[r]` rows of rank r."""
-    found: list = []
-    all_gather(found, tensor)
-    return paddle.concat([one[:length] for one, length in zip(found, lengths, strict=True)])

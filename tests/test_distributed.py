@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import paddle
 import pytest
 from test_features import write_features
 
@@ -306,3 +307,12 @@ def test_a_dead_node_ends_the_job(project, tmp_path, namespaces):
     assert 0 not in codes
     assert "error: rank 0 of 2: another process has ended" in said[0]
     assert resume.newest(tmp_path / "run").name == "step-5"
+
+
+@pytest.mark.skipif(paddle.device.cuda.device_count() == 0, reason="no GPU")
+@pytest.mark.parametrize("ranks", range(1, 1 + min(2, paddle.device.cuda.device_count())))
+def test_on_gpus_losses_fall_as_on_cpus(ranks, project, tmp_path):
+    code, said = train(project, tmp_path / "gpu", "runner.use_gpu=true", ranks=ranks)
+    assert code == 0, said
+    assert train(project, tmp_path / "cpu", ranks=ranks)[0] == 0
+    np.testing.assert_allclose(losses(tmp_path / "gpu"), losses(tmp_path / "cpu"), rtol=0.2)

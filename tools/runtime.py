@@ -12,6 +12,8 @@ def prepare(use_gpu, seed):
     blas.prepare()
     if use_gpu and not paddle.is_compiled_with_cuda():
         raise UserError("runner.use_gpu: true, but this Paddle has no CUDA; install paddlepaddle-gpu or set false")
+    if use_gpu and not paddle.device.cuda.device_count():
+        raise UserError("runner.use_gpu: true, but Paddle sees no GPU; look at CUDA_VISIBLE_DEVICES, or set false")
     paddle.set_device("gpu" if use_gpu else "cpu")  # of several GPUs the one that the launcher gives this process
     paddle.seed(seed)
 

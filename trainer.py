@@ -179,7 +179,9 @@ class Trainer:
         return 0 < self.runner.early_stop <= self.state.unimproved
 
     def save_here(self):
-        """Write a checkpoint named by the epoch where that is whole, else by the step."""
+        """Write a checkpoint named by the epoch where that is whole, else by the step; none before the first step."""
+        if self.state.epoch == self.state.batch == 0:
+            return
         self.save(f"step-{self.state.step}" if self.state.batch else str(self.state.epoch - 1))
         resume.prune(self.runner.model_save_path, self.runner.keep_checkpoints)
 

@@ -14,7 +14,6 @@ interface counts too; a namespace has none:
 import argparse
 import json
 import logging
-import os
 import subprocess
 import sys
 import tempfile
@@ -43,7 +42,7 @@ def main(argv=None):
     parser.add_argument("--negatives", type=positive, default=1280)
     parser.add_argument("--steps", type=positive, default=50)
     args = parser.parse_args(argv)
-    if "PADDLE_TRAINERS_NUM" in os.environ:
+    if ranks.launched():
         measure(args)
         return
     for items in args.item_count:

@@ -20,7 +20,7 @@ class Interrupted(KeyboardInterrupt):
 class Interrupt:
     """While entered, the first SIGINT or SIGTERM waits for `watch`; a second one acts as if this were not there.
 
-    Not where several processes train: their launcher sends its SIGTERM three times.
+    Not under Paddle's launcher, which sends its SIGTERM three times: there it is the launcher that ends what stays.
     """
 
     def __init__(self):
@@ -38,7 +38,7 @@ class Interrupt:
 
     def _note(self, number, _):
         self.number = number
-        if ranks.count() == 1:
+        if not ranks.launched():
             self.__exit__()
         if hasattr(signal, "SIGCHLD"):  # Paddle's handler raises, wherever we are, for reader processes that end now
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -31,9 +31,14 @@ class LostRankError(UserError):
     """Another process has ended or is out of reach. Parameters are those after the last whole step."""
 
 
+def launched() -> bool:
+    """Whether Paddle's launcher started this process."""
+    return "PADDLE_TRAINERS_NUM" in os.environ
+
+
 def join(use_gpu):
     """Join the processes that the launcher started, if there are several; after the device is chosen."""
-    if int(os.environ.get("PADDLE_TRAINERS_NUM", 1)) > 1:
+    if launched() and int(os.environ["PADDLE_TRAINERS_NUM"]) > 1:
         os.environ["PADDLE_DISTRI_BACKEND"] = "nccl" if use_gpu else "gloo"  # not what Paddle was compiled with
         distributed.init_parallel_env()
 

@@ -1,12 +1,14 @@
 """The trainer as a process of a test: notes each step's loss and the parameters at the end, and ends early if told to.
 
 With SAME_DRAWS all ranks draw the same negatives, and of the routing logits each takes its share of those that one
-process would draw. With DIE_AT=rank:step that rank is killed in the middle of that step.
+process would draw. With DIE_AT=rank:step that rank gets SIGKILL before the step, with TERM_AT SIGTERM after it.
+SLOW_SAVE is how many seconds more the first rank takes to write `best/`.
 """
 
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +16,11 @@ import paddle
 
 import trainer
 from models.capsule import CapsuleNetwork
-from tools import ranks, runtime
+from tools import checkpoint, ranks, runtime
 
 LOSSES: list[float] = []
 original_step, original_seed = trainer.Trainer.train_step, runtime.seed_step
-first_logits = CapsuleNetwork._first_logits
+first_logits, save = CapsuleNetwork._first_logits, checkpoint.save
 
 
 def share_of_logits(self, item_eb):
@@ -40,8 +42,16 @@ def noting_step(self, batch):
     return LOSSES[-1]
 
 
+def slow_save(folder, *args):
+    if ranks.rank() == 0 and folder.name == checkpoint.BEST:
+        time.sleep(float(os.environ["SLOW_SAVE"]))
+    save(folder, *args)
+
+
 run: dict = {}
 trainer.Trainer.train_step = noting_step
+if os.environ.get("SLOW_SAVE"):
+    checkpoint.save = slow_save
 if os.environ.get("SAME_DRAWS"):
     runtime.seed_step = lambda seed, step, rank: original_seed(seed, step)
     CapsuleNetwork._first_logits = share_of_logits

@@ -178,11 +178,12 @@ def test_a_signal_to_one_rank_stops_all_at_the_same_step(project, whole, tmp_pat
     assert_same_run(whole, tmp_path / "run")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_the_launcher_saves_first(number, project, tmp_path):
+@pytest.mark.parametrize("number, workers", [(signal.SIGINT, 0), (signal.SIGTERM, 2)])
+def test_a_signal_to_the_launcher_saves_first(number, workers, project, tmp_path):
     folder, log = tmp_path / "run", tmp_path / "log/workerlog.0"
     launcher = ["--nproc_per_node", 2, "--log_dir", tmp_path / "log"]
-    process = launch(options(project, folder, "runner.epochs=1000"), launcher=launcher, notes=tmp_path)
+    arguments = options(project, folder, "runner.epochs=1000", f"runner.num_workers={workers}")
+    process = launch(arguments, launcher=launcher, notes=tmp_path)
     while not (log.exists() and "epoch: 1, batch_id: 3" in log.read_text()):
         assert process.poll() is None
         time.sleep(0.1)
@@ -192,6 +193,12 @@ def test_a_signal_to_the_launcher_saves_first(number, project, tmp_path):
     assert "SIGTERM: the run is saved" in log.read_text()
     assert "Traceback" not in log.read_text() + (tmp_path / "log/workerlog.1").read_text()
     assert resume.newest(folder) is not None
+
+
+def test_the_others_wait_for_a_checkpoint_longer_than_gloo_would(project, tmp_path):
+    fixed = "hyper_parameters.optimizer.learning_rate=0.0"  # so the first evaluation is the best
+    code, said = train(project, tmp_path, fixed, SLOW_SAVE="33")
+    assert code == 0, said
 
 
 def test_another_number_of_processes_does_not_resume(project, whole, tmp_path):

@@ -41,7 +41,7 @@ class Interrupt:
         if not ranks.launched():
             self.__exit__()
         if hasattr(signal, "SIGCHLD"):  # Paddle's handler raises, wherever we are, for reader processes that end now
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGCHLD, lambda *_: None)  # Python complains of SIG_DFL where one has come already
 
     def watch(self, iterable):
         """The iterable; `Interrupted` in all processes at once, after the work on what was given before.

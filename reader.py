@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from paddle.io import IterableDataset, get_worker_info
 
+from tools import ranks
 from tools.context import Context
 from tools.dataset import read_evaluation, read_sequences
 from tools.errors import UserError
@@ -22,7 +23,7 @@ class RecDataset(IterableDataset):
     A sample is a user, a position k of at least `min_history` (from 0), the `maxlen` items before it and the M items
     from there on, 0 where there are fewer. Samples are drawn with replacement; batch s of epoch e depends on
     (seed, e, s) alone, so neither the number of reader processes nor an interruption changes the order. An epoch is
-    ceil(eligible positions / batch) batches.
+    ceil(eligible positions / batch) batches. Of n processes each gives its n-th of batches n times as large.
 
     Args:
         file_list: text files of the split.
@@ -37,7 +38,9 @@ class RecDataset(IterableDataset):
         super().__init__()
         hyper = config.hyper_parameters
         self.maxlen, self.min_history, self.targets = hyper.maxlen, hyper.min_history, hyper.targets
-        self.batch_size, self.seed = config.runner.train_batch_size, config.runner.seed
+        own, self.seed = config.runner.train_batch_size, config.runner.seed
+        self.batch_size = own * ranks.count()  # of all processes
+        self.own = slice(own * ranks.rank(), own * (ranks.rank() + 1))
         self.set_epoch(0)
         self.user, self.items = read_sequences(file_list, hyper.item_count)
         self.item_count = hyper.item_count
@@ -79,7 +82,8 @@ class RecDataset(IterableDataset):
 
     def batch(self, step):
         """Batch number `step` of the epoch."""
-        user, k = self.draw(np.random.default_rng((self.seed, self.epoch, step)))  # [B], [B]
+        drawn = self.draw(np.random.default_rng((self.seed, self.epoch, step)))
+        user, k = (one[self.own] for one in drawn)  # [B], [B]
         hist_item, seq_len = cut_histories(self.items, user, k, self.maxlen)
         event = self.items.offsets[user] + k
         index = event[:, None] + np.arange(self.targets)  # [B, M]
@@ -112,6 +116,8 @@ class InferBatch(NamedTuple):
 class InferDataset:
     """Evaluation batches `InferBatch`, every user once, in file order, the last batch as short as it is.
 
+    Of n processes that train together each gives every n-th user.
+
     Args:
         file_list: text files of the split, `uid,item,time` or PaddleRec's evaluation format.
         config: the configuration; read are `runner.infer_batch_size` and `hyper_parameters.item_count, maxlen,
@@ -130,8 +136,9 @@ class InferDataset:
         logger.info("%s: %d users; %d without history or target left out", file_list[0], len(self.data.users), short)
 
     def __iter__(self):
-        for start in range(0, len(self.data.users), self.batch_size):
-            rows = np.arange(start, min(start + self.batch_size, len(self.data.users)))
+        own = np.arange(len(self.data.users))[ranks.rank() :: ranks.count()]
+        for start in range(0, len(own), self.batch_size):
+            rows = own[start : start + self.batch_size]
             seen, target = self.data.history.take(rows), self.data.target.take(rows)
             hist_item, seq_len = cut_histories(seen, np.arange(len(rows)), seen.lengths, self.maxlen)
             user = self.data.users[rows]

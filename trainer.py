@@ -5,7 +5,8 @@ Example: python trainer.py -m config.yaml -o runner.epochs=3 hyper_parameters.mo
 Example: python trainer.py -m config.yaml -o runner.resume=auto
 
 Writes a checkpoint after each epoch to <model_save_path>/<epoch>/, and the best step on valid to best/ beside them.
-A run that was interrupted goes on with runner.resume=auto.
+A run that was interrupted goes on with runner.resume=auto. In several processes, see docs/distributed.md:
+python -m paddle.distributed.launch --nproc_per_node 2 trainer.py -m config.yaml
 """
 
 import argparse
@@ -22,7 +23,8 @@ import numpy as np
 from paddle.io import DataLoader
 
 from models import MODELS
-from tools import checkpoint, config, finite, progress, resume, runtime
+from tools import checkpoint, config, finite, progress, ranks, resume, runtime
+from tools.average import average
 from tools.dataset import open_split
 from tools.errors import UserError, command
 from tools.evaluate import evaluate
@@ -50,11 +52,13 @@ class Trainer:
         self.state = resume.start(origin, settings, self.model, self.optimizer, self.train_data.batches)
         self.history = History(folder=self.runner.model_save_path, state=self.state, visual=self.runner.use_visual)
         self.interrupt = Interrupt()
+        self.check_ranks("settings, data or checkpoints")
 
     def train(self):
         """Fit the model, by its own `fit` or by gradient, and keep the best."""
         with closing(self.history):
             if hasattr(self.model, "fit"):
+                ranks.refuse(f"{self.config.hyper_parameters.model} is fitted at once")
                 self.fit_at_once()
             else:
                 with self.interrupt:
@@ -83,7 +87,7 @@ class Trainer:
                 if not self.state.batch:  # a numbered folder holds a whole epoch
                     self.save_here()
                 self.evaluate_if_due()
-        except Interrupted:
+        except (Interrupted, ranks.LostRankError):
             self.save_here()
             raise
         if self.stops_early():
@@ -96,7 +100,7 @@ class Trainer:
         self.train_data.set_epoch(epoch, state.batch)
         loader = DataLoader(self.train_data, batch_size=None, num_workers=runner.num_workers)
         bar = progress.progress(loader, total=batches - state.batch, name=f"epoch {epoch}")
-        log = progress.TrainingLog(runner.print_interval, runner.train_batch_size)
+        log = progress.TrainingLog(runner.print_interval, runner.train_batch_size * ranks.count())
         self.model.train()
         for batch in self.interrupt.watch(bar):
             log.read()
@@ -117,9 +121,10 @@ class Trainer:
 
     def train_step(self, batch) -> float:
         """Forward, backward, update; the loss before the update."""
-        runtime.seed_step(self.runner.seed, self.state.step)
+        runtime.seed_step(self.runner.seed, self.state.step, ranks.rank())
         loss = self.graph.train_forward(self.model, batch)
         loss.backward()
+        loss = average(self.model, loss, batch[1])
         if fault := finite.fault(loss, self.model):
             self.give_up(fault, batch)
         self.optimizer.step()
@@ -127,12 +132,12 @@ class Trainer:
         if self.config.hyper_parameters.optimizer.decay != "none":
             self.optimizer._learning_rate.step()
         self.state.step += 1
-        return float(loss)
+        return loss
 
     def give_up(self, fault, batch):
         """End on a step without a number, with what reproduces it in `failed/`: the parameters before it, the batch."""
         state, folder = self.state, self.save("failed")
-        np.savez(folder / "batch.npz", *map(np.asarray, batch))
+        np.savez(folder / ranks.own_name("batch.npz"), *map(np.asarray, batch))
         raise UserError(
             f"{fault} at epoch {state.epoch}, batch {state.batch}, step {state.step}, learning rate "
             f"{self.optimizer.get_lr()}; lower the optimizer's learning_rate; parameters and batch are in {folder}"
@@ -147,6 +152,7 @@ class Trainer:
 
     def evaluate(self):
         """Measure on valid, keep the best."""
+        self.check_ranks("parameters")
         state, batches = self.state, self.interrupt.watch(self.valid_data)
         embed = partial(self.graph.infer_forward, self.model)
         empty = self.graph.create_metrics(self.config)
@@ -162,12 +168,20 @@ class Trainer:
         else:
             state.unimproved += 1
 
+    def check_ranks(self, what):
+        """See that all processes stand at the same place with the same parameters."""
+        paths = ("_dir", "_path")  # may differ from node to node
+        steering = {key: value for key, value in self.config.flat().items() if not key.endswith(paths)}
+        ranks.check_same(what, f"{steering} {self.state}", self.model)
+
     def stops_early(self) -> bool:
         """Whether early stopping ends the run."""
         return 0 < self.runner.early_stop <= self.state.unimproved
 
     def save_here(self):
-        """Write a checkpoint named by the epoch where that is whole, else by the step."""
+        """Write a checkpoint named by the epoch where that is whole, else by the step; none before the first step."""
+        if self.state.epoch == self.state.batch == 0:
+            return
         self.save(f"step-{self.state.step}" if self.state.batch else str(self.state.epoch - 1))
         resume.prune(self.runner.model_save_path, self.runner.keep_checkpoints)
 
@@ -175,6 +189,7 @@ class Trainer:
         """Write a checkpoint, with more to say in its `state.json`; gives its folder."""
         folder = Path(self.runner.model_save_path) / name
         checkpoint.save(folder, self.model, self.optimizer, self.config, asdict(self.state) | more)
+        ranks.wait_for_first()
         return folder
 
 
@@ -186,12 +201,14 @@ def main(argv=None):
     args = parser.parse_args(argv)
     settings = config.load_config(args.config_yaml, args.opt, MODELS)
     runtime.prepare(settings.runner.use_gpu, settings.runner.seed)
-    with progress.logging_to_terminal():
+    ranks.join(settings.runner.use_gpu)
+    with progress.logging_to_terminal(ranks.log_level()):
         try:
             Trainer(settings).train()
         except Interrupted as stopped:
-            words = ["python", "trainer.py", *(sys.argv[1:] if argv is None else argv), "-o", "runner.resume=auto"]
-            logging.info("%s: the run is saved; go on with: %s", stopped, shlex.join(words))
+            options = [*(sys.argv[1:] if argv is None else argv), "-o", "runner.resume=auto"]
+            command_line = shlex.join([*ranks.command("trainer.py"), *options])
+            logging.info("%s: the run is saved; go on with: %s", stopped, command_line)
             sys.exit(stopped.exit_code)
 
 

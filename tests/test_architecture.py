@@ -83,6 +83,13 @@ def test_one_place_formats_log_lines_and_shows_progress(path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_one_place_speaks_to_other_processes(path):
+    if relative(path) != "tools/ranks.py":
+        assert not {name for name in imports(path) if name.startswith("paddle.distributed")}
+        assert "paddle.distributed." not in path.read_text(encoding="utf-8").replace("paddle.distributed.launch", "")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_files_and_functions_stay_short(path):
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= 250

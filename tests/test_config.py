@@ -3,11 +3,13 @@ import math
 import os
 from pathlib import Path
 
+import paddle
 import pytest
 
 import infer
 import trainer
 from models import MODELS
+from tools import runtime
 from tools.config import Config, add_arguments, constructor_options, load_config
 from tools.errors import UserError
 from tools.schema import HyperParameters, Optimizer, Runner
@@ -320,3 +322,10 @@ def test_both_commands_check_their_overrides(main, override, write_dataset, yaml
         main(["-m", str(path), "-o", override])
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+@pytest.mark.skipif(paddle.device.cuda.device_count() > 0, reason="there is a GPU")
+def test_use_gpu_without_a_gpu_says_what_is_missing():
+    missing = "Paddle sees no GPU" if paddle.is_compiled_with_cuda() else "this Paddle has no CUDA"
+    with pytest.raises(UserError, match=f"runner.use_gpu: true, but {missing}.* or set false"):
+        runtime.prepare(use_gpu=True, seed=1)

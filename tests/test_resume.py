@@ -143,6 +143,13 @@ def test_a_signal_ends_the_step_and_the_resumed_run_is_the_whole_one(
     assert_same(whole(*options), tmp_path)
 
 
+def test_a_signal_before_the_first_step_saves_nothing(project, whole, tmp_path, monkeypatch):
+    interrupted(project, tmp_path, 0, signal.SIGTERM, monkeypatch, during="train_epoch")
+    assert not list(tmp_path.iterdir())
+    train(project, tmp_path, "runner.resume=auto")
+    assert_same(whole(), tmp_path)
+
+
 @pytest.mark.parametrize("step", [20, 3 * BATCHES])
 def test_a_signal_in_an_evaluation_leaves_the_evaluation_to_the_resumed_run(
     step, project, whole, tmp_path, monkeypatch

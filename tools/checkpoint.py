@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from tools import agreement, checksums, unpickle
+from tools import agreement, checksums, ranks, unpickle
 from tools.config import Config
 from tools.errors import UserError
 from tools.features import data_folder, load_arrays, vocabulary
@@ -17,6 +17,7 @@ BEST = "best"
 VOCABULARY = "features.npz"  # the values of each feature, in the order of their rows in the model's tables
 
 
+@ranks.first_only
 def save(folder, model, optimizer, config: Config, state: dict):
     """Write parameters, optimizer, resolved configuration and `state.json` (epoch, step, metrics), or nothing.
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from tools import ranks
 from tools.aggregate import PLAIN, Diversity, Recommendations
 from tools.config import Config
 from tools.metrics import Metrics
@@ -35,7 +36,7 @@ def recommend(
 
 
 def evaluate(batches, embed: Callable, retriever: Retriever, config: Config, metrics: Metrics) -> dict[str, float]:
-    """Means of the quick metrics over all users, on plain lists.
+    """Means of the quick metrics over all users, on plain lists; those of all processes that train together.
 
     Args:
         batches, embed, retriever, config: see `recommend`.
@@ -44,6 +45,7 @@ def evaluate(batches, embed: Callable, retriever: Retriever, config: Config, met
     for batch, embedded, (lists,) in recommend(batches, embed, retriever, config):
         metrics.update(lists.items, batch.target)
         metrics.update_interests(*embedded)
+    metrics.combine(ranks.total)
     return metrics.result()
 
 

@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+from tools import ranks
 from tools.errors import UserError
 from tools.files import atomic_file, read_text
 
@@ -29,6 +30,7 @@ class History:
         self.begun = False  # a file is written with the first values, not by a run that never has any
         self.writer = visual_writer(self.path.with_name("visual")) if visual else None
 
+    @ranks.first_only
     def add(self, step, epoch, part, values):
         """Note values of a part, `train` or `valid`, after so many steps; `values` is name -> number."""
         rows = [(step, epoch, f"{part}/{name}", value) for name, value in values.items()]
@@ -75,6 +77,7 @@ def _row(path, number, line):
         raise UserError(f"{path}:{number}: {line[:80]!r} is not {','.join(HEADER)}; remove the row") from None
 
 
+@ranks.first_only
 def visual_writer(folder):
     """VisualDL's writer; a `UserError` without the extra."""
     try:

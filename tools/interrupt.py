@@ -2,6 +2,8 @@
 
 import signal
 
+from tools import ranks
+
 
 class Interrupted(KeyboardInterrupt):
     """A signal asked the run to end.
@@ -16,7 +18,10 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interrupt:
-    """While entered, the first SIGINT or SIGTERM waits for `watch`; a second one acts as if this were not there."""
+    """While entered, the first SIGINT or SIGTERM waits for `watch`; a second one acts as if this were not there.
+
+    Not under Paddle's launcher, which sends its SIGTERM three times: there it is the launcher that ends what stays.
+    """
 
     def __init__(self):
         self.number = None  # of the signal that came
@@ -33,22 +38,28 @@ class Interrupt:
 
     def _note(self, number, _):
         self.number = number
-        self.__exit__()
+        if not ranks.launched():
+            self.__exit__()
         if hasattr(signal, "SIGCHLD"):  # Paddle's handler raises, wherever we are, for reader processes that end now
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGCHLD, lambda *_: None)  # Python complains of SIG_DFL where one has come already
 
     def watch(self, iterable):
-        """The iterable; `Interrupted` once the work on what it gave is done, or in its own place where it failed."""
-        iterator = iter(iterable)
+        """The iterable; `Interrupted` in all processes at once, after the work on what was given before.
+
+        A process that has less to do stays until all are through.
+        """
+        iterator, end = iter(iterable), object()
         while True:
             try:
-                one = next(iterator)
-            except StopIteration:
-                return
+                one = next(iterator, end)
             except Exception:
-                if self.number:  # the reader processes got the signal too, and are gone
-                    raise Interrupted(self.number) from None
-                raise
-            yield one
-            if self.number:
-                raise Interrupted(self.number)
+                if not self.number:
+                    raise
+                one = end  # the reader processes got the signal too, and are gone
+            number, more = ranks.largest(self.number or 0, one is not end)
+            if number:
+                raise Interrupted(number)
+            if not more:
+                return
+            if one is not end:
+                yield one

@@ -125,6 +125,14 @@ class Metrics:
         for name, metric in INTEREST_METRICS.items():
             self.interest_sums[name] += float(metric(interests[several], live[several]).sum())
 
+    def combine(self, total):
+        """Make the counts those of all who share the users; `total` sums an array over them."""
+        counts = [self.users, self.several, *self.sums.values(), *self.interest_sums.values()]
+        users, several, *sums = total(counts).tolist()
+        self.users, self.several = int(users), int(several)
+        self.sums = dict(zip(self.sums, sums, strict=False))  # the rest is
+        self.interest_sums = dict(zip(self.interest_sums, sums[len(self.sums) :], strict=True))
+
     def result(self) -> dict[str, float]:
         """`recall@20` and so on, the mean over users counted so far.
 

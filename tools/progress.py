@@ -15,13 +15,17 @@ QUICK = 1.0  # seconds; what takes less need not be told
 
 
 @contextmanager
-def logging_to_terminal():
-    """Log as PaddleRec does, above the progress bar where there is one; afterwards all is as it was before."""
+def logging_to_terminal(level=logging.INFO):
+    """Log as PaddleRec does, above the progress bar where there is one; afterwards all is as it was before.
+
+    Args:
+        level: of the least that is told.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s - %(levelname)s - %(message)s"))
     root = logging.getLogger()
-    before, level = root.handlers, root.level
-    root.setLevel(logging.INFO)
+    before, level_before = root.handlers, root.level
+    root.setLevel(level)
     others = [one for one in before if type(one) is not logging.StreamHandler]  # Paddle's import adds its own
     root.handlers = [*others, handler]
     try:
@@ -29,7 +33,7 @@ def logging_to_terminal():
             yield
     finally:
         root.handlers = before
-        root.setLevel(level)
+        root.setLevel(level_before)
 
 
 def progress(iterable, *, name, total=None):

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from tools import agreement, checkpoint, checksums
+from tools import agreement, checkpoint, checksums, ranks
 from tools.config import Config
 from tools.errors import UserError
 
@@ -28,6 +28,7 @@ class RunState:
     best: float | None = None  # best_metric of the best step
     unimproved: int = 0  # evaluations since then
     batches: int = 0  # an epoch
+    processes: int = 1  # that train together
 
 
 def find(config: Config) -> Path | None:
@@ -41,6 +42,7 @@ def find(config: Config) -> Path | None:
     """
     runner = config.runner
     recover(runner.model_save_path)
+    ranks.wait_for_first()
     if runner.resume == "auto":
         if folder := newest(runner.model_save_path):
             hyper = [key for key in config.flat() if key.startswith("hyper_parameters.")]
@@ -66,13 +68,19 @@ def start(folder, config: Config, model, optimizer, batches) -> RunState:
     Raises:
         UserError: see `checkpoint.load`, or where a resumed run has other data.
     """
+    state = RunState(batches=batches, processes=ranks.count())
     if folder is None or optimizer is None:
         if config.runner.model_init_path:
             checkpoint.load(config.runner.model_init_path, model, config, optimizer)
-        return RunState(batches=batches)
+        return state
     checkpoint.load(folder, model, config, optimizer)
     saved = checkpoint.read_state(folder)
-    state = RunState(**{one.name: saved[one.name] for one in fields(RunState)})
+    if (processes := saved.get("processes", 1)) != state.processes:
+        raise UserError(
+            f"{folder}: trained by {processes} processes, now there are {state.processes}; start as many, or go on "
+            "from its parameters with runner.model_init_path and runner.resume none"
+        )
+    state = RunState(**{one.name: saved.get(one.name, one.default) for one in fields(RunState)})
     if state.batches != batches:
         raise UserError(
             f"{folder}: trained with {state.batches} batches an epoch, {config.runner.train_data_dir} gives {batches}; "
@@ -95,6 +103,7 @@ def newest(root) -> Path | None:
     return None
 
 
+@ranks.first_only
 def prune(root, keep):
     """Delete all but the newest `keep` checkpoints, `best` not counted; 0 keeps all."""
     whole = [folder for folder in _by_age(root) if (folder / "rec.pdparams").is_file()]  # no other folder is ours
@@ -103,6 +112,7 @@ def prune(root, keep):
         shutil.rmtree(folder.rename(folder.with_name(f".{folder.name}-deleting")))
 
 
+@ranks.first_only
 def recover(root):
     """Put right what a killed run left while it wrote a checkpoint: the replaced one comes back where the new is not
     there yet, half of a new one goes."""

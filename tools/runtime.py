@@ -12,10 +12,12 @@ def prepare(use_gpu, seed):
     blas.prepare()
     if use_gpu and not paddle.is_compiled_with_cuda():
         raise UserError("runner.use_gpu: true, but this Paddle has no CUDA; install paddlepaddle-gpu or set false")
-    paddle.set_device("gpu" if use_gpu else "cpu")
+    if use_gpu and not paddle.device.cuda.device_count():
+        raise UserError("runner.use_gpu: true, but Paddle sees no GPU; look at CUDA_VISIBLE_DEVICES, or set false")
+    paddle.set_device("gpu" if use_gpu else "cpu")  # of several GPUs the one that the launcher gives this process
     paddle.seed(seed)
 
 
-def seed_step(seed, step):
-    """Seed the draws of a training step: they depend on (seed, step) alone, so a resumed run draws the same."""
-    paddle.seed(int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0] >> 1))
+def seed_step(seed, step, rank=0):
+    """Seed the draws of a training step: they depend on these numbers alone, so a resumed run draws the same."""
+    paddle.seed(int(np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)[0] >> 1))

@@ -433,6 +433,5 @@ def test_queries_stay_with_their_events(protocol, tmp_path):
     meta = yaml.safe_load((tmp_path / "data/meta.yaml").read_text())
     kept = meta["interactions"]
     assert 0 < kept < 1200
-    behind = meta["dropped"].get("after the target of a user of valid or test", 0)
-    assert len(names[0]) == 2 * (kept + behind) + 2  # no word of a row that was left out
+    assert len(names[0]) == 2 * kept + 2  # no word of a row that was left out
     assert found == kept

@@ -14,12 +14,12 @@ import yaml
 
 from tools import progress
 from tools.config import positive
-from tools.dataset import write_map, write_split
+from tools.dataset import is_whole, write_map, write_stretches
 from tools.errors import UserError, command
 from tools.features import QUERIES
 from tools.files import atomic_folder
 from tools.interactions import Interactions, read_movielens, read_sequence_file
-from tools.protocol import CUTS, SPLIT_SEED, Prepared, cut_at_targets, prepare
+from tools.protocol import CUTS, SPLIT_SEED, Prepared, events, prepare, up_to_target
 from tools.ragged import Ragged
 from tools.tables import read_table
 
@@ -75,7 +75,7 @@ def _prepare(args, output):
     with progress.stage("filter, number and split", quick=0) as counted:
         prepared = prepare(log, protocol=args.protocol, min_count=args.min_count)
         users, items = len(prepared.user_codes), len(prepared.item_codes)
-        counted |= {"interactions": len(prepared.times), "users": users, "items": items}
+        counted |= {"interactions": int(prepared.lengths.sum()), "users": users, "items": items}
     if not len(prepared.splits["train"]):
         reasons = "; ".join(f"{rows} interactions dropped: {reason}" for reason, rows in prepared.dropped.items())
         raise UserError(f"{log.source['name']}: {users} users left, none for training ({reasons}); lower --min-count")
@@ -95,16 +95,7 @@ def _read(args, output):
 
 def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol: str) -> dict:
     """Write splits, maps, attributes and `meta.yaml` into an empty folder; gives the content of `meta.yaml`."""
-    flat = Ragged(np.arange(len(prepared.times)), prepared.items.offsets)
-    splits = {}
-    for name, users in prepared.splits.items():
-        index = flat.take(users)
-        if protocol == "mind" and name != "train":
-            index = cut_at_targets(index)
-        items, times = Ragged(prepared.items.values[index.values], index.offsets), prepared.times[index.values]
-        splits[name] = write_split(folder / name, users, items, times)
-        if log.query is not None:
-            _write_attributes(folder / name / QUERIES, {"query": log.query}, prepared.rows, index.values)
+    splits = _write_splits(folder, prepared, log, protocol)
     item_names, user_names = log.item_names[prepared.item_codes], log.user_names[prepared.user_codes]
     write_map(folder / "item_map.csv", ("item", "original"), enumerate(item_names, 1))
     write_map(folder / "user_map.csv", ("user", "original"), enumerate(user_names))
@@ -115,19 +106,48 @@ def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol:
     written = sum(one["interactions"] for one in splits.values())
     dropped = prepared.dropped
     if protocol == "mind":
-        dropped = dropped | {"after the target of a user of valid or test": len(prepared.times) - written}
+        dropped = dropped | {"after the target of a user of valid or test": int(prepared.lengths.sum()) - written}
     meta = {
         "source": log.source,
         "protocol": protocol,
         "split_seed": SPLIT_SEED,
-        "users": len(prepared.user_codes),
-        "item_count": len(prepared.item_codes) + 1,
+        "users": len(user_names),
+        "item_count": len(item_names) + 1,
         "interactions": written,
         "dropped": dropped,
         "splits": splits,
     }
     (folder / "meta.yaml").write_text(yaml.safe_dump(meta, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return meta
+
+
+def _write_splits(folder, prepared, log, protocol):
+    whole, splits, asked = is_whole(log.time), {}, {}
+    for name, users in prepared.splits.items():
+        lengths = prepared.lengths[users]
+        if protocol == "mind" and name != "train":
+            lengths = up_to_target(lengths)
+        asked[name] = [np.zeros(0, np.int64)]
+        pieces = _first_events(events(log, prepared, users), lengths, log.query, asked[name])
+        splits[name] = write_stretches(folder / name, users, lengths, pieces, whole=whole)
+    if log.query_words is not None:
+        codes, rows = np.unique(np.concatenate(sum(asked.values(), [])), return_inverse=True)
+        bounds = np.cumsum([one["interactions"] for one in splits.values()])
+        for name, numbers in zip(splits, np.split(rows, bounds[:-1]), strict=True):
+            _write_attributes(folder / name / QUERIES, {"query": log.query_words}, codes, numbers)
+    return splits
+
+
+def _first_events(stretches, lengths, query, asked):
+    """`(items, times)` of each user's first `lengths` `[U]` events; `asked`, a list, gets the numbers of their queries."""
+    user = 0
+    for items, times, rows in stretches:
+        some = lengths[user : user + len(items.lengths)]
+        user += len(some)
+        kept = Ragged(np.arange(len(times)), items.offsets).spans(items.offsets[:-1], some)
+        if query is not None:
+            asked.append(query[rows[kept.values]])
+        yield Ragged(items.values[kept.values], kept.offsets), times[kept.values]
 
 
 def _write_attributes(path, attributes, codes, rows=None):

@@ -42,8 +42,8 @@ def read_table(
         log.item_category = columns[category][kept][np.unique(item_code, return_index=True)[1]].astype(str)
         log.item_attributes = {category: single(log.item_category)}
     if query is not None:
-        asked, row = np.unique(columns[query][kept].astype(str), return_inverse=True)
-        log.query = words_of(asked).take(row)
+        asked, log.query = np.unique(columns[query][kept].astype(str), return_inverse=True)
+        log.query_words = words_of(asked)
     return log
 
 

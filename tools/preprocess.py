@@ -3,9 +3,12 @@
 Example: python -m tools.preprocess movielens-100k
 Example: python -m tools.preprocess sequences sequences.txt.xz --attributes item_attributes.json.xz
 Example: python -m tools.preprocess table clicks.csv --user uid --item sku --time ts --output data/clicks
+Example: python -m tools.preprocess amazon reviews_Books.json.gz --metadata meta_Books.json.gz
+Example: python -m tools.preprocess taobao UserBehavior.csv --behavior pv buy
 """
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +16,25 @@ import numpy as np
 import yaml
 
 from tools import progress
+from tools.amazon import read_reviews
+from tools.blocks import Form
 from tools.config import positive
 from tools.dataset import is_whole, write_map, write_stretches
 from tools.errors import UserError, command
 from tools.features import QUERIES
-from tools.files import atomic_folder
+from tools.files import atomic_folder, scratch_folder
 from tools.interactions import Interactions, read_movielens, read_sequence_file
+from tools.logs import read_log, wants_engine
 from tools.protocol import CUTS, SPLIT_SEED, Prepared, events, prepare, up_to_target
 from tools.ragged import Ragged
 from tools.tables import read_table
+
+ROLES = ("user", "item", "time", "category", "query", "rating")
+BEHAVIORS = ("pv", "cart", "fav", "buy")
+TAOBAO = Form(
+    {"user": "user", "item": "item", "time": "timestamp", "category": "category", "behavior": "behavior"},
+    names=["user", "item", "category", "behavior", "timestamp"],
+)
 
 
 def parse_args(argv=None):
@@ -38,14 +51,21 @@ def parse_args(argv=None):
     sequences = sources.add_parser("sequences", help="a user a line: user item item …, oldest first", **shared)
     sequences.add_argument("file", type=Path, help="plain, .gz or .xz")
     sequences.add_argument("--attributes", type=Path, help="JSON {item: [attribute, …]}, the last one the category")
-    table = sources.add_parser("table", help="a CSV, TSV or Parquet log with a header", **shared)
-    table.add_argument("file", type=Path, help=".csv, .tsv (also .gz, .xz) or .parquet")
+    table = sources.add_parser("table", help="a log with a header: CSV, TSV, JSON lines or Parquet", **shared)
+    table.add_argument("file", type=Path, help=".csv, .tsv, .json (also .gz, .xz), .parquet, or a folder of them")
     for name in ("user", "item", "time"):
         table.add_argument(f"--{name}", required=True, metavar="COLUMN", help=f"column of the {name}")
     table.add_argument("--category", metavar="COLUMN", help="column of the item's category")
     table.add_argument("--query", metavar="COLUMN", help="column of the query that led to the item")
     table.add_argument("--rating", metavar="COLUMN", help="column of the rating")
     table.add_argument("--min-rating", type=float, help="leave out rows with a lower rating")
+    amazon = sources.add_parser("amazon", help="Amazon's reviews of 2014 or 2018, JSON lines", **shared)
+    amazon.add_argument("file", type=Path, help="reviews, .json.gz, or a folder of them")
+    amazon.add_argument("--metadata", type=Path, help="meta_….json.gz, or a folder of them: brands and categories")
+    amazon.add_argument("--min-rating", type=float, help="leave out reviews with fewer stars")
+    taobao = sources.add_parser("taobao", help="Taobao's UserBehavior.csv", **shared)
+    taobao.add_argument("file", type=Path, help="the file, or a folder of its parts")
+    taobao.add_argument("--behavior", nargs="+", choices=BEHAVIORS, default=["pv"], help="what counts; default: pv")
     return parser.parse_args(argv)
 
 
@@ -56,8 +76,8 @@ def main(argv=None):
     output = args.output or Path("data") / (args.source if args.source == "movielens-100k" else _stem(args.file))
     if output.is_dir() and any(output.iterdir()) and not (output / "meta.yaml").is_file():
         raise UserError(f"{output}: holds something else than a data set; choose another --output")
-    with progress.logging_to_terminal():
-        prepared, log = _prepare(args, output)
+    with progress.logging_to_terminal(), contextlib.ExitStack() as stack:
+        prepared, log = _prepare(args, output, lambda: stack.enter_context(scratch_folder(output)))
         with progress.stage(f"write {output}", quick=0) as counted, atomic_folder(output) as folder:
             meta = write_dataset(folder, prepared, log, args.protocol)
             counted |= {name: one["users"] for name, one in meta["splits"].items()}
@@ -68,9 +88,9 @@ def _stem(file):
     return file.name.split(".")[0]
 
 
-def _prepare(args, output):
+def _prepare(args, output, scratch):
     with progress.stage("read", quick=0) as counted:
-        log = _read(args, output)
+        log = _read(args, output, scratch)
         counted |= {"interactions": len(log.item), "users": len(log.user_names), "items": len(log.item_names)}
     with progress.stage("filter, number and split", quick=0) as counted:
         prepared = prepare(log, protocol=args.protocol, min_count=args.min_count)
@@ -82,15 +102,21 @@ def _prepare(args, output):
     return prepared, log
 
 
-def _read(args, output):
+def _read(args, output, scratch):
     if args.source == "movielens-100k":
         return read_movielens(output.parent / "download")
     if args.source == "sequences":
         return read_sequence_file(args.file, args.attributes)
+    if args.source == "amazon":
+        return read_reviews(args.file, args.metadata, scratch(), args.min_rating)
+    if args.source == "taobao":
+        return read_log(args.file, TAOBAO._replace(behaviors=tuple(args.behavior)), scratch())
     if (args.rating is None) != (args.min_rating is None):
         raise UserError("--rating and --min-rating go together: --rating stars --min-rating 4")
-    names = ("user", "item", "time", "category", "query", "rating", "min_rating")
-    return read_table(args.file, **{name: getattr(args, name) for name in names})
+    columns = {name: getattr(args, name) for name in ROLES if getattr(args, name) is not None}
+    if wants_engine(args.file):
+        return read_log(args.file, Form(columns, min_rating=args.min_rating), scratch())
+    return read_table(args.file, **columns, min_rating=args.min_rating)
 
 
 def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol: str) -> dict:
@@ -122,16 +148,16 @@ def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol:
 
 
 def _write_splits(folder, prepared, log, protocol):
-    whole, splits, asked = is_whole(log.time), {}, {}
+    whole, splits = is_whole(log.time), {}
+    asked: list[np.ndarray] = []  # numbers of the queries of all events written
     for name, users in prepared.splits.items():
         lengths = prepared.lengths[users]
         if protocol == "mind" and name != "train":
             lengths = up_to_target(lengths)
-        asked[name] = [np.zeros(0, np.int64)]
-        pieces = _first_events(events(log, prepared, users), lengths, log.query, asked[name])
+        pieces = _first_events(events(log, prepared, users), lengths, log.query, asked)
         splits[name] = write_stretches(folder / name, users, lengths, pieces, whole=whole)
     if log.query_words is not None:
-        codes, rows = np.unique(np.concatenate(sum(asked.values(), [])), return_inverse=True)
+        codes, rows = np.unique(np.concatenate(asked), return_inverse=True)
         bounds = np.cumsum([one["interactions"] for one in splits.values()])
         for name, numbers in zip(splits, np.split(rows, bounds[:-1]), strict=True):
             _write_attributes(folder / name / QUERIES, {"query": log.query_words}, codes, numbers)
@@ -139,7 +165,7 @@ def _write_splits(folder, prepared, log, protocol):
 
 
 def _first_events(stretches, lengths, query, asked):
-    """`(items, times)` of each user's first `lengths` `[U]` events; `asked`, a list, gets the numbers of their queries."""
+    """`(items, times)` of each user's first `lengths` `[U]` events; the list `asked` gets their queries' numbers."""
     user = 0
     for items, times, rows in stretches:
         some = lengths[user : user + len(items.lengths)]

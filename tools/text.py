@@ -3,6 +3,7 @@
 `uid,item,time` rows, and for evaluation a user a line, `user_id:7 target_item:0 hist_item:3 hist_item:5 eval_item:9`.
 """
 
+import ast
 import contextlib
 import json
 import re
@@ -113,6 +114,20 @@ def _once(pairs):
         key = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise ValueError(f"the key {shown(key)!r} stands twice; keep one of them")
     return table
+
+
+def parse_object(line) -> dict:
+    """The mapping of a line, JSON or what Python writes of one, as Amazon's older files have; a `ValueError` else."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        try:
+            value = ast.literal_eval(line)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            raise ValueError("neither JSON nor a Python literal") from None
+    if not isinstance(value, dict):
+        raise ValueError("not a mapping")
+    return value
 
 
 def split_tokens(path) -> tuple[np.ndarray, np.ndarray]:

@@ -191,7 +191,11 @@ def _write_attributes(path, attributes, codes, rows=None):
         names, values = np.unique(known.values, return_inverse=True)
         known = Ragged(values.astype(np.int32), known.offsets)
         some = known if rows is None else known.take(rows)
-        arrays |= {f"{name}.names": names, f"{name}.values": some.values, f"{name}.offsets": some.offsets}
+        arrays |= {
+            f"{name}.names": np.array(names.tolist(), str),
+            f"{name}.values": some.values,
+            f"{name}.offsets": some.offsets,
+        }
     if arrays:
         np.savez(path, **arrays)  # type: ignore[arg-type]
 

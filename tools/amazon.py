@@ -6,38 +6,32 @@ from pathlib import Path
 import numpy as np
 
 from tools import progress
-from tools.blocks import Form, log_files, parse_line
+from tools.blocks import log_files, parse_line
 from tools.files import line_blocks
 from tools.interactions import Interactions
-from tools.logs import read_log
 from tools.ragged import ragged
 from tools.text import LONGEST_WORD
 
 REVIEW = {"user": "reviewerID", "item": "asin", "time": "unixReviewTime"}
+RATED_REVIEW = REVIEW | {"rating": "overall"}
 ASIN = re.compile(rb"""['"]asin['"]\s*:\s*['"]([^'"]+)['"]""")
 
 
-def read_reviews(path: Path, metadata: Path | None, scratch: Path, min_rating=None) -> Interactions:
-    """The reviews as a log; attributes of an item are its brand, then its category path, whose last is its category.
+def add_metadata(log: Interactions, path: Path):
+    """Give a log of reviews its items' attributes: the brand, then the category path, whose last is the category.
 
     Args:
-        path: file or folder of lines with `reviewerID, asin, unixReviewTime, overall`.
-        metadata: file or folder of lines with `asin, brand` and `categories`, of which the first path counts, or
-            `category`. Items without any have no attributes; where an item stands twice, the first counts.
-        scratch: folder for the codes.
-        min_rating: reviews with fewer stars are left out.
+        log: with an item's `asin` as its name.
+        path: file or folder of lines with `asin, brand` and `categories`, of which the first path counts, or
+            `category`. Items that are not there have no attributes; of an item that stands twice the first line counts.
     """
-    columns = REVIEW if min_rating is None else REVIEW | {"rating": "overall"}
-    log = read_log(path, Form(columns, min_rating=min_rating), scratch)
-    if metadata is not None:
-        with progress.stage(f"read {metadata}", quick=0) as counted:
-            brands, paths = _read_metadata(metadata, log.item_names)
-            counted["items"] = sum(1 for brand, path in zip(brands, paths, strict=True) if brand or path)
+    with progress.stage(f"read {path}", quick=0) as counted:
+        brands, paths = _read_metadata(path, log.item_names)
         lists = [brand + path for brand, path in zip(brands, paths, strict=True)]
-        texts = np.array([text for one in lists for text in one], str)
-        log.item_attributes = {"attributes": ragged([len(one) for one in lists], texts)}
-        log.item_category = np.array([path[-1] if path else "" for path in paths], str)
-    return log
+        counted["items"] = sum(map(bool, lists))
+    texts = np.array([text for one in lists for text in one], str)
+    log.item_attributes = {"attributes": ragged([len(one) for one in lists], texts)}
+    log.item_category = np.array([path[-1] if path else "" for path in paths], str)
 
 
 def _read_metadata(path, item_names):

@@ -92,13 +92,9 @@ def _number(parts, form, scratch) -> Interactions:
     """Codes by first appearance."""
     import polars
 
-    log = polars.scan_parquet(parts)
-    times = [np.load(part.with_suffix(".npy"), mmap_mode="r") for part in parts]
-    rows = sum(map(len, times))
-    time = _array(scratch, "time", np.result_type(*times), rows)
-    np.concatenate(times, out=time)
+    log, time = polars.scan_parquet(parts), _join_times(parts, scratch)
     users, items = (_table(log, role) for role in ("user", "item"))
-    user, item = (_codes(log, table, rows, scratch) for table in (users, items))
+    user, item = (_codes(log, table, len(time), scratch) for table in (users, items))
     found = Interactions(user, item, time, users["user"].to_numpy(), items["item"].to_numpy(), {})
     if "category" in form.columns:
         first = log.select("row", "category").join(items.lazy().select(row="first"), on="row").sort("row")
@@ -106,9 +102,15 @@ def _number(parts, form, scratch) -> Interactions:
         found.item_attributes = {form.columns["category"]: single(found.item_category)}
     if "query" in form.columns:
         asked = _table(log, "query")
-        found.query = _codes(log, asked, rows, scratch)
+        found.query = _codes(log, asked, len(time), scratch)
         found.query_words = words_of(np.array(asked["query"].to_list(), str))
     return found
+
+
+def _join_times(parts, scratch):
+    times = [np.load(part.with_suffix(".npy"), mmap_mode="r") for part in parts]
+    time = _array(scratch, "time", np.result_type(*times), sum(map(len, times)))
+    return np.concatenate(times, out=time)
 
 
 def _table(log, role):

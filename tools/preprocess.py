@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 
 from tools import progress
-from tools.amazon import read_reviews
+from tools.amazon import RATED_REVIEW, REVIEW, add_metadata
 from tools.blocks import Form
 from tools.config import positive
 from tools.dataset import is_whole, write_map, write_stretches
@@ -37,10 +37,10 @@ TAOBAO = Form(
 )
 
 
-def parse_args(argv=None):
-    """The command line."""
+def parse_args(argv=None, prog="python -m tools.preprocess"):
+    """The command line, of this module or of another that reads the same logs."""
     told: dict[str, Any] = {"description": __doc__, "formatter_class": argparse.RawDescriptionHelpFormatter}
-    parser = argparse.ArgumentParser(prog="python -m tools.preprocess", **told)
+    parser = argparse.ArgumentParser(prog=prog, **told)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--output", type=Path, help="folder to write; default: data/NAME")
     common.add_argument("--protocol", choices=CUTS, default="comirec", help="split of users and targets")
@@ -73,9 +73,7 @@ def parse_args(argv=None):
 def main(argv=None):
     """Read, prepare, write, report."""
     args = parse_args(argv)
-    output = args.output or Path("data") / (args.source if args.source == "movielens-100k" else _stem(args.file))
-    if output.is_dir() and any(output.iterdir()) and not (output / "meta.yaml").is_file():
-        raise UserError(f"{output}: holds something else than a data set; choose another --output")
+    output = output_folder(args)
     with progress.logging_to_terminal(), contextlib.ExitStack() as stack:
         prepared, log = _prepare(args, output, lambda: stack.enter_context(scratch_folder(output)))
         with progress.stage(f"write {output}", quick=0) as counted, atomic_folder(output) as folder:
@@ -84,8 +82,13 @@ def main(argv=None):
     print(report(output, meta))
 
 
-def _stem(file):
-    return file.name.split(".")[0]
+def output_folder(args) -> Path:
+    """Where to write; a `UserError` for a folder that holds something else than a data set."""
+    name = args.source if args.source == "movielens-100k" else args.file.name.split(".")[0]
+    output = args.output or Path("data") / name
+    if output.is_dir() and any(output.iterdir()) and not (output / "meta.yaml").is_file():
+        raise UserError(f"{output}: holds something else than a data set; choose another --output")
+    return output
 
 
 def _prepare(args, output, scratch):
@@ -96,10 +99,16 @@ def _prepare(args, output, scratch):
         prepared = prepare(log, protocol=args.protocol, min_count=args.min_count)
         users, items = len(prepared.user_codes), len(prepared.item_codes)
         counted |= {"interactions": int(prepared.lengths.sum()), "users": users, "items": items}
+    check_users(prepared, log)
+    return prepared, log
+
+
+def check_users(prepared: Prepared, log: Interactions):
+    """Refuse a log of which nobody is left to train on, with the reasons."""
     if not len(prepared.splits["train"]):
         reasons = "; ".join(f"{rows} interactions dropped: {reason}" for reason, rows in prepared.dropped.items())
-        raise UserError(f"{log.source['name']}: {users} users left, none for training ({reasons}); lower --min-count")
-    return prepared, log
+        told = f"{log.source['name']}: {len(prepared.user_codes)} users left, none for training"
+        raise UserError(f"{told} ({reasons}); lower --min-count")
 
 
 def _read(args, output, scratch):
@@ -107,21 +116,33 @@ def _read(args, output, scratch):
         return read_movielens(output.parent / "download")
     if args.source == "sequences":
         return read_sequence_file(args.file, args.attributes)
-    if args.source == "amazon":
-        return read_reviews(args.file, args.metadata, scratch(), args.min_rating)
+    form = form_of(args)
+    if args.source == "table" and not wants_engine(args.file):
+        return read_table(args.file, **form.columns, min_rating=args.min_rating)
+    log = read_log(args.file, form, scratch())
+    if args.source == "amazon" and args.metadata is not None:
+        add_metadata(log, args.metadata)
+    return log
+
+
+def form_of(args) -> Form:
+    """What stands where in the log of `table`, `amazon` or `taobao`."""
     if args.source == "taobao":
-        return read_log(args.file, TAOBAO._replace(behaviors=tuple(args.behavior)), scratch())
+        return TAOBAO._replace(behaviors=tuple(args.behavior))
+    if args.source == "amazon":
+        return Form(REVIEW if args.min_rating is None else RATED_REVIEW, min_rating=args.min_rating)
     if (args.rating is None) != (args.min_rating is None):
         raise UserError("--rating and --min-rating go together: --rating stars --min-rating 4")
     columns = {name: getattr(args, name) for name in ROLES if getattr(args, name) is not None}
-    if wants_engine(args.file):
-        return read_log(args.file, Form(columns, min_rating=args.min_rating), scratch())
-    return read_table(args.file, **columns, min_rating=args.min_rating)
+    return Form(columns, min_rating=args.min_rating)
 
 
-def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol: str) -> dict:
-    """Write splits, maps, attributes and `meta.yaml` into an empty folder; gives the content of `meta.yaml`."""
-    splits = _write_splits(folder, prepared, log, protocol)
+def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol: str, events=events) -> dict:
+    """Write splits, maps, attributes and `meta.yaml` into an empty folder; gives the content of `meta.yaml`.
+
+    `events` is `tools.protocol.events`, or what another engine has in its place.
+    """
+    splits = _write_splits(folder, prepared, log, protocol, events)
     item_names, user_names = log.item_names[prepared.item_codes], log.user_names[prepared.user_codes]
     write_map(folder / "item_map.csv", ("item", "original"), enumerate(item_names, 1))
     write_map(folder / "user_map.csv", ("user", "original"), enumerate(user_names))
@@ -147,7 +168,7 @@ def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol:
     return meta
 
 
-def _write_splits(folder, prepared, log, protocol):
+def _write_splits(folder, prepared, log, protocol, events):
     whole, splits = is_whole(log.time), {}
     asked: list[np.ndarray] = []  # numbers of the queries of all events written
     for name, users in prepared.splits.items():

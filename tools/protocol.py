@@ -56,19 +56,18 @@ def prepare(log: Interactions, *, protocol: str, min_count: int) -> Prepared:
         f"users with fewer than {min_count} interactions left": int(left[~active].sum()),
     }
     item_codes = np.argsort(-count, kind="stable")[: int(common.sum())]
-    return Prepared(user_codes, item_codes, left[user_codes], _split(len(user_codes), protocol), dropped)
+    return Prepared(user_codes, item_codes, left[user_codes], split_users(len(user_codes), protocol), dropped)
 
 
 def events(log: Interactions, prepared: Prepared, users) -> Iterator[Events]:
     """The events of users, in the given order, each user's oldest first, ties in source order; a stretch at a time.
 
-    A stretch is all events of as many users as `STRETCH` has room for, at least one, and each goes through the log
-    once: nothing is sorted on the disk, and 10^8 interactions are a dozen stretches.
+    For each stretch the log is gone through once, so nothing need be sorted on the disk: 10^8 interactions are a dozen
+    stretches.
     """
     number = np.zeros(len(log.item_names), np.int32)  # 0: not among ours
     number[prepared.item_codes] = np.arange(1, len(prepared.item_codes) + 1)
-    stretch = np.cumsum(prepared.lengths[users]) // STRETCH
-    for some in np.split(users, np.flatnonzero(np.diff(stretch)) + 1):
+    for some in stretches_of(users, prepared.lengths):
         place = np.full(len(log.user_names), -1, np.int32)
         place[prepared.user_codes[some]] = np.arange(len(some))
         rows = np.concatenate(
@@ -83,11 +82,18 @@ def events(log: Interactions, prepared: Prepared, users) -> Iterator[Events]:
         yield Events(ragged(prepared.lengths[some], number[log.item[rows]]), times[order], rows)
 
 
+def stretches_of(users, lengths) -> list[np.ndarray]:
+    """Users in pieces of about `STRETCH` interactions each; `lengths` are those of all users."""
+    stretch = np.cumsum(lengths[users]) // STRETCH
+    return np.split(users, np.flatnonzero(np.diff(stretch)) + 1)
+
+
 def _stretches(rows):
     return [slice(start, min(start + STRETCH, rows)) for start in range(0, max(rows, 1), STRETCH)]
 
 
-def _split(user_num, protocol):
+def split_users(user_num, protocol) -> dict[str, np.ndarray]:
+    """Split -> users in the order of the shuffle, which hangs on their number alone."""
     shuffled = list(range(user_num))
     random.Random(SPLIT_SEED).shuffle(shuffled)
     first, second = (int(share * user_num) for share in CUTS[protocol])

@@ -11,7 +11,7 @@ import numpy as np
 from tools.errors import UserError
 from tools.files import load_array, read_text, sha256, shown
 from tools.given import load_yaml
-from tools.ragged import Ragged, ragged
+from tools.ragged import Ragged, pieces, ragged
 from tools.text import Evaluation, Sequences, check_items, is_evaluation, parse_evaluation, parse_sequences
 
 CSV_NAME = "interactions.csv"
@@ -105,8 +105,7 @@ def write_stretches(folder, users, lengths, stretches: Iterable[tuple[Ragged, np
             items.values.astype("<i4").tofile(array)
             user = np.repeat(users[first : first + len(items.lengths)], items.lengths)
             first += len(items.lengths)
-            for start in range(0, len(user), TEXT_ROWS):
-                part = slice(start, start + TEXT_ROWS)
+            for part in pieces(len(user), TEXT_ROWS):
                 rows = np.stack([user[part], items.values[part], times[part]], axis=1)  # int64 or float64, as times
                 text.write(form * len(rows) % tuple(rows.ravel().tolist()))
     return {"users": len(users), "interactions": int(offsets[-1]), "sha256": _checksums(folder)}

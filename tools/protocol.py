@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tools.interactions import Interactions
-from tools.ragged import Ragged, ragged
+from tools.ragged import Ragged, pieces, ragged
 
 SPLIT_SEED = 1230
 CUTS = {"comirec": (0.8, 0.9), "mind": (0.9, 0.95)}  # where the shuffled users are cut into train, valid and test
@@ -43,10 +43,10 @@ def prepare(log: Interactions, *, protocol: str, min_count: int) -> Prepared:
     `random.Random(1230).shuffle`, whatever the training seed.
     """
     count, left = np.zeros(len(log.item_names), np.int64), np.zeros(len(log.user_names), np.int64)
-    for part in _stretches(len(log.item)):
+    for part in pieces(len(log.item), STRETCH):
         count += np.bincount(log.item[part], minlength=len(count))
     common = count >= min_count
-    for part in _stretches(len(log.item)):
+    for part in pieces(len(log.item), STRETCH):
         left += np.bincount(log.user[part][common[log.item[part]]], minlength=len(left))
     active = left >= min_count
     user_codes = np.flatnonzero(active)
@@ -73,7 +73,7 @@ def events(log: Interactions, prepared: Prepared, users) -> Iterator[Events]:
         rows = np.concatenate(
             [
                 part.start + np.flatnonzero((place[log.user[part]] >= 0) & (number[log.item[part]] > 0))
-                for part in _stretches(len(log.item))
+                for part in pieces(len(log.item), STRETCH)
             ]
         )
         times, place = log.time[rows], place[log.user[rows]]
@@ -86,10 +86,6 @@ def stretches_of(users, lengths) -> list[np.ndarray]:
     """Users in pieces of about `STRETCH` interactions each; `lengths` are those of all users."""
     stretch = np.cumsum(lengths[users]) // STRETCH
     return np.split(users, np.flatnonzero(np.diff(stretch)) + 1)
-
-
-def _stretches(rows):
-    return [slice(start, min(start + STRETCH, rows)) for start in range(0, max(rows, 1), STRETCH)]
 
 
 def split_users(user_num, protocol) -> dict[str, np.ndarray]:

@@ -37,9 +37,9 @@ TAOBAO = Form(
 )
 
 
-def parse_args(argv=None, prog="python -m tools.preprocess"):
+def parse_args(argv=None, prog="python -m tools.preprocess", description=__doc__):
     """The command line, of this module or of another that reads the same logs."""
-    told: dict[str, Any] = {"description": __doc__, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    told: dict[str, Any] = {"description": description, "formatter_class": argparse.RawDescriptionHelpFormatter}
     parser = argparse.ArgumentParser(prog=prog, **told)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--output", type=Path, help="folder to write; default: data/NAME")

@@ -32,7 +32,7 @@ CHUNK = 1 << 16  # events that a worker sends at once
 @command
 def main(argv=None):
     """Read, prepare, write, report."""
-    args = parse_args(argv, "python -m tools.spark")
+    args = parse_args(argv, "python -m tools.spark", __doc__)
     if args.source not in ("table", "amazon", "taobao"):
         raise UserError(f"{args.source}: not a log for Spark; use: python -m tools.preprocess {args.source}")
     if getattr(args, "query", None):
@@ -103,8 +103,7 @@ def _collect(numbered: Numbered, args, dropped) -> tuple[Prepared, Interactions]
     log = Interactions(none, none, none, np.array(user_names, object), np.array(item_names, object), {})
     if "category" in numbered.items.columns:
         log.item_category = np.array([row["category"] for row in items], str)
-        column = "category" if args.source == "taobao" else args.category
-        log.item_attributes = {column: single(log.item_category)}
+        log.item_attributes = {form_of(args).columns["category"]: single(log.item_category)}
     return prepared, log
 
 
@@ -140,3 +139,7 @@ def _packed(rows, kind):
     while chunk := list(islice(rows, CHUNK)):
         items, times = zip(*chunk, strict=True)
         yield np.array(items, np.int32).tobytes(), np.array(times, kind).tobytes()
+
+
+if __name__ == "__main__":
+    main()

@@ -17,11 +17,10 @@ import time
 from datetime import date
 from pathlib import Path
 
-import yaml
-
 from benchmarks.memory import megabytes
 from benchmarks.raw_log import write_raw_log
 from tools.config import positive
+from tools.dataset import read_meta
 from tools.errors import command
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +51,7 @@ def main(argv=None):
         log, data = Path(folder) / "log.csv", Path(folder) / "data"
         write_raw_log(log, rows=args.rows, users=max(args.rows // 10, 1), items=args.items)
         seconds, peak = watched(["-m", "tools.preprocess", "table", str(log), *COLUMNS, "--output", str(data)])
-        meta = yaml.safe_load((data / "meta.yaml").read_text(encoding="utf-8"))
+        meta = read_meta(data / "train")
         opened = subprocess.check_output(
             [sys.executable, "-c", OPEN, str(data / "train"), str(meta["item_count"])], cwd=ROOT, text=True
         )

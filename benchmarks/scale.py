@@ -20,13 +20,13 @@ from pathlib import Path
 
 import numpy as np
 import paddle
-import yaml
 
 import reader
 from benchmarks.memory import megabytes
 from benchmarks.preprocess_speed import COLUMNS, watched
 from benchmarks.raw_log import write_raw_log
 from tools.config import item_count, positive
+from tools.dataset import read_meta
 from tools.errors import command
 from tools.text import Evaluation
 
@@ -84,7 +84,7 @@ def main(argv=None):
         tell("raw log made", *apart(partial(write_raw_log, log, **size)), **size)
         arguments = ["-m", "tools.preprocess", "table", str(log), *COLUMNS, "--output", str(data)]
         done = watched(arguments)
-        meta = yaml.safe_load((data / "meta.yaml").read_text(encoding="utf-8"))
+        meta = read_meta(data / "train")
         tell("preprocess", *done, **{name: meta[name] for name in ("users", "item_count", "interactions")})
         settings = {"output": folder / "output", "item_count": meta["item_count"]}
         config.write_text(CONFIG.format(**vars(args) | settings), encoding="utf-8")

@@ -6,8 +6,10 @@ import io
 import json
 import lzma
 import random
+from collections import Counter
 
 import naive
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from properties import LINE_ENDS, any_bytes, check_message, lines_of, prepare
 from test_properties_data import BAD_ROWS, COLUMNS, TABLE, delimited, logs, tables
 from test_properties_data import number as times_of
 
+from benchmarks.raw_log import write_raw_log
 from tools import files, protocol
 from tools import logs as engine
 from tools.preprocess import main
@@ -215,6 +218,11 @@ def test_a_bad_line_of_metadata_is_named(tmp_path):
     check_message(said, "meta.json", line=2)
 
 
+def test_a_log_of_which_nothing_is_left():
+    _, said = prepare("table", "log.csv", TABLE.encode(), *COLUMNS, "--rating", "time", "--min-rating", 99)
+    assert "0 users left" in said
+
+
 def test_an_empty_folder_is_refused(tmp_path, capsys):
     (tmp_path / "log").mkdir()
     with pytest.raises(SystemExit):
@@ -232,3 +240,14 @@ def test_blocks_are_the_lines_of_the_file(tmp_path, pieces, size):
         assert block
         found += [(number, line) for number, line in enumerate(block.decode("latin-1").split("\n"), first) if line]
     assert found == [(number, line) for number, line in expected]
+
+
+def test_the_benchmarks_log_has_the_shape_that_it_says(tmp_path):
+    write_raw_log(tmp_path / "log.csv", rows=30_000, users=2000, items=500)
+    with open(tmp_path / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    users, items = (Counter(row[name] for row in rows) for name in ("user", "item"))
+    assert len(rows) == 30_000
+    assert set(items) <= {f"i{number}" for number in range(1, 501)}
+    assert items["i1"] == pytest.approx(30_000 * np.log(2) / np.log(501), rel=0.1)  # 1/k, from k to k + 1
+    assert np.std(np.log(list(users.values()))) == pytest.approx(1, rel=0.2)

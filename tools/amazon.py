@@ -42,8 +42,8 @@ def _read_metadata(path, item_names):
     for file in log_files(path):
         for first, data in line_blocks(file):
             for number, line in enumerate(data.split(b"\n"), first):
-                named = ASIN.search(line)  # most lines are of items that nobody reviewed: don't parse those
-                if not line.strip() or (named and named[1] not in codes):
+                named = ASIN.findall(line)  # most lines are of items that nobody reviewed: don't parse those
+                if not line.strip() or (named and codes.keys().isdisjoint(named)):
                     continue
                 item = parse_line(file, number, line)
                 code = codes.pop(str(item.get("asin")).encode(), None)

@@ -2,7 +2,7 @@
 
 Files go through memory a block at a time, each row's texts into Parquet parts in a scratch folder; Polars' streaming
 engine numbers users and items, and the codes that come out lie in files of that folder. So what is held in memory grows
-with users and items only.
+with users and items, not with rows.
 """
 
 from importlib.util import find_spec

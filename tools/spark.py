@@ -5,7 +5,8 @@ Example: python -m tools.spark amazon reviews/ --metadata meta/
 Example: python -m tools.spark taobao UserBehavior.csv
 
 Spark filters, numbers and sorts the rows; the driver, whose memory holds users and items only, writes the folder. Paths
-are such as the driver and all workers see. Without a cluster it runs in this machine; `spark-submit` says otherwise.
+are such as the driver and all workers see. It runs in this machine, or where Spark's own settings say, as
+PYSPARK_SUBMIT_ARGS='--master yarn pyspark-shell' does.
 """
 
 import logging
@@ -71,7 +72,6 @@ def _prepare(session, args, scratch):
     try:
         with progress.stage("read, filter and number", quick=0):
             rows, dropped = read_rows(session, files, form_of(args))
-            rows = rows.persist()
             numbered = number_rows(rows, args.min_count)
             prepared, log = _collect(numbered, args, dropped | _left_out(rows, numbered, args.min_count))
             log.source = {"name": args.file.name, "sha256": sha256(*files)}
@@ -122,7 +122,7 @@ def _sorted_events(session, events, users, prepared: Prepared, log: Interactions
         for item, time in rows.rdd.mapPartitions(lambda part: _packed(part, kind)).toLocalIterator():
             items.write(item)
             times.write(time)
-    item, log.time = np.fromfile(scratch / "items", np.int32), np.memmap(scratch / "times", kind, "r")
+    item, log.time = np.memmap(scratch / "items", np.int32, "r"), np.memmap(scratch / "times", kind, "r")
     offsets = ragged(prepared.lengths[order], None).offsets
 
     def events_of(log, prepared, users):

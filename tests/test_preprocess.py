@@ -13,6 +13,7 @@ from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
+import naive
 import numpy as np
 import pytest
 import yaml
@@ -368,6 +369,20 @@ def test_absent_files(argv, tmp_path, monkeypatch, capsys):
 def test_parquet_without_polars_names_the_extra(fails, monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
     assert "pip install '.[parquet]'" in fails("table", "a.parquet", b"PAR1", *COLUMNS)
+
+
+def test_a_large_table_is_read_without_polars_too(run, monkeypatch):
+    monkeypatch.setattr("tools.logs.LARGE", 0)
+    monkeypatch.setitem(sys.modules, "polars", None)
+    check_dataset(run("table", "log.csv", as_csv(random_log(3)), *COLUMNS), random_log(3))
+
+
+@pytest.mark.parametrize("protocol", ["comirec", "mind"])
+def test_stretches_are_one_piece(run, monkeypatch, tmp_path, protocol):
+    whole = run("table", "log.csv", as_csv(random_log(4)), *COLUMNS, "--protocol", protocol).rename(tmp_path / "whole")
+    monkeypatch.setattr("tools.protocol.STRETCH", 20)
+    monkeypatch.setattr("tools.dataset.TEXT_ROWS", 7)
+    naive.same_folder(whole, run("table", "log.csv", as_csv(random_log(4)), *COLUMNS, "--protocol", protocol))
 
 
 def test_another_wheel_is_refused(tmp_path, capsys):

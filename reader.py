@@ -11,7 +11,7 @@ from tools import ranks
 from tools.context import Context
 from tools.dataset import read_evaluation, read_sequences
 from tools.errors import UserError
-from tools.ragged import Ragged, cut_histories
+from tools.ragged import Ragged, cut_histories, pieces, running_sums
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +45,9 @@ class RecDataset(IterableDataset):
         self.user, self.items = read_sequences(file_list, hyper.item_count)
         self.item_count = hyper.item_count
         self.context = Context(folder=Path(file_list[0]).parent, config=config, events=len(self.items.values))
-        eligible = np.maximum(self.items.lengths - self.min_history, 0)  # positions of each user
-        self.users = np.flatnonzero(eligible)
-        self.first_position = np.concatenate([[0], np.cumsum(eligible[self.users])])  # [users + 1]
+        eligible = np.maximum(self.items.lengths - self.min_history, 0).astype(np.int32)  # positions of each user
+        self.users = np.flatnonzero(eligible).astype(np.int32)
+        self.first_position = running_sums(eligible[self.users])  # [users + 1]
         self.draw = {"user": self._draw_users, "position": self._draw_positions}[hyper.train_sampling]
         if not len(self.users):
             raise UserError(f"{file_list[0]}: no user has more than min_history = {self.min_history} items")
@@ -68,7 +68,10 @@ class RecDataset(IterableDataset):
 
     def item_counts(self) -> np.ndarray:
         """How often each item stands in the training data, `[item_count]`."""
-        return np.bincount(self.items.values, minlength=self.item_count)
+        counts = np.zeros(self.item_count, np.int64)
+        for part in pieces(len(self.items.values)):  # bincount makes a copy of twice the size
+            counts += np.bincount(self.items.values[part], minlength=self.item_count)
+        return counts
 
     def set_epoch(self, epoch, first_batch=0):
         """Choose the epoch whose batches the next iteration gives, from which on."""
@@ -98,7 +101,7 @@ class RecDataset(IterableDataset):
 
     def _draw_positions(self, rng):
         position = rng.integers(self.positions, size=self.batch_size)
-        index = np.searchsorted(self.first_position, position, side="right") - 1
+        index = np.searchsorted(self.first_position, position.astype(self.first_position.dtype), side="right") - 1
         return self.users[index], self.min_history + position - self.first_position[index]
 
 

@@ -109,7 +109,7 @@ def test_help_shows_examples_that_parse(name, parse, capsys):
         check_parses(parse, name, argv)
 
 
-@pytest.mark.parametrize("source", ["movielens-100k", "sequences", "table"])
+@pytest.mark.parametrize("source", ["movielens-100k", "sequences", "table", "amazon", "taobao"])
 def test_a_source_s_own_help_shows_its_example(source, capsys):
     assert f"Example: python -m tools.preprocess {source}" in printed_help("tools.preprocess", capsys, source)
 

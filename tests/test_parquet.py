@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from properties import any_bytes, check_message, refused
 
+from tools.blocks import Form
+from tools.logs import read_log
 from tools.preprocess import main
-from tools.tables import read_table
 
 pytestmark = pytest.mark.extras
 
@@ -107,4 +108,5 @@ def test_any_bytes_as_parquet(tmp_path, data):
     polars.DataFrame(EVENTS[:20], schema=["user", "item", "time"], orient="row").write_parquet(whole)
     (tmp_path / "log.parquet").write_bytes(data.draw(any_bytes(whole.getvalue())))
     columns = {"user": "user", "item": "item", "time": "time"}
-    refused(lambda: read_table(tmp_path / "log.parquet", **columns), "log.parquet")
+    (tmp_path / "codes").mkdir(exist_ok=True)
+    refused(lambda: read_log(tmp_path / "log.parquet", Form(columns), tmp_path / "codes"), "log.parquet")

@@ -13,6 +13,7 @@ from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
+import naive
 import numpy as np
 import pytest
 import yaml
@@ -370,6 +371,20 @@ def test_parquet_without_polars_names_the_extra(fails, monkeypatch):
     assert "pip install '.[parquet]'" in fails("table", "a.parquet", b"PAR1", *COLUMNS)
 
 
+def test_a_large_table_is_read_without_polars_too(run, monkeypatch):
+    monkeypatch.setattr("tools.logs.LARGE", 0)
+    monkeypatch.setitem(sys.modules, "polars", None)
+    check_dataset(run("table", "log.csv", as_csv(random_log(3)), *COLUMNS), random_log(3))
+
+
+@pytest.mark.parametrize("protocol", ["comirec", "mind"])
+def test_stretches_are_one_piece(run, monkeypatch, tmp_path, protocol):
+    whole = run("table", "log.csv", as_csv(random_log(4)), *COLUMNS, "--protocol", protocol).rename(tmp_path / "whole")
+    monkeypatch.setattr("tools.protocol.STRETCH", 20)
+    monkeypatch.setattr("tools.dataset.TEXT_ROWS", 7)
+    naive.same_folder(whole, run("table", "log.csv", as_csv(random_log(4)), *COLUMNS, "--protocol", protocol))
+
+
 def test_another_wheel_is_refused(tmp_path, capsys):
     (tmp_path / "download").mkdir()
     (tmp_path / "download" / MOVIELENS_WHEEL).write_bytes(b"another")
@@ -433,6 +448,5 @@ def test_queries_stay_with_their_events(protocol, tmp_path):
     meta = yaml.safe_load((tmp_path / "data/meta.yaml").read_text())
     kept = meta["interactions"]
     assert 0 < kept < 1200
-    behind = meta["dropped"].get("after the target of a user of valid or test", 0)
-    assert len(names[0]) == 2 * (kept + behind) + 2  # no word of a row that was left out
+    assert len(names[0]) == 2 * kept + 2  # no word of a row that was left out
     assert found == kept

@@ -106,6 +106,15 @@ def test_items_are_those_of_the_data_set(write_dataset, settings):
             assert [names[item] for item in history if item] == log[f"u{user}"][max(k - 6, 0) : k]
 
 
+def test_a_prepared_split_stays_in_its_files(write_dataset, settings):
+    folder = write_dataset({f"u{user}": [f"i{k}" for k in range(9)] for user in range(2000)})
+    data = open_split("train", settings(folder, item_count=10))
+    for array in (data.user, data.items.values, data.items.offsets):
+        assert isinstance(array if isinstance(array, np.memmap) else array.base, np.memmap)
+    held = [one for one in vars(data).values() if isinstance(one, np.ndarray) and not isinstance(one, np.memmap)]
+    assert sum(one.nbytes for one in held) <= 8 * 1600 + 4  # beside 36 bytes of items a user
+
+
 @pytest.mark.parametrize("sampling", ["user", "position"])
 @pytest.mark.parametrize("min_history", [1, 4])
 def test_every_eligible_position_is_drawn_and_no_other(train, sampling, min_history):

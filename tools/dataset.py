@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 from tools.errors import UserError
 from tools.files import load_array, read_text, sha256, shown
 from tools.given import load_yaml
-from tools.ragged import Ragged
+from tools.ragged import Ragged, pieces, ragged
 from tools.text import Evaluation, Sequences, check_items, is_evaluation, parse_evaluation, parse_sequences
 
 CSV_NAME = "interactions.csv"
@@ -20,6 +21,7 @@ EVALUATION_CUTS = {  # protocol -> how many of a user's first items are the hist
 }
 ARRAYS = ("users", "items", "offsets")
 FILES = (CSV_NAME, *(f"{name}.npy" for name in ARRAYS))
+TEXT_ROWS = 1 << 16  # rows of text that are written at once
 READERS = {"train": "RecDataset", "valid": "InferDataset", "test": "InferDataset"}
 
 
@@ -77,14 +79,36 @@ def write_split(folder, users, items: Ragged, times) -> dict:
         items: a row a user, oldest first.
         times: `[E]`, as items.values, int64 or float64; fractions of a second are written in full.
     """
+    return write_stretches(folder, users, items.lengths, [(items, times)], whole=is_whole(times))
+
+
+def is_whole(times) -> bool:
+    """Whether no time has a fraction."""
+    return times.dtype.kind != "f" or np.array_equal(times, np.floor(times))
+
+
+def write_stretches(folder, users, lengths, stretches: Iterable[tuple[Ragged, np.ndarray]], *, whole) -> dict:
+    """As `write_split`, from pieces: `(items, times)` of some users after the other, of the `lengths` `[U]`.
+
+    Args:
+        whole: write times without a fraction.
+    """
     folder.mkdir(parents=True)
-    rows = np.stack([np.repeat(users, items.lengths), items.values, times], axis=1)  # int64 or float64, as times
-    time_form = "%d" if np.array_equal(times, np.floor(times)) else "%s"
-    np.savetxt(folder / CSV_NAME, rows, fmt=f"%d,%d,{time_form}")
+    offsets = ragged(lengths, None).offsets
     np.save(folder / "users.npy", np.asarray(users, np.int64))
-    np.save(folder / "items.npy", np.asarray(items.values, np.int32))
-    np.save(folder / "offsets.npy", np.asarray(items.offsets, np.int64))
-    return {"users": len(users), "interactions": len(items.values), "sha256": _checksums(folder)}
+    np.save(folder / "offsets.npy", offsets)
+    header = {"descr": "<i4", "fortran_order": False, "shape": (int(offsets[-1]),)}
+    form, first = f"%d,%d,{'%d' if whole else '%s'}\n", 0
+    with open(folder / CSV_NAME, "w", encoding="utf-8", newline="") as text, open(folder / "items.npy", "wb") as array:
+        np.lib.format.write_array_header_1_0(array, header)
+        for items, times in stretches:
+            items.values.astype("<i4").tofile(array)
+            user = np.repeat(users[first : first + len(items.lengths)], items.lengths)
+            first += len(items.lengths)
+            for part in pieces(len(user), TEXT_ROWS):
+                rows = np.stack([user[part], items.values[part], times[part]], axis=1)  # int64 or float64, as times
+                text.write(form * len(rows) % tuple(rows.ravel().tolist()))
+    return {"users": len(users), "interactions": int(offsets[-1]), "sha256": _checksums(folder)}
 
 
 def _checksums(folder):

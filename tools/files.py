@@ -13,7 +13,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +33,39 @@ OPENERS: dict[str, Callable] = {".gz": gzip.open, ".xz": lzma.open}
 def read_bytes(path) -> bytes:
     """Content of a plain, .gz or .xz file; a `UserError` where it cannot be read to its end."""
     path = Path(path)
+    with _reading(path), OPENERS.get(path.suffix, open)(path, "rb") as file:
+        return file.read()
+
+
+@contextlib.contextmanager
+def _reading(path):
     try:
-        with OPENERS.get(path.suffix, open)(path, "rb") as file:
-            return file.read()
+        yield
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error}); check name and format") from None
     except (EOFError, lzma.LZMAError, zlib.error) as error:
         raise UserError(f"{path}: the compressed data ends or breaks early ({error}); fetch the file again") from None
+
+
+def line_blocks(path, size=1 << 26) -> Iterator[tuple[int, bytes]]:
+    """A plain, .gz or .xz file in blocks of whole lines, each with the number of its first line, from 1.
+
+    A block has about `size` bytes, ends its lines with LF only, and has no byte order mark. Errors as `read_bytes`.
+    """
+    path = Path(path)
+    line, rest = 1, b""
+    with _reading(path), OPENERS.get(path.suffix, open)(path, "rb") as file:
+        while data := file.read(size):
+            data = (rest + data) if line > 1 or rest else data.removeprefix(BOM)
+            held = data[-1:] if data.endswith(b"\r") else b""  # half of a CRLF, perhaps
+            data = data.removesuffix(held).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            whole, end, rest = data.rpartition(b"\n")
+            rest += held
+            if end:
+                yield line, whole + end
+                line += whole.count(b"\n") + 1
+    if rest := rest.replace(b"\r", b"\n"):
+        yield line, rest
 
 
 def read_text(path) -> str:
@@ -47,10 +73,11 @@ def read_text(path) -> str:
     return decode(read_bytes(path), path)
 
 
-def decode(data, name) -> str:
+def decode(data, name, first=1) -> str:
     """UTF-8 bytes as text, without a byte order mark; a `UserError` with name and line where they are none.
 
-    A NUL is no text either: it is what UTF-16 looks like, and numpy cuts it off at the end of a word.
+    A NUL is no text either: it is what UTF-16 looks like, and numpy cuts it off at the end of a word. `first` is the
+    number of the first line.
     """
     data = data.removeprefix(BOM)
     try:
@@ -60,14 +87,14 @@ def decode(data, name) -> str:
         bad = error.start
     if bad < 0:
         return text
-    line = len(LINE_END.findall(data, 0, bad)) + 1
+    line = len(LINE_END.findall(data, 0, bad)) + first
     raise UserError(f"{name}:{line}: byte 0x{data[bad]:02x} is not UTF-8 text; save the file as UTF-8")
 
 
-def lines_of(text) -> list[tuple[int, str]]:
+def lines_of(text, first=1) -> list[tuple[int, str]]:
     """The lines of a text that are not blank, each with its number; they end on LF, CRLF or CR, and on nothing else."""
     lines = re.split(LINE_END.pattern.decode(), text)
-    return [(number, line) for number, line in enumerate(lines, 1) if line.strip(" ")]
+    return [(number, line) for number, line in enumerate(lines, first) if line.strip(" ")]
 
 
 def shown(text, most=80) -> str:
@@ -104,12 +131,13 @@ def _whole(path, fix):
         raise UserError(f"{path}: not readable ({shown(error, 200)}); {fix}") from None
 
 
-def sha256(path) -> str:
-    """Hexadecimal SHA-256 of a file."""
+def sha256(*paths) -> str:
+    """Hexadecimal SHA-256 of a file, or of several as if they were one."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    for path in paths:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
     return digest.hexdigest()
 
 
@@ -119,6 +147,16 @@ def digest(*contents) -> str:
     for one in contents:
         summed.update(np.ascontiguousarray(one).data if isinstance(one, np.ndarray) else one)
     return summed.hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def scratch_folder(path):
+    """Give a folder beside `path`, where there is room for what is to become it, that vanishes with the block."""
+    with _reported(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
+    with folder as name:
+        yield Path(name)
 
 
 @contextlib.contextmanager

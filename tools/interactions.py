@@ -27,7 +27,7 @@ MOVIELENS_FOLDER = "recbole/dataset_example/ml-100k/ml-100k"
 class Interactions:
     """A log: who met which item when, with users and items numbered by first appearance."""
 
-    user: np.ndarray  # [E] codes
+    user: np.ndarray  # [E] codes, perhaps in a file, as are the other [E]
     item: np.ndarray  # [E] codes
     time: np.ndarray  # [E] int64 or float64
     user_names: np.ndarray  # the user's own id of each code
@@ -36,7 +36,8 @@ class Interactions:
     item_attributes: dict[str, Ragged] = field(default_factory=dict)  # name -> texts of each item code
     user_attributes: dict[str, Ragged] = field(default_factory=dict)
     item_category: np.ndarray | None = None  # text of each item code, '' for none
-    query: Ragged | None = None  # words of each row
+    query: np.ndarray | None = None  # [E] number of each row's query
+    query_words: Ragged | None = None  # words of each query
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> rows left out while reading
 
 

@@ -1,27 +1,38 @@
-"""The evaluation protocols: which users and items stay, how they are numbered, who trains and who tests."""
+"""The evaluation protocols: which users and items stay, how they are numbered, who trains and who tests.
+
+What grows with the log is looked at a stretch at a time, so its arrays may lie in files.
+"""
 
 import random
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from tools.interactions import Interactions
-from tools.ragged import Ragged, ragged
+from tools.ragged import Ragged, pieces, ragged
 
 SPLIT_SEED = 1230
 CUTS = {"comirec": (0.8, 0.9), "mind": (0.9, 0.95)}  # where the shuffled users are cut into train, valid and test
+STRETCH = 1 << 24  # interactions that are held in memory at once
 
 
 class Prepared(NamedTuple):
-    """A log after the protocol."""
+    """What the protocol makes of a log, U users; their events are given by `events`."""
+
+    user_codes: np.ndarray  # [U] code in the log of user 0, 1, …
+    item_codes: np.ndarray  # code in the log of item 1, 2, …
+    lengths: np.ndarray  # [U] interactions of each user
+    splits: dict[str, np.ndarray]  # name -> users, in the order of the shuffle
+    dropped: dict[str, int]  # reason -> interactions left out
+
+
+class Events(NamedTuple):
+    """Interactions of some users."""
 
     items: Ragged  # a row a user, our item ids, oldest first
     times: np.ndarray  # [E], as items.values
     rows: np.ndarray  # [E], as items.values: row of the log
-    user_codes: np.ndarray  # code in the log of each user
-    item_codes: np.ndarray  # code in the log of item 1, 2, …
-    splits: dict[str, np.ndarray]  # name -> users, in the order of the shuffle
-    dropped: dict[str, int]  # reason -> interactions left out
 
 
 def prepare(log: Interactions, *, protocol: str, min_count: int) -> Prepared:
@@ -31,35 +42,53 @@ def prepare(log: Interactions, *, protocol: str, min_count: int) -> Prepared:
     by falling count over all users, ties by first appearance; users from 0 in source order. The split is that of
     `random.Random(1230).shuffle`, whatever the training seed.
     """
-    count = np.bincount(log.item)
-    common = count[log.item] >= min_count
-    active = np.bincount(log.user[common], minlength=len(log.user_names)) >= min_count
-    kept = common & active[log.user]
+    count, left = np.zeros(len(log.item_names), np.int64), np.zeros(len(log.user_names), np.int64)
+    for part in pieces(len(log.item), STRETCH):
+        count += np.bincount(log.item[part], minlength=len(count))
+    common = count >= min_count
+    for part in pieces(len(log.item), STRETCH):
+        left += np.bincount(log.user[part][common[log.item[part]]], minlength=len(left))
+    active = left >= min_count
     user_codes = np.flatnonzero(active)
-    item_codes = np.argsort(-count, kind="stable")[: int((count >= min_count).sum())]
-    user_number, item_number = np.zeros(len(active), np.int64), np.zeros(len(count), np.int32)
-    user_number[user_codes] = np.arange(len(user_codes))
-    item_number[item_codes] = np.arange(1, len(item_codes) + 1)
-    users, items, times = user_number[log.user[kept]], item_number[log.item[kept]], log.time[kept]
-    order = np.lexsort((times, users))
-    rows = ragged(np.bincount(users, minlength=len(user_codes)), items[order])
     dropped = {
         **log.dropped,
-        f"items with fewer than {min_count} interactions": int((~common).sum()),
-        f"users with fewer than {min_count} interactions left": int((common & ~kept).sum()),
+        f"items with fewer than {min_count} interactions": len(log.item) - int(left.sum()),
+        f"users with fewer than {min_count} interactions left": int(left[~active].sum()),
     }
-    return Prepared(
-        rows,
-        times[order],
-        np.flatnonzero(kept)[order],
-        user_codes,
-        item_codes,
-        _split(len(user_codes), protocol),
-        dropped,
-    )
+    item_codes = np.argsort(-count, kind="stable")[: int(common.sum())]
+    return Prepared(user_codes, item_codes, left[user_codes], split_users(len(user_codes), protocol), dropped)
 
 
-def _split(user_num, protocol):
+def events(log: Interactions, prepared: Prepared, users) -> Iterator[Events]:
+    """The events of users, in the given order, each user's oldest first, ties in source order; a stretch at a time.
+
+    For each stretch the log is gone through once, so nothing need be sorted on the disk: 10^8 interactions are half a
+    dozen stretches.
+    """
+    number = np.zeros(len(log.item_names), np.int32)  # 0: not among ours
+    number[prepared.item_codes] = np.arange(1, len(prepared.item_codes) + 1)
+    for some in stretches_of(users, prepared.lengths):
+        place = np.full(len(log.user_names), -1, np.int32)
+        place[prepared.user_codes[some]] = np.arange(len(some))
+        found = []
+        for part in pieces(len(log.item), STRETCH):
+            theirs = np.flatnonzero(place[log.user[part]] >= 0)
+            found.append(part.start + theirs[number[log.item[part][theirs]] > 0])
+        rows = np.concatenate(found)
+        times, place = log.time[rows], place[log.user[rows]]
+        order = np.lexsort((times, place))
+        rows = rows[order]
+        yield Events(ragged(prepared.lengths[some], number[log.item[rows]]), times[order], rows)
+
+
+def stretches_of(users, lengths) -> list[np.ndarray]:
+    """Users in pieces of about `STRETCH` interactions each; `lengths` are those of all users."""
+    stretch = np.cumsum(lengths[users]) // STRETCH
+    return np.split(users, np.flatnonzero(np.diff(stretch)) + 1)
+
+
+def split_users(user_num, protocol) -> dict[str, np.ndarray]:
+    """Split -> users in the order of the shuffle, which hangs on their number alone."""
     shuffled = list(range(user_num))
     random.Random(SPLIT_SEED).shuffle(shuffled)
     first, second = (int(share * user_num) for share in CUTS[protocol])
@@ -67,7 +96,10 @@ def _split(user_num, protocol):
     return {"train": order[:first], "valid": order[first:second], "test": order[second:]}
 
 
-def cut_at_targets(items: Ragged, seed=SPLIT_SEED) -> Ragged:
-    """MIND's protocol: each user up to one randomly chosen behaviour, the target, which is not the first."""
-    length = 2 + np.random.default_rng(seed).integers(0, np.maximum(items.lengths - 1, 1))
-    return items.spans(items.offsets[:-1], np.minimum(length, items.lengths))
+def up_to_target(lengths, seed=SPLIT_SEED) -> np.ndarray:
+    """MIND's protocol: how many of a user's first behaviours are kept, `[U]`; the last of them is the target.
+
+    The target is any behaviour but the first, each as likely.
+    """
+    drawn = 2 + np.random.default_rng(seed).integers(0, np.maximum(lengths - 1, 1))
+    return np.minimum(drawn, lengths)

@@ -49,6 +49,18 @@ def ragged(lengths, values) -> Ragged:
     return Ragged(values, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
 
 
+def running_sums(lengths) -> np.ndarray:
+    """0 and the running sums of whole numbers, int32 where they fit: beside large sets it is these that cost memory."""
+    sums = np.zeros(len(lengths) + 1, np.int32 if lengths.sum(dtype=np.int64) < 2**31 else np.int64)
+    np.cumsum(lengths, out=sums[1:])
+    return sums
+
+
+def pieces(rows, size=1 << 23) -> list[slice]:
+    """Slices that cover rows, at least one, none of them larger than `size`."""
+    return [slice(start, min(start + size, rows)) for start in range(0, max(rows, 1), size)]
+
+
 def words_of(texts) -> Ragged:
     """The words of each text."""
     lists = np.char.split(texts)

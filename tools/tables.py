@@ -1,4 +1,4 @@
-"""Tables of interactions with a header, CSV, TSV or Parquet: a row an interaction, columns by name."""
+"""Tables of interactions with a header, CSV or TSV: a row an interaction, columns by name."""
 
 import contextlib
 import csv
@@ -11,6 +11,8 @@ from tools.files import lines_of, read_text, sha256, shown
 from tools.interactions import Interactions
 from tools.ragged import first_appearance, single, words_of
 from tools.text import LONGEST_WORD
+
+NO_ROWS = "no rows below the header; nothing to prepare"
 
 
 def read_table(
@@ -25,51 +27,62 @@ def read_table(
         UserError: for an unknown column, a row that is none or a value that is no number, with file and line.
     """
     wanted = [name for name in (user, item, time, category, query, rating) if name is not None]
-    columns, lines = (_read_parquet if path.suffix == ".parquet" else _read_delimited)(path, wanted)
-    times = _numbers(path, columns, time, lines)
-    bad = {f"{name} is empty": _is_empty(columns[name]) for name in (user, item)}
+    columns, lines = _read_delimited(path, wanted)
+    times = parse_numbers(path, columns[time], time, lines)
+    bad = {f"{name} is empty": columns[name] == "" for name in (user, item)}
     if rating is not None:
-        bad[f"{rating} below {min_rating:g}"] = ~(_numbers(path, columns, rating, lines) >= min_rating)
-    kept, dropped = np.ones(len(times), bool), {}
-    for reason, rows in bad.items():  # a row with several faults is counted for the first
-        dropped[reason] = int((kept & rows).sum())
-        kept &= ~rows
+        bad[f"{rating} below {min_rating:g}"] = ~(parse_numbers(path, columns[rating], rating, lines) >= min_rating)
+    kept, dropped = sift(bad)
     user_code, user_names = first_appearance(columns[user][kept])
     item_code, item_names = first_appearance(columns[item][kept])
     source = {"name": path.name, "sha256": sha256(path)}
     log = Interactions(user_code, item_code, times[kept], user_names, item_names, source, dropped=dropped)
     if category is not None:
-        log.item_category = columns[category][kept][np.unique(item_code, return_index=True)[1]].astype(str)
+        log.item_category = columns[category][kept][np.unique(item_code, return_index=True)[1]]
         log.item_attributes = {category: single(log.item_category)}
     if query is not None:
-        asked, row = np.unique(columns[query][kept].astype(str), return_inverse=True)
-        log.query = words_of(asked).take(row)
+        asked, log.query = np.unique(columns[query][kept], return_inverse=True)
+        log.query_words = words_of(asked)
     return log
 
 
 def _read_delimited(path, wanted):
-    """The wanted columns as texts, and the line of each row. A row is a line: no field goes over its end."""
+    """The wanted columns as texts, and the line of each row."""
     text = lines_of(read_text(path))
-    header = text[0][1] if text and text[0][0] == 1 else ""
+    names, delimiter = read_header(path, text[0][1] if text and text[0][0] == 1 else "", wanted)
+    if len(text) == 1:
+        raise UserError(f"{path}: {NO_ROWS}")
+    return parse_rows(path, text[1:], names, delimiter, wanted), np.array([number for number, _ in text[1:]])
+
+
+def read_header(path, header, wanted) -> tuple[list[str], str]:
+    """The columns that a first line names, and what is between them; a `UserError` where a wanted one is missing."""
     delimiter = "\t" if "\t" in header else ","
     try:
         names = next(csv.reader([header], delimiter=delimiter, strict=True), [])
     except csv.Error as error:
         raise UserError(f"{path}:1: the header is not readable as CSV ({shown(error)}); mend it") from None
-    _check_columns(path, wanted, names)
-    if len(text) == 1:
-        raise UserError(f"{path}: no rows below the header; nothing to prepare")
+    check_columns(path, wanted, names)
+    return names, delimiter
+
+
+def parse_rows(path, text, names, delimiter, wanted) -> dict[str, np.ndarray]:
+    """The wanted columns of numbered lines, as texts. A row is a line: no field goes over its end.
+
+    Raises:
+        UserError: for the first line that is no row.
+    """
     index = [names.index(name) for name in wanted]
-    filled, rows = [number for number, _ in text[1:]], [line for _, line in text[1:]]
+    rows = [line for _, line in text]
     try:
         widths = np.fromiter(map(len, csv.reader(rows, delimiter=delimiter, strict=True)), np.int64)
         fine = len(widths) == len(rows) and (widths == len(names)).all()
     except csv.Error:
         fine = False
     if not fine or max(map(len, rows)) > LONGEST_WORD:
-        _check_rows(path, zip(filled, rows, strict=True), delimiter, names, index)
+        _check_rows(path, text, delimiter, names, index)
     table = np.loadtxt(rows, str, comments=None, delimiter=delimiter, usecols=index, ndmin=2, quotechar='"')
-    return dict(zip(wanted, table.T, strict=True)), np.array(filled)
+    return dict(zip(wanted, table.T, strict=True))
 
 
 def _check_rows(path, rows, delimiter, names, index):
@@ -89,33 +102,8 @@ def _check_rows(path, rows, delimiter, names, index):
             raise UserError(f"{path}:{number}: {reason}; mend or remove the row")
 
 
-def _read_parquet(path, wanted):
-    try:
-        import polars
-    except ImportError:
-        raise UserError(f"{path}: reading Parquet needs an extra; install it with: pip install '.[parquet]'") from None
-    try:
-        _check_columns(path, wanted, list(polars.read_parquet_schema(path)))
-        frame = polars.read_parquet(path, columns=wanted)
-        columns = {name: _plain(path, frame[name]) for name in wanted}
-    except (OSError, polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
-        raise UserError(f"{path}: not readable as Parquet ({shown(error, 300)}); write it again") from None
-    return columns, np.arange(1, len(frame) + 1)
-
-
-def _plain(path, column):
-    """Whole numbers as they are, dates as whole numbers, all else as texts, '' for none."""
-    if column.dtype.is_temporal():
-        column = column.to_physical()
-    if column.dtype.is_integer() and not column.null_count():
-        return column.to_numpy()
-    texts = column.cast(str).fill_null("")
-    if (bad := texts.str.contains("[\0\r\n]")).any():  # our maps are read line by line
-        raise UserError(f"{path}:{bad.arg_max() + 1}: {column.name} has a line end or NUL; mend or remove the row")
-    return texts.to_numpy()
-
-
-def _check_columns(path, wanted, names):
+def check_columns(path, wanted, names):
+    """Refuse columns that are not there, or twice."""
     for name in wanted:
         if name not in names:
             known = shown(", ".join(names), 300)
@@ -124,12 +112,8 @@ def _check_columns(path, wanted, names):
             raise UserError(f"{path}:1: the column {name!r} stands twice; rename one of them")
 
 
-def _is_empty(values):
-    return values == "" if values.dtype.kind in "UO" else np.zeros(len(values), bool)
-
-
-def _numbers(path, columns, name, lines):
-    values = columns[name]
+def parse_numbers(path, values, name, lines) -> np.ndarray:
+    """A column as int64 where all of it are such numbers, otherwise as float64; a `UserError` for what is none."""
     numbers = None
     kinds = (np.float64,) if values.dtype == np.uint64 else (np.int64, np.float64)
     for kind in kinds:  # whole ones exactly: nanoseconds need more digits than float64 has
@@ -144,6 +128,19 @@ def _numbers(path, columns, name, lines):
             f"{path}:{lines[row]}: {name} is {str(values[row])[:80]!r}, not a number; mend or remove the row"
         )
     return numbers
+
+
+def sift(bad) -> tuple[np.ndarray, dict[str, int]]:
+    """Rows that stay, bool `[E]`, and how many are left out why; a row with several faults is counted for the first.
+
+    Args:
+        bad: reason -> bool `[E]`, the rows that it leaves out.
+    """
+    kept, dropped = ~np.zeros_like(next(iter(bad.values()))), {}
+    for reason, rows in bad.items():
+        dropped[reason] = int((kept & rows).sum())
+        kept &= ~rows
+    return kept, dropped
 
 
 def _number(text):

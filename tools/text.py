@@ -3,17 +3,19 @@
 `uid,item,time` rows, and for evaluation a user a line, `user_id:7 target_item:0 hist_item:3 hist_item:5 eval_item:9`.
 """
 
+import ast
 import contextlib
 import json
 import re
 import warnings
 from collections import Counter
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
 from tools.errors import UserError
-from tools.files import BOM, decode, read_bytes, shown
+from tools.files import BOM, decode, line_blocks, read_bytes, shown
 from tools.ragged import Ragged, first_appearance, ragged
 
 # Whole times exactly where all of them are: nanoseconds need more digits than float64 has.
@@ -40,7 +42,7 @@ class Evaluation(NamedTuple):
 
 def is_evaluation(path) -> bool:
     """Whether a file is in PaddleRec's evaluation form."""
-    return read_bytes(path).removeprefix(BOM).startswith(b"user_id:")
+    return any(data.startswith(b"user_id:") for _, data in islice(line_blocks(path, 1 << 16), 1))  # not all of it
 
 
 def parse_sequences(files, item_count) -> Sequences:
@@ -113,6 +115,20 @@ def _once(pairs):
         key = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise ValueError(f"the key {shown(key)!r} stands twice; keep one of them")
     return table
+
+
+def parse_object(line) -> dict:
+    """The mapping of a line, JSON or what Python writes of one, as Amazon's older files have; a `ValueError` else."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        try:
+            value = ast.literal_eval(line)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            raise ValueError("neither JSON nor a Python literal") from None
+    if not isinstance(value, dict):
+        raise ValueError("not a mapping")
+    return value
 
 
 def split_tokens(path) -> tuple[np.ndarray, np.ndarray]:

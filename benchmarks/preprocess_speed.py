@@ -1,0 +1,81 @@
+"""A log of full size to a data set, and the reader on it: seconds and memory, as one JSON line.
+
+Example: python -m benchmarks.preprocess_speed --rows 100000000
+
+The log is made first, a CSV with a tenth as many users as rows and text ids, and is not in the figures. Memory is the
+most that the command ever held, files that it maps included; the reader's is what opening the training split added to
+the process, over the 4 bytes of each interaction. The reader's time includes the checksums of all files.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+from benchmarks.memory import megabytes
+from benchmarks.raw_log import write_raw_log
+from tools.config import positive
+from tools.dataset import read_meta
+from tools.errors import command
+
+ROOT = Path(__file__).parents[1]
+COLUMNS = ("--user", "user", "--item", "item", "--time", "time")
+OPEN = """
+import json, logging, sys, time
+from benchmarks.memory import megabytes
+from reader import RecDataset
+from tools.config import Config
+from tools.dataset import data_files
+from tools.schema import HyperParameters, Runner
+before, start = megabytes("VmRSS"), time.perf_counter()
+dataset = RecDataset(data_files(sys.argv[1]), Config(Runner(), HyperParameters(item_count=int(sys.argv[2]))))
+seconds, grown = time.perf_counter() - start, megabytes("VmRSS") - before
+print(json.dumps({"open_s": round(seconds, 2), "times_items": round(grown / (4e-6 * len(dataset.items.values)), 2)}))
+"""
+
+
+@command
+def main(argv=None):
+    """Make the log, prepare it, open it, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=positive, default=10_000_000)
+    parser.add_argument("--items", type=positive, default=4_000_000)
+    parser.add_argument("--folder", type=Path, help="where there is room, 70 bytes a row; default: the system's")
+    args = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+        log, data = Path(folder) / "log.csv", Path(folder) / "data"
+        write_raw_log(log, rows=args.rows, users=max(args.rows // 10, 1), items=args.items)
+        seconds, peak = watched(["-m", "tools.preprocess", "table", str(log), *COLUMNS, "--output", str(data)])
+        meta = read_meta(data / "train")
+        opened = subprocess.check_output(
+            [sys.executable, "-c", OPEN, str(data / "train"), str(meta["item_count"])], cwd=ROOT, text=True
+        )
+    row = {"rows": args.rows, "seconds": round(seconds), "peak_gb": round(peak / 1e3, 2)}
+    row |= {"users": meta["users"], "items": meta["item_count"] - 1, "interactions": meta["interactions"]}
+    row |= json.loads(opened.splitlines()[-1])
+    row |= {"load": round(os.getloadavg()[0], 1), "date": date.today().isoformat()}
+    print(json.dumps(row))
+
+
+def watched(argv) -> tuple[float, float]:
+    """Run Python with a command line from the repository's folder; seconds, and the most MB that it held."""
+    start, peak = time.perf_counter(), 0.0
+    with subprocess.Popen([sys.executable, *argv], cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            time.sleep(0.05)
+            try:
+                peak = max(peak, megabytes("VmHWM", process.pid))
+            except (OSError, IndexError):  # it has just ended
+                continue
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(argv)} ended with {process.returncode}")
+    return time.perf_counter() - start, peak
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""From a raw log to a data set on a Spark cluster: the folder that `tools.preprocess` writes, from the same options.
+
+Example: python -m tools.spark table logs/ --user uid --item sku --time ts --output data/clicks
+Example: python -m tools.spark amazon reviews/ --metadata meta/
+Example: python -m tools.spark taobao UserBehavior.csv
+
+Spark filters, numbers and sorts the rows; the driver, whose memory holds users and items only, writes the folder. Paths
+are such as the driver and all workers see. It runs in this machine, or where Spark's own settings say, as
+PYSPARK_SUBMIT_ARGS='--master yarn pyspark-shell' does.
+"""
+
+import logging
+import os
+import sys
+from itertools import islice
+
+import numpy as np
+
+from tools import progress
+from tools.amazon import add_metadata
+from tools.blocks import log_files
+from tools.errors import UserError, command
+from tools.files import atomic_folder, scratch_folder, sha256, shown
+from tools.interactions import Interactions
+from tools.preprocess import check_users, form_of, output_folder, parse_args, report, write_dataset
+from tools.protocol import Events, Prepared, split_users, stretches_of
+from tools.ragged import ragged, single
+from tools.spark_log import Numbered, number_rows, read_rows
+
+CHUNK = 1 << 16  # events that a worker sends at once
+
+
+@command
+def main(argv=None):
+    """Read, prepare, write, report."""
+    args = parse_args(argv, "python -m tools.spark", __doc__)
+    if args.source not in ("table", "amazon", "taobao"):
+        raise UserError(f"{args.source}: not a log for Spark; use: python -m tools.preprocess {args.source}")
+    if getattr(args, "query", None):
+        raise UserError("--query: Spark reads no queries; use: python -m tools.preprocess table")
+    output, session = output_folder(args), _session()
+    try:
+        with progress.logging_to_terminal(), scratch_folder(output) as scratch:
+            prepared, log, events = _prepare(session, args, scratch)
+            if args.source == "amazon" and args.metadata is not None:
+                add_metadata(log, args.metadata)
+            with progress.stage(f"write {output}", quick=0), atomic_folder(output) as folder:
+                meta = write_dataset(folder, prepared, log, args.protocol, events)
+    finally:
+        session.stop()
+    print(report(output, meta))
+
+
+def _session():
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise UserError("Spark needs an extra, and Java 17; install it with: pip install '.[spark]'") from None
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # not the first python3 on the path
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    builder = SparkSession.builder.appName("paddle-multi-interest").config("spark.log.level", "OFF")
+    builder = builder.config("spark.ui.showConsoleProgress", "false")
+    return builder.config("spark.sql.csv.parser.columnPruning.enabled", "false").getOrCreate()  # all fields count
+
+
+def _prepare(session, args, scratch):
+    """What `write_dataset` takes."""
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import PySparkException
+
+    files = log_files(args.file)
+    try:
+        with progress.stage("read, filter and number", quick=0):
+            rows, dropped = read_rows(session, files, form_of(args))
+            numbered = number_rows(rows, args.min_count)
+            prepared, log = _collect(numbered, args, dropped | _left_out(rows, numbered, args.min_count))
+            log.source = {"name": args.file.name, "sha256": sha256(*files)}
+        check_users(prepared, log)
+        with progress.stage("sort", quick=0):
+            return prepared, log, _sorted_events(session, numbered.events, numbered.users, prepared, log, scratch)
+    except (PySparkException, Py4JJavaError) as error:
+        raise UserError(f"{args.file}: not readable by Spark ({shown(error, 300)}); mend the file") from None
+
+
+def _left_out(rows, numbered: Numbered, min_count):
+    from pyspark.sql import functions as F
+
+    common = numbered.events.count()
+    kept = numbered.users.agg(F.sum("count")).first()[0] or 0
+    return {
+        f"items with fewer than {min_count} interactions": rows.count() - common,
+        f"users with fewer than {min_count} interactions left": common - kept,
+    }
+
+
+def _collect(numbered: Numbered, args, dropped) -> tuple[Prepared, Interactions]:
+    users, items = (table.orderBy("number").collect() for table in (numbered.users, numbered.items))
+    lengths = np.array([row["count"] for row in users], np.int64)
+    splits = split_users(len(users), args.protocol)
+    prepared = Prepared(np.arange(len(users)), np.arange(len(items)), lengths, splits, dropped)
+    none = np.zeros(0, np.int32)
+    user_names, item_names = ([row[role] for row in rows] for role, rows in (("user", users), ("item", items)))
+    log = Interactions(none, none, none, np.array(user_names, object), np.array(item_names, object), {})
+    if "category" in numbered.items.columns:
+        log.item_category = np.array([row["category"] for row in items], str)
+        log.item_attributes = {form_of(args).columns["category"]: single(log.item_category)}
+    return prepared, log
+
+
+def _sorted_events(session, events, users, prepared: Prepared, log: Interactions, scratch):
+    """The counterpart of `tools.protocol.events`, over files that the workers' sorted events are written to."""
+    from pyspark.sql import functions as F
+
+    order = np.concatenate(list(prepared.splits.values()))
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    shuffle = session.sparkContext.broadcast(place)
+    users = users.select("user", F.udf(lambda number: int(shuffle.value[number]), "long")("number").alias("place"))
+    rows = events.join(users, "user").orderBy("place", "time", "row").select("item_number", "time")
+    kind = np.int64 if dict(rows.dtypes)["time"] == "bigint" else np.float64
+    with open(scratch / "items", "wb") as items, open(scratch / "times", "wb") as times:
+        for item, time in rows.rdd.mapPartitions(lambda part: _packed(part, kind)).toLocalIterator():
+            items.write(item)
+            times.write(time)
+    item, log.time = np.memmap(scratch / "items", np.int32, "r"), np.memmap(scratch / "times", kind, "r")
+    offsets = ragged(prepared.lengths[order], None).offsets
+
+    def events_of(log, prepared, users):
+        for some in stretches_of(users, prepared.lengths):
+            lengths = prepared.lengths[some]  # of users who stand side by side in the files
+            part = slice(start := offsets[place[some[0]]] if len(some) else 0, start + lengths.sum())
+            yield Events(ragged(lengths, item[part]), log.time[part], np.arange(0))
+
+    return events_of
+
+
+def _packed(rows, kind):
+    """Chunks of rows as bytes of items, int32, and of times."""
+    while chunk := list(islice(rows, CHUNK)):
+        items, times = zip(*chunk, strict=True)
+        yield np.array(items, np.int32).tobytes(), np.array(times, kind).tobytes()
+
+
+if __name__ == "__main__":
+    main()

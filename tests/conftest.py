@@ -101,6 +101,14 @@ def without_log(text):
     return re.sub(r"^\d{4}-\d\d-\d\d [\d:,]+ - INFO - .*\n", "", text, flags=re.MULTILINE)
 
 
+def prepare_users(folder):
+    """A data set of 115 users with 20 of 60 items each, `folder/data`: 92 of them train, from 16 positions each."""
+    rng = np.random.default_rng(0)
+    lines = [" ".join([f"u{user}", *map(str, rng.permutation(60)[:20])]) for user in range(115)]
+    (folder / "log.txt").write_text("\n".join(lines))
+    main(["sequences", str(folder / "log.txt"), "--output", str(folder / "data")])
+
+
 def places(rows):
     """Which of its user's rows each row is, from 0."""
     before = Counter()

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
+from conftest import prepare_users
 from test_features import write_features
 
 from tools import resume, unpickle
-from tools.preprocess import main as preprocess
 
 pytestmark = pytest.mark.extras
 ROOT = Path(__file__).parents[1]
@@ -41,10 +41,8 @@ STEPS = 23  # an epoch: 92 users with 16 positions each, 64 samples a step
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A data set of 115 users with 20 items each and with features, and its configuration."""
-    folder, rng = tmp_path_factory.mktemp("project"), np.random.default_rng(0)
-    lines = [" ".join([f"u{user}", *map(str, rng.permutation(60)[:20])]) for user in range(115)]
-    (folder / "log.txt").write_text("\n".join(lines))
-    preprocess(["sequences", str(folder / "log.txt"), "--output", str(folder / "data")])
+    folder = tmp_path_factory.mktemp("project")
+    prepare_users(folder)
     write_features(folder / "data", "item", group=[[], *([f"g{item % 7}"] * (item % 3) for item in range(1, 61))])
     write_features(folder / "data", "user", kind=[[f"k{user % 5}"] if user < 3 else [] for user in range(115)])
     (folder / "config.yaml").write_text(CONFIG)

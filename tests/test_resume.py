@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
+from conftest import prepare_users
 from registry import GRADIENT
 
 import infer
@@ -25,7 +26,6 @@ from models import MODELS
 from tools import checkpoint, checksums, resume, runtime, unpickle
 from tools.config import load_config
 from tools.errors import UserError
-from tools.preprocess import main as preprocess
 
 # Draws in the loss, the routing and the dropout, a learning rate that falls, moments, checkpoints within epochs.
 CONFIG = """
@@ -53,10 +53,8 @@ BATCHES = 23  # an epoch: 92 users with 16 positions each
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A data set of 115 users with 20 items each, and its configuration."""
-    folder, rng = tmp_path_factory.mktemp("project"), np.random.default_rng(0)
-    lines = [" ".join([f"u{user}", *map(str, rng.permutation(60)[:20])]) for user in range(115)]
-    (folder / "log.txt").write_text("\n".join(lines))
-    preprocess(["sequences", str(folder / "log.txt"), "--output", str(folder / "data")])
+    folder = tmp_path_factory.mktemp("project")
+    prepare_users(folder)
     (folder / "config.yaml").write_text(f"{CONFIG}  item_count: 61\n")
     return folder
 

@@ -12,6 +12,9 @@ from models.tower import Tower
 
 BATCH = 512  # events a step
 RATE = 3e-3  # learning rate of the first step; it falls as a cosine
+KNOTS = 16  # of a popularity curve
+SEEN = 2048  # events of a fold, for how far users' vectors spread
+NETWORK = 0.3  # that of the network's matrices, relative to it
 
 
 class SpectralNet(Spectral):
@@ -56,7 +59,9 @@ class SpectralNet(Spectral):
         self.item_table = frozen_table(item_count, self.rank)
         self.neg_samples, self.folds, self.epochs = neg_samples, spectral_folds, spectral_epochs
         self.register_buffer("bases", paddle.zeros([self.rank, self.interest_num * self.size]))
-        self.gain = self.create_parameter([self.rank], default_initializer=nn.initializer.Constant(1.0))
+        self.mix = self.create_parameter(
+            [self.rank, self.rank], default_initializer=nn.initializer.Assign(paddle.eye(self.rank))
+        )
         self.dropout = nn.Dropout(dropout)
         self.tower = Tower(input_size=self.rank, output_size=self.rank, sizes=(spectral_hidden,))
         last = self.tower.layers[-1]  # at first the network adds nothing
@@ -69,26 +74,27 @@ class SpectralNet(Spectral):
     def encode(self, summed):
         """v above: `[B, R]` to `[B, R]`."""
         history, root = l2_normalize(summed), self.rank**0.5
-        return self.gain * history + self.tower(self.dropout(history * root)) / root
+        return paddle.matmul(history, self.mix) + self.tower(self.dropout(history * root)) / root
 
     def fit(self, items):
         """Factorise, find the subspaces, and learn the network; arguments and errors as in `Spectral.fit`."""
         left, right, column = self.factorise(items)
-        weighted = right / column
-        owner, bases = find_subspaces(right, self.interest_num, self.size)
         likelihood = Likelihood(items.values, self.item_count)
-        self.learn(items, likelihood, list(self.held_out(items, weighted, owner, bases)))
-        self.item_table.weight.set_value(left)
-        self.bases.set_value(paddle.concat(bases, axis=1))
-        every = likelihood.popularity(paddle.arange(self.item_count)).detach()  # [V]
-        self.set_target(weighted * every.unsqueeze(1), owner, bases)
+        spread = self.learn(items, likelihood, list(self.held_out(items, right / column)))  # [R]
+        every = paddle.arange(self.item_count)
+        taken, wanted = (curve(every).detach().unsqueeze(1) for curve in (likelihood.taken, likelihood.wanted))
+        right = right * wanted * spread
+        owner, bases = find_subspaces(right, self.interest_num, self.size)
+        self.item_table.weight.set_value(left * taken)
+        self.bases.set_value(paddle.concat(bases, axis=1) / spread.unsqueeze(1))
+        self.set_target(right / column, owner, bases)
 
-    def held_out(self, items, weighted, owner, bases):
+    def held_out(self, items, weighted):
         """Each fold's users `[F]`, with A and E of the counts of all others, both `[item_count, R]`.
 
         Args:
             items: the training users' items.
-            weighted, owner, bases: E of all users, and the subspaces that cut it.
+            weighted: E of all users.
         """
         lengths = items.offsets[1:] - items.offsets[:-1]
         fold = (paddle.randperm(len(lengths)) % self.folds).numpy()  # of each user
@@ -101,16 +107,23 @@ class SpectralNet(Spectral):
             right = right / column
             turn, _, back = paddle.linalg.svd(paddle.matmul(right, weighted, transpose_x=True))
             turn = paddle.matmul(turn, back)  # [R, R]
-            right = scale * cut_to_subspaces(paddle.matmul(right, turn), owner, bases)
-            yield paddle.to_tensor(~others), paddle.matmul(left, turn), right
+            yield paddle.to_tensor(~others), paddle.matmul(left, turn), scale * paddle.matmul(right, turn)
 
     def learn(self, items, likelihood, folds):
-        """Maximise the likelihood of what followed; arguments as `fit` makes them."""
+        """Maximise the likelihood of what followed; arguments as `fit` makes them.
+
+        Returns:
+            How far the users' vectors spread along each dimension, `[R]`: the standard deviation of v.
+        """
         events = Events(items, self.maxlen)
         places = [events.of(chosen) for chosen, _, _ in folds]
         steps = self.epochs * sum(-(-len(place) // BATCH) for place in places)
         rate = paddle.optimizer.lr.CosineAnnealingDecay(RATE, T_max=max(steps, 1))
-        optimizer = paddle.optimizer.Adam(rate, parameters=[*self.parameters(), *likelihood.parameters()])
+        groups = [
+            {"params": self.parameters(), "learning_rate": NETWORK},
+            {"params": likelihood.parameters(), "learning_rate": 1.0},
+        ]
+        optimizer = paddle.optimizer.Adam(rate, parameters=groups)
         for _ in range(self.epochs):
             for number, batch in shuffled(places):
                 _, left, right = folds[number]
@@ -119,13 +132,25 @@ class SpectralNet(Spectral):
                 optimizer.step()
                 optimizer.clear_grad()
                 rate.step()
+        self.eval()
+        with paddle.no_grad():
+            vectors = [
+                self.vectors(events, place[paddle.randperm(len(place))[:SEEN]], left, likelihood)
+                for place, (_, left, _) in zip(places, folds, strict=True)
+            ]
+        return paddle.concat(vectors).std(axis=0).sqrt()
+
+    def vectors(self, events, place, left, likelihood):
+        """v of the histories of events at places `[B]`, with a fold's A: `[B, R]`."""
+        hist_item, real = events.before(place)  # [B, T]
+        weight = paddle.to_tensor(self.recency) ** events.reach.astype("float32") * real.astype("float32")
+        weight = weight * likelihood.taken(hist_item)
+        summed = paddle.matmul(weight.unsqueeze(1), nn.functional.embedding(hist_item, left)).squeeze(1)
+        return self.encode(summed)
 
     def loss_of(self, events, place, left, right, likelihood):
         """Mean loss of the events at places `[B]`, with a fold's A and E."""
-        hist_item, real = events.before(place)  # [B, T]
-        weight = paddle.to_tensor(self.recency) ** events.reach.astype("float32") * real.astype("float32")
-        summed = paddle.matmul(weight.unsqueeze(1), nn.functional.embedding(hist_item, left)).squeeze(1)
-        history = self.encode(summed)  # [B, R]
+        history = self.vectors(events, place, left, likelihood)  # [B, R]
         later, real = events.after(place)
         share = paddle.to_tensor(self.outlook) ** events.reach.astype("float32") * real.astype("float32")
         share = share / share.sum(axis=1, keepdim=True)
@@ -152,21 +177,14 @@ class Likelihood(nn.Layer):
     def __init__(self, values, item_count):
         super().__init__()
         count = paddle.bincount(paddle.to_tensor(values), minlength=item_count).astype("float32")
-        log = paddle.log1p(count)
-        self.popular = ((log - log.mean()) / paddle.clip(log.std(), min=1e-6)).unsqueeze(1)  # [V, 1]
-        zero = nn.initializer.Constant(0.0)
-        self.curve = self.create_parameter([2], default_initializer=zero)  # c
-        self.shape = self.create_parameter([3], default_initializer=zero)  # log a, b, log p
-
-    def popularity(self, item):
-        """q of ids `[...]`."""
-        popular = nn.functional.embedding(item, self.popular).squeeze(-1)
-        return paddle.exp(self.curve[0] * popular + self.curve[1] * popular.square())
+        self.item_num = item_count - 1
+        self.taken, self.wanted = PopularityCurve(count), PopularityCurve(count)
+        self.shape = self.create_parameter([3], default_initializer=nn.initializer.Constant(0.0))  # log a, b, log p
 
     def mass(self, item, score):
         """What probabilities are proportional to: ids, and scores before q."""
         scale, shift, power = self.shape.unbind()
-        score = scale.exp() * score * self.popularity(item) - shift
+        score = scale.exp() * score * self.wanted(item) - shift
         return (nn.functional.softplus(score) + 1e-6) ** power.exp()
 
     def forward(self, target_item, score, share, negative, other):
@@ -176,8 +194,29 @@ class Likelihood(nn.Layer):
             target_item, score, share: what followed, its scores, and how much of an event each item is: `[B, T]`.
             negative, other: uniform negatives `[n]` and their scores `[B, n]`; they stand for the whole catalogue.
         """
-        rest = self.mass(negative, other).mean(axis=1, keepdim=True) * (len(self.popular) - 1)  # [B, 1]
+        rest = self.mass(negative, other).mean(axis=1, keepdim=True) * self.item_num  # [B, 1]
         return (share * paddle.log1p(rest / self.mass(target_item, score))).sum(axis=1).mean()
+
+
+class PopularityCurve(nn.Layer):
+    """A weight of each item by how popular it is: the exponential of a broken line over log(1 + count).
+
+    Args:
+        count: of each item, `[V]`.
+    """
+
+    def __init__(self, count):
+        super().__init__()
+        log = paddle.log1p(count)
+        place = (KNOTS - 1) * log / log.max()
+        self.near = paddle.clip(
+            1.0 - (place.unsqueeze(1) - paddle.arange(KNOTS, dtype="float32")).abs(), min=0.0
+        )  # [V, KNOTS]
+        self.height = self.create_parameter([KNOTS], default_initializer=nn.initializer.Constant(0.0))
+
+    def forward(self, item):
+        """Of ids `[...]`."""
+        return paddle.exp(paddle.matmul(nn.functional.embedding(item, self.near), self.height))
 
 
 def shuffled(places):
@@ -187,10 +226,3 @@ def shuffled(places):
     for index in paddle.randperm(len(batches)).tolist():
         number, at = batches[index]
         yield number, orders[number][at : at + BATCH]
-
-
-def cut_to_subspaces(vectors, owner, bases):
-    """Vectors `[V, R]`, each less what lies outside the subspace of its owner `[V]`: `[V, R]`."""
-    belongs = nn.functional.one_hot(owner, len(bases))  # [V, K]
-    inside = (paddle.matmul(paddle.matmul(vectors, basis), basis, transpose_y=True) for basis in bases)
-    return sum(belongs[:, k : k + 1] * part for k, part in enumerate(inside))

@@ -16,18 +16,19 @@ NETWORK = 0.3  # that of the network's matrices, relative to it
 
 
 class SpectralNet(Spectral):
-    """`Spectral` with a network for what a history means, and a weight for how popular an item is.
+    """`Spectral` with a network for what a history means, and weights for how popular items are.
 
-    With A = `X^-1/2 U` and E = `Y^1/2 Q S^1/2`, the factors of `Spectral`, each item of E cut to its own subspace:
+    With A = `X^-1/2 U` and E = `Y^1/2 Q S^1/2`, the factors of `Spectral`:
 
-        u = normalised Σ_n r^n A_i(n)                     the history, [R]
-        v = g ∘ u + R^-1/2 · MLP(R^1/2 u)                 one hidden ReLU layer; g, [R], is learned
-        f(u, j) = v · q_j E_j,  q_j = exp(c_1 z_j + c_2 z_j²)
+        u = normalised Σ_n r^n a(i(n)) A_i(n)             [R]
+        v = W u + R^-1/2 · MLP(R^1/2 u)                   one hidden ReLU layer; W begins as the identity, [R]
+        f(u, j) = v · b(j) E_j                            a, b: see `PopularityCurve`
 
-    z_j is log(1 + count of j), standardised. Interest k is v in the basis of subspace k. Learned are the network, c
-    and three numbers of the likelihood, see `Likelihood`.
+    W, MLP, a and b are learned by the `Likelihood` of the next `maxlen` items, weighted by `o^n`. Then the items
+    b(j) E_j are cut to K subspaces as in `Spectral`, dimensions weighted by the root of how far users' v spread
+    along them; interest k is v in the basis of subspace k.
 
-    The factors know the users that they were counted from: they put what such a user took next above nearly all else,
+    Factors know the users that they were counted from: they put what such a user took next above nearly all else,
     and a network would learn to trust them far too much. So the users are dealt into `spectral_folds`, and each fold
     learns from factors of the others' counts (as in stacking, Wolpert 1992), turned to those of all users by the
     nearest orthogonal matrix (Schönemann 1966). They take `2·folds·item_count·R` numbers while fitting.
@@ -68,7 +69,7 @@ class SpectralNet(Spectral):
         last.weight.set_value(paddle.zeros_like(last.weight))
 
     def read(self, summed):
-        """Interests side by side, `[B, K·size]`, of a history's weighted sum of rows, `[B, R]`."""
+        """A history's weighted sum of rows `[B, R]` as its interests, side by side: `[B, K·size]`."""
         return paddle.matmul(self.encode(summed), self.bases)
 
     def encode(self, summed):
@@ -121,6 +122,7 @@ class SpectralNet(Spectral):
             {"params": likelihood.parameters(), "learning_rate": 1.0},
         ]
         optimizer = paddle.optimizer.Adam(rate, parameters=groups)
+        self.train()
         for _ in range(self.epochs):
             for number, batch in shuffled(places):
                 _, left, right = folds[number]
@@ -160,11 +162,10 @@ class SpectralNet(Spectral):
 class Likelihood(nn.Layer):
     """How probable the next item is, from scores f.
 
-        P(j | u) ∝ softplus(a f(u, j) - b)^p        a, b, p and c are learned
-        q_j = exp(c_1 z_j + c_2 z_j²)               z_j: log(1 + count of j), standardised
+        P(j | u) ∝ softplus(alpha f(u, j) - beta)^p         alpha, beta and p are learned
 
     Factors of counts are nearer to probabilities than to their logarithms, so that the softmax of f fits badly. This
-    one is a power of f where f is large, and a softmax where it is below b / a.
+    is a power of f where f is large, and a softmax where it is well below beta / alpha.
 
     Args:
         values: the training users' items.
@@ -176,7 +177,9 @@ class Likelihood(nn.Layer):
         count = paddle.bincount(paddle.to_tensor(values), minlength=item_count).astype("float32")
         self.item_num = item_count - 1
         self.taken, self.wanted = PopularityCurve(count), PopularityCurve(count)
-        self.shape = self.create_parameter([3], default_initializer=nn.initializer.Constant(0.0))  # log a, b, log p
+        self.shape = self.create_parameter(
+            [3], default_initializer=nn.initializer.Constant(0.0)
+        )  # log alpha, beta, log p
 
     def mass(self, item, score):
         """What probabilities are proportional to: ids, and scores before q."""

@@ -12,6 +12,7 @@ from models.re4 import Re4
 from models.remi import REMI
 from models.shared_capsule import SharedCapsule
 from models.spectral import Spectral
+from models.spectral_net import SpectralNet
 from models.two_tower import TwoTower
 from models.wals import WALS
 from models.youtube_dnn import YouTubeDNN
@@ -31,6 +32,7 @@ MODELS = {
     "wals": WALS,
     "maxmf": MaxMF,
     "spectral": Spectral,
+    "spectral_net": SpectralNet,
 }
 
 __all__ = ["MODELS", "CapsuleNetwork"]

@@ -62,8 +62,7 @@ class Spectral(Recommender):
         self.backward, self.smoothing = spectral_backward, spectral_smoothing
         self.size = embedding_dim - 2 if interest_num > 1 else embedding_dim  # of a subspace
         self.rank = spectral_rank or self.size * interest_num
-        zero = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0), trainable=False)
-        self.item_table = nn.Embedding(item_count, self.size * interest_num, padding_idx=0, weight_attr=zero)
+        self.item_table = frozen_table(item_count, self.size * interest_num)
         self.register_buffer("target", paddle.zeros([item_count, embedding_dim]))
         angle = 2 * math.pi / interest_num * paddle.arange(interest_num, dtype="float32")
         self.register_buffer("corner", paddle.stack([angle.cos(), angle.sin()], axis=1), persistable=False)  # [K, 2]
@@ -77,15 +76,19 @@ class Spectral(Recommender):
         Raises:
             ImportError: without the extra `baselines`.
         """
+        left, right, column = self.factorise(items)
+        owner, bases = find_subspaces(right, self.interest_num, self.size)
+        self.set_items(left, right / column, owner, bases)
+
+    def factorise(self, items):
+        """`X^-1/2 U` and `Q S^1/2`, both `[item_count, R]`, and `Y^-1/2`, `[item_count, 1]`; arguments as in `fit`."""
         sparse = libraries("spectral")[1]
         count = self.count(sparse, items)
         row, column = (paddle.to_tensor(count.sum(axis=axis)).flatten() + self.smoothing for axis in (1, 0))
         row, column = row.astype("float32").rsqrt(), column.astype("float32").rsqrt()  # X^-1/2, Y^-1/2
         matrix = (sparse.diags(row.numpy()) @ count @ sparse.diags(column.numpy())).tocsr()
         left, strength, right = truncated_svd(matrix, self.rank)
-        weighted = right * strength.sqrt()
-        owner, bases = find_subspaces(weighted, self.interest_num, self.size)
-        self.set_items(left * row.unsqueeze(1), weighted / column.unsqueeze(1), owner, bases)
+        return left * row.unsqueeze(1), right * strength.sqrt(), column.unsqueeze(1)
 
     def count(self, sparse, items):
         """C as a sparse matrix `[item_count, item_count]`; arguments as in `fit`."""
@@ -111,6 +114,10 @@ class Spectral(Recommender):
             bases: those of the K subspaces, `[R, size]`.
         """
         self.item_table.weight.set_value(paddle.matmul(left, paddle.concat(bases, axis=1)))
+        self.set_target(weighted, owner, bases)
+
+    def set_target(self, weighted, owner, bases):
+        """Take what interests are searched among; arguments as in `set_items`."""
         belongs = nn.functional.one_hot(owner, len(bases))  # [item_count, K]
         own = sum(belongs[:, k : k + 1] * paddle.matmul(weighted, basis) for k, basis in enumerate(bases))
         if self.interest_num > 1:
@@ -119,12 +126,12 @@ class Spectral(Recommender):
         self.target.set_value(own)
 
     def route_rows(self, hist_eb, seq_len, context_eb=None):
-        """Interests `[B, K, D]` of rows `[B, T, K·size]`, and what each item counts, `[B, K, T]`."""
+        """Interests `[B, K, D]` of rows `[B, T, R']`, the table's, and what each item counts, `[B, K, T]`."""
         length = hist_eb.shape[1]
         place = seq_len.unsqueeze(1) - 1 - paddle.arange(length)  # from the end, [B, T]
         weight = paddle.to_tensor(self.recency) ** place.astype("float32") * length_mask(seq_len, length)
         weight = weight.unsqueeze(1)  # [B, 1, T]
-        interests = paddle.matmul(weight, hist_eb).reshape([-1, self.interest_num, self.size])
+        interests = self.read(paddle.matmul(weight, hist_eb).squeeze(1)).reshape([-1, self.interest_num, self.size])
         if self.interest_num > 1:
             longest = interests.norm(axis=2, keepdim=True).max(axis=1, keepdim=True)  # [B, 1, 1]
             if self.strength:
@@ -132,6 +139,10 @@ class Spectral(Recommender):
                 interests = interests * share**self.strength
             interests = paddle.concat([interests, self.gate(longest)], axis=2)
         return interests, weight.expand([-1, self.interest_num, -1])
+
+    def read(self, summed):
+        """A history's weighted sum of rows `[B, R']` as its interests, side by side: `[B, K·size]`."""
+        return summed
 
     def gate(self, longest):
         """Two values of each interest: with those of the items, no other interest's score reaches an item's own.
@@ -145,6 +156,12 @@ class Spectral(Recommender):
     def item_vectors(self):
         """What interests are searched among: `[item_count, D]`, row 0 zero."""
         return self.target
+
+
+def frozen_table(item_count, size):
+    """An item table of zeros that no optimizer moves, for `fit` to fill."""
+    zero = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0), trainable=False)
+    return nn.Embedding(item_count, size, padding_idx=0, weight_attr=zero)
 
 
 def shares(sparse, parts, shape):

@@ -202,3 +202,8 @@ class HyperParameters:
     spectral_smoothing: float = key(
         15.0, "spectral: added to the counts of items, so that rare ones say less", low=1e-3, training=True
     )
+    spectral_folds: int = key(
+        5, "spectral_net: folds of users; each learns from the others' counts", low=2, training=True
+    )
+    spectral_epochs: int = key(2, "spectral_net: passes of the network over all events", low=1, training=True)
+    spectral_hidden: int = key(512, "spectral_net: size of the network's hidden layer", low=1)

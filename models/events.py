@@ -1,0 +1,35 @@
+"""What came before an event of a training user, and what came from it on."""
+
+import paddle
+
+
+class Events:
+    """The training users' events, one user after the other.
+
+    Args:
+        items: `items.values` `[E]` and `items.offsets` `[U + 1]`.
+        reach: T, how many items before an event and from it on belong to it.
+    """
+
+    def __init__(self, items, reach):
+        self.values = paddle.to_tensor(items.values).astype("int64")
+        offsets = paddle.to_tensor(items.offsets).astype("int64")
+        self.first, self.end = offsets[:-1], offsets[1:]  # [U]
+        self.user = paddle.repeat_interleave(paddle.arange(len(self.first)), self.end - self.first)  # [E]
+        self.reach = paddle.arange(reach)
+
+    def of(self, chosen):
+        """Events of some users, `[U]` bool, that have one before: their places among all, `[N]`."""
+        place = paddle.arange(len(self.values))
+        return place[paddle.logical_and(place > self.first[self.user], chosen[self.user])]
+
+    def before(self, place):
+        """Items before each of the events `[B]`, the latest first, and which of them are real: twice `[B, T]`."""
+        where = place.unsqueeze(1) - 1 - self.reach
+        return self.values[paddle.clip(where, min=0)], where >= self.first[self.user[place]].unsqueeze(1)
+
+    def after(self, place):
+        """Items from each of the events `[B]` on, and which of them are real: twice `[B, T]`."""
+        where = place.unsqueeze(1) + self.reach
+        real = where < self.end[self.user[place]].unsqueeze(1)
+        return self.values[paddle.clip(where, max=len(self.values) - 1)], real

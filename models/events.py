@@ -3,6 +3,20 @@
 import paddle
 
 
+class Items:
+    """Users' items one user after the other: `values` `[E]`, and `offsets` `[U + 1]` of each user's first."""
+
+    def __init__(self, values, offsets):
+        self.values, self.offsets = values, offsets
+
+
+def some_users(items, chosen):
+    """The items of the chosen users alone; `chosen` is an array of `[U]` bool."""
+    lengths = items.offsets[1:] - items.offsets[:-1]
+    offsets = paddle.to_tensor([0, *lengths[chosen].cumsum().tolist()]).numpy()
+    return Items(items.values[chosen.repeat(lengths)], offsets)
+
+
 class Events:
     """The training users' events, one user after the other.
 

@@ -42,6 +42,8 @@ class Spectral(Recommender):
         spectral_smoothing: added to the sums of rows and columns: the larger, the less rare items say.
     """
 
+    name = "spectral"  # for the message where the extra is missing
+
     def __init__(
         self,
         *,
@@ -82,7 +84,7 @@ class Spectral(Recommender):
 
     def factorise(self, items):
         """`X^-1/2 U` and `Q S^1/2`, both `[item_count, R]`, and `Y^-1/2`, `[item_count, 1]`; arguments as in `fit`."""
-        sparse = libraries("spectral")[1]
+        sparse = libraries(self.name)[1]
         count = self.count(sparse, items)
         row, column = (paddle.to_tensor(count.sum(axis=axis)).flatten() + self.smoothing for axis in (1, 0))
         row, column = row.astype("float32").rsqrt(), column.astype("float32").rsqrt()  # X^-1/2, Y^-1/2

@@ -1,11 +1,9 @@
 """A network on spectral factors, learned from users whom the factors have not seen."""
 
-from types import SimpleNamespace
-
 import paddle
 from paddle import nn
 
-from models.events import Events
+from models.events import Events, some_users
 from models.functional import l2_normalize
 from models.spectral import Spectral, find_subspaces, frozen_table
 from models.tower import Tower
@@ -43,6 +41,8 @@ class SpectralNet(Spectral):
         spectral_hidden: size of the hidden layer.
         options: what `Spectral` takes.
     """
+
+    name = "spectral_net"
 
     def __init__(
         self,
@@ -96,18 +96,15 @@ class SpectralNet(Spectral):
             items: the training users' items.
             weighted: E of all users.
         """
-        lengths = items.offsets[1:] - items.offsets[:-1]
-        fold = (paddle.randperm(len(lengths)) % self.folds).numpy()  # of each user
+        fold = (paddle.randperm(len(items.offsets) - 1) % self.folds).numpy()  # of each user
         scale = 1.0 / weighted.std()  # so that scores are about 1 at first
         for number in range(self.folds):
-            others = fold != number
-            offsets = paddle.to_tensor([0, *lengths[others].cumsum().tolist()]).numpy()
-            values = items.values[others.repeat(lengths)]
-            left, right, column = self.factorise(SimpleNamespace(values=values, offsets=offsets))
+            own = fold == number
+            left, right, column = self.factorise(some_users(items, ~own))
             right = right / column
             turn, _, back = paddle.linalg.svd(paddle.matmul(right, weighted, transpose_x=True))
             turn = paddle.matmul(turn, back)  # [R, R]
-            yield paddle.to_tensor(~others), paddle.matmul(left, turn), scale * paddle.matmul(right, turn)
+            yield paddle.to_tensor(own), paddle.matmul(left, turn), scale * paddle.matmul(right, turn)
 
     def learn(self, items, likelihood, folds):
         """Maximise the likelihood of what followed; arguments as `fit` makes them.

@@ -63,7 +63,7 @@ class Spectral(Recommender):
         self.strength = spectral_strength
         self.backward, self.smoothing = spectral_backward, spectral_smoothing
         self.size = embedding_dim - 2 if interest_num > 1 else embedding_dim  # of a subspace
-        self.rank = spectral_rank or self.size * interest_num
+        self.rank = min(spectral_rank or self.size * interest_num, item_count)
         self.item_table = frozen_table(item_count, self.size * interest_num)
         self.register_buffer("target", paddle.zeros([item_count, embedding_dim]))
         angle = 2 * math.pi / interest_num * paddle.arange(interest_num, dtype="float32")

@@ -10,9 +10,9 @@ from models.tower import Tower
 
 BATCH = 512  # events a step
 RATE = 3e-3  # learning rate of the first step; it falls as a cosine
+NETWORK = 0.3  # the rate of the network's matrices, relative to that
 KNOTS = 16  # of a popularity curve
 SEEN = 2048  # events of a fold, for how far users' vectors spread
-NETWORK = 0.3  # that of the network's matrices, relative to it
 
 
 class SpectralNet(Spectral):
@@ -91,7 +91,7 @@ class SpectralNet(Spectral):
         self.set_target(right / column, owner, bases)
 
     def held_out(self, items, weighted):
-        """Each fold's users `[F]`, with A and E of the counts of all others, both `[item_count, R]`.
+        """Each fold's users, `[U]` bool, with A and E of the counts of all others, both `[item_count, R]`.
 
         Args:
             items: the training users' items.
@@ -111,12 +111,14 @@ class SpectralNet(Spectral):
         """Maximise the likelihood of what followed; arguments as `fit` makes them.
 
         Returns:
-            How far the users' vectors spread along each dimension, `[R]`: the standard deviation of v.
+            How far the users' vectors spread along each dimension, `[R]`: the root of v's standard deviation.
         """
         events = Events(items, self.maxlen)
         places = [events.of(chosen) for chosen, _, _ in folds]
+        if not any(len(place) for place in places):
+            raise ArithmeticError("no training user has two items, so nothing follows anything; prepare other data")
         steps = self.epochs * sum(-(-len(place) // BATCH) for place in places)
-        rate = paddle.optimizer.lr.CosineAnnealingDecay(RATE, T_max=max(steps, 1))
+        rate = paddle.optimizer.lr.CosineAnnealingDecay(RATE, T_max=steps)
         groups = [
             {"params": self.parameters(), "learning_rate": NETWORK},
             {"params": likelihood.parameters(), "learning_rate": 1.0},
@@ -136,8 +138,10 @@ class SpectralNet(Spectral):
             vectors = [
                 self.vectors(events, place[paddle.randperm(len(place))[:SEEN]], left, likelihood)
                 for place, (_, left, _) in zip(places, folds, strict=True)
+                if len(place)
             ]
-        return paddle.concat(vectors).std(axis=0).sqrt()
+        spread = paddle.concat(vectors).std(axis=0).sqrt()
+        return paddle.clip(spread, min=1e-3 * float(spread.max()))  # a direction that no user has divides nothing by 0
 
     def vectors(self, events, place, left, likelihood):
         """v of the histories of events at places `[B]`, with a fold's A: `[B, R]`."""

@@ -104,6 +104,22 @@ def test_an_untaught_network_is_the_spectral_model(monkeypatch):
     np.testing.assert_allclose(ratio, np.broadcast_to(ratio[:, :1], ratio.shape), rtol=2e-2)
 
 
+@pytest.mark.extras
+@pytest.mark.parametrize("users", [1, 3, 30])
+def test_small_data_have_finite_interests(users):
+    network = model(items=training_items(9, users=users, length=6), item_count=9, embedding_dim=16)  # rank above items
+    assert network.rank == 9
+    interests = network(paddle.to_tensor([[1, 2, 3]]), paddle.to_tensor([3]))
+    assert paddle.isfinite(interests).all()
+    assert paddle.isfinite(network.item_vectors()).all()
+
+
+@pytest.mark.extras
+def test_users_with_one_item_each_teach_nothing():
+    with pytest.raises(ArithmeticError, match="no training user has two items"):
+        model(items=training_items(V, users=20, length=1))
+
+
 def pairs(users, seed):
     """Users whose third item is the parity of the first two, which no sum over the history can say."""
     rng = np.random.default_rng(seed)

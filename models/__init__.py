@@ -12,6 +12,7 @@ from models.re4 import Re4
 from models.remi import REMI
 from models.shared_capsule import SharedCapsule
 from models.spectral import Spectral
+from models.spectral_mix import SpectralMix
 from models.spectral_net import SpectralNet
 from models.two_tower import TwoTower
 from models.wals import WALS
@@ -33,6 +34,7 @@ MODELS = {
     "maxmf": MaxMF,
     "spectral": Spectral,
     "spectral_net": SpectralNet,
+    "spectral_mix": SpectralMix,
 }
 
 __all__ = ["MODELS", "CapsuleNetwork"]

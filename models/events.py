@@ -31,6 +31,7 @@ class Events:
         self.first, self.end = offsets[:-1], offsets[1:]  # [U]
         self.user = paddle.repeat_interleave(paddle.arange(len(self.first)), self.end - self.first)  # [E]
         self.reach = paddle.arange(reach)
+        self.taught = (self.end - self.first > 1).nonzero().flatten()  # users with an event that has one before
 
     def of(self, chosen):
         """Events of some users, `[U]` bool, that have one before: their places among all, `[N]`."""
@@ -47,3 +48,16 @@ class Events:
         where = place.unsqueeze(1) + self.reach
         real = where < self.end[self.user[place]].unsqueeze(1)
         return self.values[paddle.clip(where, max=len(self.values) - 1)], real
+
+    def draw(self, number):
+        """So many events that have one before, of users drawn alike: their places among all, `[number]`."""
+        user = self.taught[paddle.randint(0, len(self.taught), [number])]
+        earlier = paddle.rand([number]) * (self.end - self.first - 1)[user].astype("float32")
+        return self.first[user] + 1 + earlier.astype("int64")
+
+    def histories(self, place):
+        """Items before each of the events `[B]`, the latest last: right-padded `[B, T]` and their number `[B]`."""
+        start = paddle.maximum(self.first[self.user[place]], place - len(self.reach))
+        where = start.unsqueeze(1) + self.reach
+        real = (where < place.unsqueeze(1)).astype("int64")
+        return self.values[paddle.clip(where, max=len(self.values) - 1)] * real, place - start

@@ -10,17 +10,19 @@ class SelfAttention(nn.Layer):
     Learned positions are added to H for the weights, not for the values.
 
     Args:
-        hidden_size: D, of behaviours and interests; the hidden layer has 4D units, without bias as in the paper.
+        hidden_size: D, of behaviours and interests.
         seq_len: T, the longest history.
         interest_num: K.
+        units: of the hidden layer, without bias as in the paper; None: its 4D.
     """
 
-    def __init__(self, *, hidden_size, seq_len, interest_num):
+    def __init__(self, *, hidden_size, seq_len, interest_num, units=None):
         super().__init__()
         scale = nn.initializer.Normal(std=hidden_size**-0.5)
         self.position = self.create_parameter([1, seq_len, hidden_size], default_initializer=scale)
-        self.linear1 = nn.Linear(hidden_size, 4 * hidden_size, bias_attr=False)
-        self.linear2 = nn.Linear(4 * hidden_size, interest_num, bias_attr=False)
+        units = 4 * hidden_size if units is None else units
+        self.linear1 = nn.Linear(hidden_size, units, bias_attr=False)
+        self.linear2 = nn.Linear(units, interest_num, bias_attr=False)
 
     def forward(self, item_eb, mask):
         """`[B, T, D]` and mask `[B, T]` to interests `[B, K, D]`."""

@@ -129,11 +129,8 @@ class Spectral(Recommender):
 
     def route_rows(self, hist_eb, seq_len, context_eb=None):
         """Interests `[B, K, D]` of rows `[B, T, R']`, the table's, and what each item counts, `[B, K, T]`."""
-        length = hist_eb.shape[1]
-        place = seq_len.unsqueeze(1) - 1 - paddle.arange(length)  # from the end, [B, T]
-        weight = paddle.to_tensor(self.recency) ** place.astype("float32") * length_mask(seq_len, length)
-        weight = weight.unsqueeze(1)  # [B, 1, T]
-        interests = self.read(paddle.matmul(weight, hist_eb).squeeze(1)).reshape([-1, self.interest_num, self.size])
+        weight = self.weigh(seq_len, hist_eb.shape[1])
+        interests = self.read(hist_eb, weight).reshape([-1, self.interest_num, self.size])
         if self.interest_num > 1:
             longest = interests.norm(axis=2, keepdim=True).max(axis=1, keepdim=True)  # [B, 1, 1]
             if self.strength:
@@ -142,9 +139,15 @@ class Spectral(Recommender):
             interests = paddle.concat([interests, self.gate(longest)], axis=2)
         return interests, weight.expand([-1, self.interest_num, -1])
 
-    def read(self, summed):
-        """A history's weighted sum of rows `[B, R']` as its interests, side by side: `[B, K·size]`."""
-        return summed
+    def weigh(self, seq_len, length):
+        """r^n of each item of right-padded histories of so many places, 0 at padding: `[B]` to `[B, 1, T]`."""
+        place = seq_len.unsqueeze(1) - 1 - paddle.arange(length)  # from the end, [B, T]
+        weight = paddle.to_tensor(self.recency) ** place.astype("float32") * length_mask(seq_len, length)
+        return weight.unsqueeze(1)
+
+    def read(self, hist_eb, weight):
+        """Rows `[B, T, R']`, with weights `[B, 1, T]`, as interests, side by side: `[B, K·size]`."""
+        return paddle.matmul(weight, hist_eb).squeeze(1)
 
     def gate(self, longest):
         """Two values of each interest: with those of the items, no other interest's score reaches an item's own.
@@ -199,7 +202,8 @@ def find_subspaces(vectors, number, size):
     that keeps most of it. Where that ends hangs on where it began, so it is done several times; the best is taken.
     """
     tries = [_descend(vectors, _by_direction(vectors, number), number, size) for _ in range(TRIES if number > 1 else 1)]
-    return max(tries, key=lambda one: one[0])[1:]
+    owner = max(tries, key=lambda one: one[0])[1]
+    return owner, [principal(vectors[owner == k], size) for k in range(number)]
 
 
 def _by_direction(vectors, number):
@@ -213,14 +217,23 @@ def _by_direction(vectors, number):
 
 
 def _descend(vectors, owner, number, size):
-    """How much of all vectors is kept, owners and bases, from a first partition `[V]`."""
+    """How much of all vectors is kept, and owners, from a first partition `[V]`."""
+    bases = [paddle.randn([vectors.shape[1], min(size, vectors.shape[1])]) for _ in range(number)]
     for _ in range(ROUNDS):
-        bases = [principal(vectors[owner == k], size) for k in range(number)]
+        bases = [_nearer(vectors[owner == k], basis) for k, basis in enumerate(bases)]
         kept = paddle.stack([paddle.matmul(vectors, basis).square().sum(axis=1) for basis in bases], axis=1)  # [V, K]
         before, owner = owner, kept.argmax(axis=1)
         if (before != owner).sum() * 1000 <= len(owner):  # the last few hardly matter
             break
-    return float(kept.max(axis=1).sum()), owner, bases
+    return float(kept.max(axis=1).sum()), owner
+
+
+def _nearer(vectors, basis):
+    """A basis `[R, size]` closer to the largest principal directions of vectors `[V, R]`, by subspace iteration."""
+    square = paddle.matmul(vectors, vectors, transpose_x=True)
+    for _ in range(SWEEPS):  # Paddle's eigh costs a hundred times as much
+        basis = paddle.linalg.qr(paddle.matmul(square, basis))[0]
+    return basis
 
 
 def principal(vectors, size):

@@ -68,9 +68,9 @@ class SpectralNet(Spectral):
         last = self.tower.layers[-1]  # at first the network adds nothing
         last.weight.set_value(paddle.zeros_like(last.weight))
 
-    def read(self, summed):
-        """A history's weighted sum of rows `[B, R]` as its interests, side by side: `[B, K·size]`."""
-        return paddle.matmul(self.encode(summed), self.bases)
+    def read(self, hist_eb, weight):
+        """Rows `[B, T, R]`, with weights `[B, 1, T]`, as interests, side by side: `[B, K·size]`."""
+        return paddle.matmul(self.encode(super().read(hist_eb, weight)), self.bases)
 
     def encode(self, summed):
         """v above: `[B, R]` to `[B, R]`."""
@@ -84,9 +84,19 @@ class SpectralNet(Spectral):
         spread = self.learn(items, likelihood, list(self.held_out(items, right / column)))  # [R]
         every = paddle.arange(self.item_count)
         taken, wanted = (curve(every).detach().unsqueeze(1) for curve in (likelihood.taken, likelihood.wanted))
-        right = right * wanted * spread
+        self.cut(items, left * taken, right * wanted, column, spread)
+
+    def cut(self, items, left, right, column, spread):
+        """Find the subspaces and take all that interests are made of.
+
+        Args:
+            items: the training users' items.
+            left, right, column: what `factorise` gives, weighted by popularity.
+            spread: what `learn` gives.
+        """
+        right = right * spread
         owner, bases = find_subspaces(right, self.interest_num, self.size)
-        self.item_table.weight.set_value(left * taken)
+        self.item_table.weight.set_value(left)
         self.bases.set_value(paddle.concat(bases, axis=1) / spread.unsqueeze(1))
         self.set_target(right / column, owner, bases)
 

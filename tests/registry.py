@@ -8,7 +8,8 @@ import pytest
 from models import MODELS
 from tools.config import constructor_options
 
-NEEDS_EXTRA = {"item_knn", "wals", "maxmf", "spectral", "spectral_net"}  # their `fit` needs the package implicit
+# Their `fit` needs the package implicit.
+NEEDS_EXTRA = {"item_knn", "wals", "maxmf", "spectral", "spectral_net", "spectral_mix"}
 GRADIENT = [name for name, model in MODELS.items() if hasattr(model, "loss")]
 SEVERAL = [name for name, model in MODELS.items() if "interest_num" in constructor_options(model)]
 

@@ -8,7 +8,7 @@ import numpy as np
 import paddle
 import pytest
 import yaml
-from registry import training_items
+from registry import NEEDS_EXTRA, training_items
 
 import infer
 import trainer
@@ -173,7 +173,7 @@ def test_interests_without_items_are_zero():
 
 
 @extras
-@pytest.mark.parametrize("name", ["item_knn", "wals", "maxmf", "spectral", "spectral_net"])
+@pytest.mark.parametrize("name", sorted(NEEDS_EXTRA))
 def test_one_seed_one_run(name):
     states = []
     for seed in (5, 5, 6):
@@ -239,7 +239,7 @@ def test_planted_interests_are_learnt(planted, tmp_path):
     assert several > 0.8
 
 
-@pytest.mark.parametrize("name", ["item_knn", "wals", "maxmf", "spectral", "spectral_net"])
+@pytest.mark.parametrize("name", sorted(NEEDS_EXTRA))
 def test_a_missing_library_names_the_extra(name, planted, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "implicit", None)
     monkeypatch.setitem(sys.modules, "implicit.als", None)

@@ -207,3 +207,11 @@ class HyperParameters:
     )
     spectral_epochs: int = key(2, "spectral_net: passes of the network over all events", low=1, training=True)
     spectral_hidden: int = key(512, "spectral_net: size of the network's hidden layer", low=1)
+    mix_size: int = key(256, "spectral_mix: W, size of the attention's vectors", low=1)
+    mix_share: float = key(
+        0.3, "spectral_mix: how much the attention's scores count beside the factors'", low=0, training=True
+    )
+    mix_dropout: float = key(
+        0.6, "spectral_mix: share of the history's values that the attention drops", low=0, high=0.99, training=True
+    )
+    mix_epochs: int = key(8, "spectral_mix: passes of the attention over all events", low=1, training=True)

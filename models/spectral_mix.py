@@ -1,0 +1,133 @@
+"""Spectral factors and vectors learned by gradient side by side, both cut to the same few dimensions an interest."""
+
+import paddle
+
+from models.events import Events
+from models.functional import l2_normalize
+from models.multi_interest import MultiInterestModel
+from models.self_attention import SelfAttention
+from models.spectral import find_subspaces, frozen_table
+from models.spectral_net import SpectralNet
+
+HEADS = 4  # of the attention
+UNITS = 64  # of its hidden layer
+BATCH = 256  # samples a step
+RATE = 3e-3  # learning rate of the first step; it falls as a cosine
+TARGETS = 3  # the next so many items a sample
+HARDNESS = 0.1  # of negatives, see `HardNegativeSoftmax`
+TEMPERATURE = 0.1
+SAMPLE = 8192  # histories, for how users' vectors lie
+BEST = 200  # scores of a user that tell a model's scale
+
+
+class SpectralMix(SpectralNet):
+    """`SpectralNet` and an attention model that scores beside it.
+
+        y = normalised mean of the heads' interests                  `SelfAttention` over rows g, W dimensions, [W]
+        f(u, j) = v · b(j) E_j + c y · g_j / |g_j|                   the first product as in `SpectralNet`
+
+    The attention learns by itself from random vectors, as `REMI` does without its regularisation: cosine, the next
+    items, hard uniform negatives. What it finds is another thing than what counts say, and more than K·D dimensions;
+    of all R + W as many are kept as K subspaces have. They are found as in `Spectral`, in coordinates in which
+    users' vectors [v; y] are alike in all directions. c is such that the best scores of a user deviate
+    `mix_share` times as much by the second product as by the first.
+
+    Args:
+        item_count, maxlen: see `Recommender`.
+        neg_samples: n, negatives a step.
+        mix_size: W.
+        mix_share: how much the attention's scores count; those of the factors count 1.
+        mix_dropout: share of the values of the history's rows that a step of the attention drops.
+        mix_epochs: passes of the attention over as many samples as there are events.
+        options: what `SpectralNet` takes.
+    """
+
+    name = "spectral_mix"
+
+    def __init__(
+        self,
+        *,
+        item_count,
+        maxlen,
+        neg_samples=1280,
+        mix_size=256,
+        mix_share=0.3,
+        mix_dropout=0.6,
+        mix_epochs=8,
+        **options,
+    ):
+        super().__init__(item_count=item_count, maxlen=maxlen, neg_samples=neg_samples, **options)
+        self.item_table = frozen_table(item_count, self.rank + mix_size)
+        self.mix_size, self.share, self.mix_dropout, self.mix_epochs = mix_size, mix_share, mix_dropout, mix_epochs
+        self.register_buffer("bases", paddle.zeros([self.rank + mix_size, self.interest_num * self.size]))
+        self.extractor = SelfAttention(hidden_size=mix_size, seq_len=maxlen, interest_num=HEADS, units=UNITS)
+
+    def read(self, hist_eb, weight):
+        """Rows `[B, T, R + W]`, with weights `[B, 1, T]`, as interests, side by side: `[B, K·size]`."""
+        return paddle.matmul(self.both(hist_eb, weight), self.bases)
+
+    def both(self, hist_eb, weight):
+        """v and y above, of rows `[B, T, R + W]` and weights `[B, 1, T]`, 0 at padding: `[B, R + W]`."""
+        counted, learned = hist_eb.split([self.rank, self.mix_size], axis=2)
+        interests = l2_normalize(self.extractor(learned, (weight.squeeze(1) > 0).astype("float32")))  # [B, HEADS, W]
+        vector = self.encode(paddle.matmul(weight, counted).squeeze(1))
+        return paddle.concat([vector, l2_normalize(interests.mean(axis=1))], axis=1)
+
+    def cut(self, items, left, right, column, spread):
+        """Learn the attention, find the subspaces; arguments as in `SpectralNet.cut`."""
+        events = Events(items, self.maxlen)
+        rows = self.attend(events)  # [item_count, W]
+        self.item_table.weight.set_value(paddle.concat([left, rows], axis=1))
+        with paddle.no_grad():
+            users = paddle.concat([self.users(events, events.draw(BATCH)) for _ in range(SAMPLE // BATCH)])
+        sides = [right / column, l2_normalize(rows)]
+        parts = zip(users.split([self.rank, self.mix_size], axis=1), sides, (1.0, self.share), strict=True)
+        both = paddle.concat([share / best_spread(user, side) * side for user, side, share in parts], axis=1)
+        square, turn = paddle.linalg.eigh(paddle.matmul(users, users, transpose_x=True) / len(users))
+        root = paddle.clip(square, min=1e-9 * float(square.max())).sqrt()
+        both = paddle.matmul(both, turn * root)  # where users' vectors are alike in all directions
+        owner, bases = find_subspaces(both * column, self.interest_num, self.size)
+        self.bases.set_value(paddle.matmul(turn / root, paddle.concat(bases, axis=1)))
+        self.set_target(both, owner, bases)
+
+    def users(self, events, place):
+        """v and y of the histories of events at places `[B]`: `[B, R + W]`."""
+        hist_item, seq_len = events.histories(place)
+        return self.both(self.item_table(hist_item), self.weigh(seq_len, self.maxlen))
+
+    def attend(self, events):
+        """Learn the attention by the next items: its rows, `[item_count, W]`."""
+        model = MultiInterestModel(
+            item_count=self.item_count,
+            embedding_dim=self.mix_size,
+            maxlen=self.maxlen,
+            extractor=self.extractor,
+            interest_num=HEADS,
+            similarity="cosine",
+            temperature=TEMPERATURE,
+            negatives="uniform",
+            neg_samples=self.neg_samples,
+            hard_negative_beta=HARDNESS,
+            dropout=self.mix_dropout,
+        )
+        steps = self.mix_epochs * -(-len(events.values) // BATCH)
+        rate = paddle.optimizer.lr.CosineAnnealingDecay(RATE, T_max=steps)
+        optimizer = paddle.optimizer.Adam(rate, parameters=model.parameters(), lazy_mode=True)
+        model.train()
+        for _ in range(steps):
+            place = events.draw(BATCH)
+            hist_item, seq_len = events.histories(place)
+            later, real = events.after(place)
+            target_item = (later * real.astype("int64"))[:, :TARGETS]
+            model.loss(hist_item, target_item, seq_len).backward()
+            optimizer.step()
+            optimizer.clear_grad()
+            rate.step()
+        model.eval()
+        return model.item_rows().detach()
+
+
+def best_spread(user, side):
+    """Mean over users of how far their best scores deviate: users' vectors `[N, R]`, items' `[item_count, R]`."""
+    score = paddle.matmul(user[:BATCH], side, transpose_y=True)  # [BATCH, item_count]
+    return score.topk(min(BEST, len(side)), axis=1)[0].std(axis=1).mean()

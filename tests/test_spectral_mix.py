@@ -1,0 +1,73 @@
+"""Spectral factors beside attention: the two scores, how they are weighed, and the samples that the attention sees."""
+
+import numpy as np
+import paddle
+import pytest
+from registry import training_items
+from test_spectral_net import USERS
+
+from models import MODELS
+from models.events import Events
+from models.functional import l2_normalize
+from models.spectral_mix import best_spread
+
+V, T = 40, 3
+HISTORY = [[5, 9, 2], [7, 0, 0], [11, 3, 0], [30, 31, 32]], [3, 1, 2, 3]
+
+
+def model(seed=0, items=None, **options):
+    paddle.seed(seed)
+    options = {"item_count": V, "maxlen": T, "embedding_dim": 6, "spectral_hidden": 8, "mix_size": 10, **options}
+    made = MODELS["spectral_mix"](**options)
+    made.fit(items or training_items(V))
+    made.eval()
+    return made
+
+
+def test_histories_end_before_the_event():
+    events = Events(USERS, T)
+    hist_item, seq_len = events.histories(paddle.to_tensor([1, 2, 3, 4, 7]))
+    assert hist_item.tolist() == [[5, 0, 0], [5, 6, 0], [5, 6, 7], [6, 7, 8], [2, 0, 0]]
+    assert seq_len.tolist() == [1, 2, 3, 3, 1]
+
+
+def test_users_are_drawn_alike_and_none_without_a_history():
+    paddle.seed(0)
+    drawn = Events(USERS, T).draw(4000).numpy()  # the user at 5 has one item
+    assert sorted(set(drawn.tolist())) == [1, 2, 3, 4, 7]
+    assert (drawn == 7).mean() == pytest.approx(0.5, abs=0.05)
+    assert (drawn == 2).mean() == pytest.approx(0.125, abs=0.03)
+
+
+@pytest.mark.extras
+def test_the_attention_adds_its_share():
+    hist_item, seq_len = map(paddle.to_tensor, HISTORY)
+    scores = {}
+    for share in (0.0, 0.5, 1.0):
+        mix = model(
+            mix_share=share, interest_num=1, embedding_dim=30, spectral_rank=12
+        )  # R + W below D: nothing is cut
+        with paddle.no_grad():
+            both = mix.both(mix.item_table(hist_item), mix.weigh(seq_len, T))
+            score = paddle.matmul(mix(hist_item, seq_len)[:, 0], mix.item_vectors(), transpose_y=True)
+        scores[share] = score[:, 1:].numpy()
+    own = paddle.matmul(both[:, 12:], l2_normalize(mix.item_rows()[:, 12:]), transpose_y=True)[:, 1:].numpy()
+    first, second = scores[0.5] - scores[0.0], scores[1.0] - scores[0.5]
+    np.testing.assert_allclose(first, second, atol=1e-3 * np.abs(second).max())
+    factor = (second * own).sum() / (own * own).sum()
+    assert factor > 0
+    np.testing.assert_allclose(second, factor * own, atol=1e-3 * np.abs(second).max())
+
+
+def test_the_spread_of_the_best_scores():
+    side = paddle.to_tensor([[0.0], [1.0], [3.0]])
+    assert float(best_spread(paddle.to_tensor([[1.0], [2.0]]), side)) == pytest.approx(1.5 * np.std([0, 1, 3], ddof=1))
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("users", [1, 3, 30])
+def test_small_data_have_finite_interests(users):
+    mix = model(items=training_items(9, users=users, length=6), item_count=9, embedding_dim=16)  # D above the rank
+    interests = mix(paddle.to_tensor([[1, 2, 3]]), paddle.to_tensor([3]))
+    assert paddle.isfinite(interests).all()
+    assert paddle.isfinite(mix.item_vectors()).all()

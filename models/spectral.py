@@ -231,7 +231,7 @@ def _descend(vectors, owner, number, size):
 def _nearer(vectors, basis):
     """A basis `[R, size]` closer to the largest principal directions of vectors `[V, R]`, by subspace iteration."""
     square = paddle.matmul(vectors, vectors, transpose_x=True)
-    for _ in range(SWEEPS):  # Paddle's eigh costs a hundred times as much
+    for _ in range(SWEEPS):  # Paddle's eigh of a few hundred directions costs ten times as much
         basis = paddle.linalg.qr(paddle.matmul(square, basis))[0]
     return basis
 

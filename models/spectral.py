@@ -130,7 +130,7 @@ class Spectral(Recommender):
     def route_rows(self, hist_eb, seq_len, context_eb=None):
         """Interests `[B, K, D]` of rows `[B, T, R']`, the table's, and what each item counts, `[B, K, T]`."""
         weight = self.weigh(seq_len, hist_eb.shape[1])
-        interests = self.read(hist_eb, weight).reshape([-1, self.interest_num, self.size])
+        interests = self.read(hist_eb, weight, seq_len).reshape([-1, self.interest_num, self.size])
         if self.interest_num > 1:
             longest = interests.norm(axis=2, keepdim=True).max(axis=1, keepdim=True)  # [B, 1, 1]
             if self.strength:
@@ -142,11 +142,12 @@ class Spectral(Recommender):
     def weigh(self, seq_len, length):
         """r^n of each item of right-padded histories of so many places, 0 at padding: `[B]` to `[B, 1, T]`."""
         place = seq_len.unsqueeze(1) - 1 - paddle.arange(length)  # from the end, [B, T]
+        place = paddle.clip(place, min=0)  # padding's r^-n would be infinite, and no number times 0
         weight = paddle.to_tensor(self.recency) ** place.astype("float32") * length_mask(seq_len, length)
         return weight.unsqueeze(1)
 
-    def read(self, hist_eb, weight):
-        """Rows `[B, T, R']`, with weights `[B, 1, T]`, as interests, side by side: `[B, K·size]`."""
+    def read(self, hist_eb, weight, seq_len):
+        """Rows `[B, T, R']`, with weights `[B, 1, T]` and lengths `[B]`, as interests, side by side: `[B, K·size]`."""
         return paddle.matmul(weight, hist_eb).squeeze(1)
 
     def gate(self, longest):

@@ -3,7 +3,7 @@
 import paddle
 
 from models.events import Events
-from models.functional import l2_normalize
+from models.functional import l2_normalize, length_mask
 from models.multi_interest import MultiInterestModel
 from models.self_attention import SelfAttention
 from models.spectral import find_subspaces, frozen_table
@@ -62,14 +62,15 @@ class SpectralMix(SpectralNet):
         self.register_buffer("bases", paddle.zeros([self.rank + mix_size, self.interest_num * self.size]))
         self.extractor = SelfAttention(hidden_size=mix_size, seq_len=maxlen, interest_num=HEADS, units=UNITS)
 
-    def read(self, hist_eb, weight):
-        """Rows `[B, T, R + W]`, with weights `[B, 1, T]`, as interests, side by side: `[B, K·size]`."""
-        return paddle.matmul(self.both(hist_eb, weight), self.bases)
+    def read(self, hist_eb, weight, seq_len):
+        """Rows `[B, T, R + W]`, weights `[B, 1, T]` and lengths `[B]` to interests side by side, `[B, K·size]`."""
+        return paddle.matmul(self.both(hist_eb, weight, seq_len), self.bases)
 
-    def both(self, hist_eb, weight):
-        """v and y above, of rows `[B, T, R + W]` and weights `[B, 1, T]`, 0 at padding: `[B, R + W]`."""
+    def both(self, hist_eb, weight, seq_len):
+        """v and y above, of rows `[B, T, R + W]`, weights `[B, 1, T]` and lengths `[B]`: `[B, R + W]`."""
         counted, learned = hist_eb.split([self.rank, self.mix_size], axis=2)
-        interests = l2_normalize(self.extractor(learned, (weight.squeeze(1) > 0).astype("float32")))  # [B, HEADS, W]
+        # Not where the weight is above 0: r^n of an old item may be too small a number.
+        interests = l2_normalize(self.extractor(learned, length_mask(seq_len, hist_eb.shape[1])))  # [B, HEADS, W]
         vector = self.encode(paddle.matmul(weight, counted).squeeze(1))
         return paddle.concat([vector, l2_normalize(interests.mean(axis=1))], axis=1)
 
@@ -93,7 +94,7 @@ class SpectralMix(SpectralNet):
     def users(self, events, place):
         """v and y of the histories of events at places `[B]`: `[B, R + W]`."""
         hist_item, seq_len = events.histories(place)
-        return self.both(self.item_table(hist_item), self.weigh(seq_len, self.maxlen))
+        return self.both(self.item_table(hist_item), self.weigh(seq_len, self.maxlen), seq_len)
 
     def attend(self, events):
         """Learn the attention by the next items: its rows, `[item_count, W]`."""

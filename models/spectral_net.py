@@ -68,9 +68,9 @@ class SpectralNet(Spectral):
         last = self.tower.layers[-1]  # at first the network adds nothing
         last.weight.set_value(paddle.zeros_like(last.weight))
 
-    def read(self, hist_eb, weight):
-        """Rows `[B, T, R]`, with weights `[B, 1, T]`, as interests, side by side: `[B, K·size]`."""
-        return paddle.matmul(self.encode(super().read(hist_eb, weight)), self.bases)
+    def read(self, hist_eb, weight, seq_len):
+        """Rows `[B, T, R]`, with weights `[B, 1, T]` and lengths `[B]`, as interests, side by side: `[B, K·size]`."""
+        return paddle.matmul(self.encode(super().read(hist_eb, weight, seq_len)), self.bases)
 
     def encode(self, summed):
         """v above: `[B, R]` to `[B, R]`."""

@@ -48,7 +48,7 @@ def test_the_attention_adds_its_share():
             mix_share=share, interest_num=1, embedding_dim=30, spectral_rank=12
         )  # R + W below D: nothing is cut
         with paddle.no_grad():
-            both = mix.both(mix.item_table(hist_item), mix.weigh(seq_len, T))
+            both = mix.both(mix.item_table(hist_item), mix.weigh(seq_len, T), seq_len)
             score = paddle.matmul(mix(hist_item, seq_len)[:, 0], mix.item_vectors(), transpose_y=True)
         scores[share] = score[:, 1:].numpy()
     own = paddle.matmul(both[:, 12:], l2_normalize(mix.item_rows()[:, 12:]), transpose_y=True)[:, 1:].numpy()
@@ -71,3 +71,14 @@ def test_small_data_have_finite_interests(users):
     interests = mix(paddle.to_tensor([[1, 2, 3]]), paddle.to_tensor([3]))
     assert paddle.isfinite(interests).all()
     assert paddle.isfinite(mix.item_vectors()).all()
+
+
+@pytest.mark.extras
+def test_attention_sees_items_whose_weight_is_too_small_a_number():
+    mix = model(maxlen=30, spectral_recency=0.01)  # 0.01^29 is 0 in float32
+    seq_len = paddle.to_tensor([30])
+    first, second = (
+        mix.both(mix.item_table(item), mix.weigh(seq_len, 30), seq_len)[:, mix.rank :].numpy()
+        for item in (paddle.to_tensor([[one, *[7] * 29]]) for one in (5, 9))
+    )
+    assert np.abs(first - second).max() > 1e-4

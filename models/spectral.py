@@ -116,12 +116,15 @@ class Spectral(Recommender):
             bases: those of the K subspaces, `[R, size]`.
         """
         self.item_table.weight.set_value(paddle.matmul(left, paddle.concat(bases, axis=1)))
-        self.set_target(weighted, owner, bases)
+        self.set_target(in_own(weighted, owner, bases), owner)
 
-    def set_target(self, weighted, owner, bases):
-        """Take what interests are searched among; arguments as in `set_items`."""
-        belongs = nn.functional.one_hot(owner, len(bases))  # [item_count, K]
-        own = sum(belongs[:, k : k + 1] * paddle.matmul(weighted, basis) for k, basis in enumerate(bases))
+    def set_target(self, own, owner):
+        """Take what interests are searched among.
+
+        Args:
+            own: each item in the basis of its own subspace, `[item_count, size]`.
+            owner: each item's interest, `[item_count]`.
+        """
         if self.interest_num > 1:
             own = paddle.concat([own, own.norm(axis=1).max() * self.corner[owner]], axis=1)
         own[0] = 0.0
@@ -168,6 +171,12 @@ def frozen_table(item_count, size):
     """An item table of zeros that no optimizer moves, for `fit` to fill."""
     zero = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0), trainable=False)
     return nn.Embedding(item_count, size, padding_idx=0, weight_attr=zero)
+
+
+def in_own(vectors, owner, bases):
+    """Each of the vectors `[V, R]` in the basis of its own subspace: owners `[V]`, bases `[R, size]`; `[V, size]`."""
+    belongs = nn.functional.one_hot(owner, len(bases))  # [V, K]
+    return sum(belongs[:, k : k + 1] * paddle.matmul(vectors, basis) for k, basis in enumerate(bases))
 
 
 def shares(sparse, parts, shape):

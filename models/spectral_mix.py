@@ -8,6 +8,8 @@ from models.multi_interest import MultiInterestModel
 from models.self_attention import SelfAttention
 from models.spectral import find_subspaces, frozen_table
 from models.spectral_net import SpectralNet
+from models.student import Student
+from models.tower import Tower
 
 HEADS = 4  # of the attention
 UNITS = 64  # of its hidden layer
@@ -16,6 +18,7 @@ RATE = 3e-3  # learning rate of the first step; it falls as a cosine
 TARGETS = 3  # the next so many items a sample
 HARDNESS = 0.1  # of negatives, see `HardNegativeSoftmax`
 TEMPERATURE = 0.1
+STUDENT = 512  # units of the student's hidden layer
 SAMPLE = 8192  # histories, for how users' vectors lie
 BEST = 200  # scores of a user that tell a model's scale
 
@@ -54,17 +57,25 @@ class SpectralMix(SpectralNet):
         mix_share=0.3,
         mix_dropout=0.6,
         mix_epochs=8,
+        mix_student_epochs=2,
+        mix_truth=0.1,
         **options,
     ):
         super().__init__(item_count=item_count, maxlen=maxlen, neg_samples=neg_samples, **options)
         self.item_table = frozen_table(item_count, self.rank + mix_size)
         self.mix_size, self.share, self.mix_dropout, self.mix_epochs = mix_size, mix_share, mix_dropout, mix_epochs
         self.register_buffer("bases", paddle.zeros([self.rank + mix_size, self.interest_num * self.size]))
+        self.student_epochs, self.truth = mix_student_epochs, mix_truth
+        size = self.interest_num * self.size
+        self.refine = Tower(input_size=self.rank + mix_size, output_size=size, sizes=(STUDENT,))
+        last = self.refine.layers[-1]  # it says nothing unless the student learns
+        last.weight.set_value(paddle.zeros_like(last.weight))
         self.extractor = SelfAttention(hidden_size=mix_size, seq_len=maxlen, interest_num=HEADS, units=UNITS)
 
     def read(self, hist_eb, weight, seq_len):
         """Rows `[B, T, R + W]`, weights `[B, 1, T]` and lengths `[B]` to interests side by side, `[B, K·size]`."""
-        return paddle.matmul(self.both(hist_eb, weight, seq_len), self.bases)
+        both = self.both(hist_eb, weight, seq_len)
+        return paddle.matmul(both, self.bases) + self.refine(both)
 
     def both(self, hist_eb, weight, seq_len):
         """v and y above, of rows `[B, T, R + W]`, weights `[B, 1, T]` and lengths `[B]`: `[B, R + W]`."""
@@ -75,7 +86,7 @@ class SpectralMix(SpectralNet):
         return paddle.concat([vector, l2_normalize(interests.mean(axis=1))], axis=1)
 
     def cut(self, items, left, right, column, spread):
-        """Learn the attention, find the subspaces; arguments as in `SpectralNet.cut`."""
+        """Learn the attention, find the subspaces, learn in them; arguments as in `SpectralNet.cut`."""
         events = Events(items, self.maxlen)
         rows = self.attend(events)  # [item_count, W]
         self.item_table.weight.set_value(paddle.concat([left, rows], axis=1))
@@ -86,10 +97,19 @@ class SpectralMix(SpectralNet):
         both = paddle.concat([share / best_spread(user, side) * side for user, side, share in parts], axis=1)
         square, turn = paddle.linalg.eigh(paddle.matmul(users, users, transpose_x=True) / len(users))
         root = paddle.clip(square, min=1e-9 * float(square.max())).sqrt()
-        both = paddle.matmul(both, turn * root)  # where users' vectors are alike in all directions
-        owner, bases = find_subspaces(both * column, self.interest_num, self.size)
-        self.bases.set_value(paddle.matmul(turn / root, paddle.concat(bases, axis=1)))
-        self.set_target(both, owner, bases)
+        whole, alike = paddle.matmul(both, turn * root), turn / root  # users' vectors times that are alike all around
+        owner, bases = find_subspaces(whole * column, self.interest_num, self.size)
+        student = Student(whole=whole, owner=owner, bases=bases, tower=self.refine)
+        student.learn(
+            events,
+            lambda place: paddle.matmul(self.users(events, place), alike),
+            epochs=self.student_epochs,
+            truth=self.truth,
+        )
+        self.bases.set_value(paddle.matmul(alike, student.linear))
+        first = self.refine.layers[0]
+        first.weight.set_value(paddle.matmul(alike, first.weight))
+        self.set_target(student.item_vectors(), owner)
 
     def users(self, events, place):
         """v and y of the histories of events at places `[B]`: `[B, R + W]`."""

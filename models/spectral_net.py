@@ -5,7 +5,7 @@ from paddle import nn
 
 from models.events import Events, some_users
 from models.functional import l2_normalize
-from models.spectral import Spectral, find_subspaces, frozen_table
+from models.spectral import Spectral, find_subspaces, frozen_table, in_own
 from models.tower import Tower
 
 BATCH = 512  # events a step
@@ -98,7 +98,7 @@ class SpectralNet(Spectral):
         owner, bases = find_subspaces(right, self.interest_num, self.size)
         self.item_table.weight.set_value(left)
         self.bases.set_value(paddle.concat(bases, axis=1) / spread.unsqueeze(1))
-        self.set_target(right / column, owner, bases)
+        self.set_target(in_own(right / column, owner, bases), owner)
 
     def held_out(self, items, weighted):
         """Each fold's users, `[U]` bool, with A and E of the counts of all others, both `[item_count, R]`.

@@ -215,3 +215,9 @@ class HyperParameters:
         0.6, "spectral_mix: share of the history's values that the attention drops", low=0, high=0.99, training=True
     )
     mix_epochs: int = key(8, "spectral_mix: passes of the attention over all events", low=1, training=True)
+    mix_student_epochs: int = key(
+        2, "spectral_mix: passes in which the cut learns what it was cut from; 0: none", low=0, training=True
+    )
+    mix_truth: float = key(
+        0.1, "spectral_mix: share of the real next items in what the cut learns", low=0, high=1, training=True
+    )

@@ -1,4 +1,4 @@
-"""Spectral factors and vectors learned by gradient side by side, both cut to the same few dimensions an interest."""
+"""Spectral factors and vectors learned by gradient side by side, and a student of both with few dimensions."""
 
 import paddle
 
@@ -30,10 +30,13 @@ class SpectralMix(SpectralNet):
         f(u, j) = v · b(j) E_j + c y · g_j / |g_j|                   the first product as in `SpectralNet`
 
     The attention learns by itself from random vectors, as `REMI` does without its regularisation: cosine, the next
-    items, hard uniform negatives. What it finds is another thing than what counts say, and more than K·D dimensions;
-    of all R + W as many are kept as K subspaces have. They are found as in `Spectral`, in coordinates in which
-    users' vectors [v; y] are alike in all directions. c is such that the best scores of a user deviate
-    `mix_share` times as much by the second product as by the first.
+    items, hard uniform negatives. What it finds is another thing than what counts say. c is such that the best scores
+    of a user deviate `mix_share` times as much by the second product as by the first.
+
+    R + W dimensions are more than K vectors have. As many are kept as K subspaces have, found as in `Spectral`, in
+    coordinates x in which users' vectors [v; y] are alike in all directions; from there a `Student` learns to score
+    as the whole does, and interest k is `(x B + MLP(x))_k`. It learns them without `spectral_strength`, which is
+    best left at 0.
 
     Args:
         item_count, maxlen: see `Recommender`.
@@ -42,6 +45,8 @@ class SpectralMix(SpectralNet):
         mix_share: how much the attention's scores count; those of the factors count 1.
         mix_dropout: share of the values of the history's rows that a step of the attention drops.
         mix_epochs: passes of the attention over as many samples as there are events.
+        mix_student_epochs: passes of the student over all events; 0: the cut as it is.
+        mix_truth: t, how much the items that followed count in what the student learns.
         options: what `SpectralNet` takes.
     """
 

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import signal
 from collections import Counter
 from dataclasses import fields
 from pathlib import Path
@@ -19,6 +20,12 @@ from tools.schema import HyperParameters, Runner
 
 pytest.register_assert_rewrite("properties")
 SKIPPED: list[str] = []  # names of skipped tests
+
+
+def pytest_configure():
+    """A shell starts what it runs in the background deaf to Ctrl-C, and so would be the commands that tests interrupt."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_logreport(report):

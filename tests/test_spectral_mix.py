@@ -6,10 +6,11 @@ import pytest
 from registry import training_items
 from test_spectral_net import USERS
 
-from models import MODELS
+from models import MODELS, spectral_mix
 from models.events import Events
 from models.functional import l2_normalize
 from models.spectral_mix import best_spread
+from models.student import Student
 
 V, T = 40, 3
 HISTORY = [[5, 9, 2], [7, 0, 0], [11, 3, 0], [30, 31, 32]], [3, 1, 2, 3]
@@ -44,9 +45,9 @@ def test_the_attention_adds_its_share():
     hist_item, seq_len = map(paddle.to_tensor, HISTORY)
     scores = {}
     for share in (0.0, 0.5, 1.0):
-        mix = model(
-            mix_share=share, interest_num=1, embedding_dim=30, spectral_rank=12
-        )  # R + W below D: nothing is cut
+        # R + W below D, so that nothing is cut
+        options = {"interest_num": 1, "embedding_dim": 30, "spectral_rank": 12}
+        mix = model(mix_share=share, mix_student_epochs=0, **options)
         with paddle.no_grad():
             both = mix.both(mix.item_table(hist_item), mix.weigh(seq_len, T), seq_len)
             score = paddle.matmul(mix(hist_item, seq_len)[:, 0], mix.item_vectors(), transpose_y=True)
@@ -62,6 +63,32 @@ def test_the_attention_adds_its_share():
 def test_the_spread_of_the_best_scores():
     side = paddle.to_tensor([[0.0], [1.0], [3.0]])
     assert float(best_spread(paddle.to_tensor([[1.0], [2.0]]), side)) == pytest.approx(1.5 * np.std([0, 1, 3], ddof=1))
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("interest_num", [1, 3])
+def test_interests_are_the_students_after_it_has_learnt(monkeypatch, interest_num):
+    seen = {}
+
+    class Seen(Student):
+        def learn(self, events, users, **options):
+            place = events.of(paddle.ones([len(events.first)], dtype="bool"))[:20]
+            later, real = events.after(place)
+            before = float(self.loss_of(users(place), later, real, truth=0.1))
+            super().learn(events, users, **options)
+            assert float(self.loss_of(users(place), later, real, truth=0.1)) < before
+            seen.update(student=self, histories=events.histories(place))
+            seen["score"] = self.scores(users(place), paddle.arange(V - 1)).detach().numpy()
+
+    monkeypatch.setattr(spectral_mix, "Student", Seen)
+    mix = model(interest_num=interest_num, mix_student_epochs=50)
+    with paddle.no_grad():
+        score = paddle.matmul(mix(*seen["histories"]), mix.item_vectors(), transpose_y=True).numpy()
+    student = seen["student"]
+    own = score[:, student.owner.numpy(), student.order.numpy()]  # by each item's own interest, [20, V - 1]
+    assert (own == score.max(axis=1)[:, student.order.numpy()]).all()  # no other interest says more
+    raised = own - seen["score"]  # by what the gate adds, the same for all items of a user
+    np.testing.assert_allclose(raised - raised.mean(axis=1, keepdims=True), 0.0, atol=1e-4 * np.abs(own).max())
 
 
 @pytest.mark.extras

@@ -80,7 +80,8 @@ class Spectral(Recommender):
         """
         left, right, column = self.factorise(items)
         owner, bases = find_subspaces(right, self.interest_num, self.size)
-        self.set_items(left, right / column, owner, bases)
+        self.item_table.weight.set_value(paddle.matmul(left, paddle.concat(bases, axis=1)))
+        self.set_target(in_own(right / column, owner, bases), owner)
 
     def factorise(self, items):
         """`X^-1/2 U` and `Q S^1/2`, both `[item_count, R]`, and `Y^-1/2`, `[item_count, 1]`; arguments as in `fit`."""
@@ -105,18 +106,6 @@ class Spectral(Recommender):
         shape = (events, self.item_count)
         count = (shares(sparse, before, shape).T @ shares(sparse, after, shape)).tocsr()
         return (count + self.backward * count.T).tocsr()
-
-    def set_items(self, left, weighted, owner, bases):
-        """Take the factors.
-
-        Args:
-            left: `X^-1/2 U`, `[item_count, R]`.
-            weighted: `Y^1/2 Q S^1/2`, `[item_count, R]`.
-            owner: each item's interest, `[item_count]`.
-            bases: those of the K subspaces, `[R, size]`.
-        """
-        self.item_table.weight.set_value(paddle.matmul(left, paddle.concat(bases, axis=1)))
-        self.set_target(in_own(weighted, owner, bases), owner)
 
     def set_target(self, own, owner):
         """Take what interests are searched among.

@@ -23,7 +23,7 @@ SKIPPED: list[str] = []  # names of skipped tests
 
 
 def pytest_configure():
-    """A shell starts what it runs in the background deaf to Ctrl-C, and so would be the commands that tests interrupt."""
+    """In the background of a shell we are deaf to Ctrl-C, and so were the commands that tests interrupt."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -17,7 +17,7 @@ class Student(nn.Layer):
     """Interests and item vectors that begin as a cut to subspaces and learn the scores of what was cut.
 
         s(u, j) = (x B + MLP(x))_k(j) · e_j          x: the user's vector, [R]; k(j): the item's interest
-        P(j | u) = (1 - t) softmax_j(beta f(u, j)) + t · (1 / 3 for each of the next three items)
+        P(j | u) = (1 - t) softmax_j(beta f(u, j)) + t · [j among the next n] / n       n: three, fewer at the end
 
     f are the scores of the whole model, the teacher. B, MLP and e are learned by the cross-entropy of softmax(beta s)
     and P, over the catalogue or a part of it drawn at random (distillation: Hinton, Vinyals and Dean 2015, eq. 1 to 4;

@@ -38,7 +38,7 @@ class Student(nn.Layer):
         self.owner, self.whole, self.tower = owner[self.order], whole[self.order], tower
         self.linear = self.from_value(paddle.concat(bases, axis=1))
         self.vectors = self.from_value(in_own(whole, owner, bases)[self.order])
-        self.interest_num, self.size = len(bases), bases[0].shape[1]
+        self.interest_num = len(bases)
 
     def from_value(self, value):
         """A parameter that begins so."""

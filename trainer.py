@@ -67,6 +67,7 @@ class Trainer:
 
     def fit_at_once(self):
         """A model that brings its own `fit`: one epoch, and no step in it."""
+        self.model.watch = progress.watched
         try:
             with progress.stage(f"fit {self.config.hyper_parameters.model}") as counted:
                 self.model.fit(self.train_data.items)

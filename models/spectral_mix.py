@@ -2,7 +2,7 @@
 
 import paddle
 
-from models.events import Events
+from models.descent import descend
 from models.functional import l2_normalize, length_mask
 from models.multi_interest import MultiInterestModel
 from models.self_attention import SelfAttention
@@ -90,13 +90,11 @@ class SpectralMix(SpectralNet):
         vector = self.encode(paddle.matmul(weight, counted).squeeze(1))
         return paddle.concat([vector, l2_normalize(interests.mean(axis=1))], axis=1)
 
-    def cut(self, items, left, right, column, spread):
+    def cut(self, events, left, right, column, spread):
         """Learn the attention, find the subspaces, learn in them; arguments as in `SpectralNet.cut`."""
-        events = Events(items, self.maxlen)
         rows = self.attend(events)  # [item_count, W]
         self.item_table.weight.set_value(paddle.concat([left, rows], axis=1))
-        with paddle.no_grad():
-            users = paddle.concat([self.users(events, events.draw(BATCH)) for _ in range(SAMPLE // BATCH)])
+        users = paddle.concat([self.users(events, events.draw(BATCH)) for _ in range(SAMPLE // BATCH)])
         sides = [right / column, l2_normalize(rows)]
         parts = zip(users.split([self.rank, self.mix_size], axis=1), sides, (1.0, self.share), strict=True)
         both = paddle.concat([share / best_spread(user, side) * side for user, side, share in parts], axis=1)
@@ -110,12 +108,14 @@ class SpectralMix(SpectralNet):
             lambda place: paddle.matmul(self.users(events, place), alike),
             epochs=self.student_epochs,
             truth=self.truth,
+            watch=self.watch,
         )
         self.bases.set_value(paddle.matmul(alike, student.linear))
         first = self.refine.layers[0]
         first.weight.set_value(paddle.matmul(alike, first.weight))
         self.set_target(student.item_vectors(), owner)
 
+    @paddle.no_grad()
     def users(self, events, place):
         """v and y of the histories of events at places `[B]`: `[B, R + W]`."""
         hist_item, seq_len = events.histories(place)
@@ -137,20 +137,19 @@ class SpectralMix(SpectralNet):
             dropout=self.mix_dropout,
         )
         steps = self.mix_epochs * -(-len(events.values) // BATCH)
-        rate = paddle.optimizer.lr.CosineAnnealingDecay(RATE, T_max=steps)
-        optimizer = paddle.optimizer.Adam(rate, parameters=model.parameters(), lazy_mode=True)
+        places = (events.draw(BATCH) for _ in range(steps))
+        losses = (model.loss(*sample(events, place)) for place in self.watch(places, name="attention", total=steps))
         model.train()
-        for _ in range(steps):
-            place = events.draw(BATCH)
-            hist_item, seq_len = events.histories(place)
-            later, real = events.after(place)
-            target_item = (later * real.astype("int64"))[:, :TARGETS]
-            model.loss(hist_item, target_item, seq_len).backward()
-            optimizer.step()
-            optimizer.clear_grad()
-            rate.step()
+        descend(losses, steps=steps, rate=RATE, parameters=model.parameters())
         model.eval()
         return model.item_rows().detach()
+
+
+def sample(events, place):
+    """Histories `[B, T]`, the next items `[B, TARGETS]` and lengths `[B]` of events at places `[B]`."""
+    hist_item, seq_len = events.histories(place)
+    later, real = events.after(place)
+    return hist_item, (later * real.astype("int64"))[:, :TARGETS], seq_len
 
 
 def best_spread(user, side):

@@ -3,6 +3,7 @@
 import paddle
 from paddle import nn
 
+from models.descent import descend
 from models.events import Events, some_users
 from models.functional import l2_normalize
 from models.spectral import Spectral, find_subspaces, frozen_table, in_own
@@ -80,17 +81,17 @@ class SpectralNet(Spectral):
     def fit(self, items):
         """Factorise, find the subspaces, and learn the network; arguments and errors as in `Spectral.fit`."""
         left, right, column = self.factorise(items)
-        likelihood = Likelihood(items.values, self.item_count)
-        spread = self.learn(items, likelihood, list(self.held_out(items, right / column)))  # [R]
+        likelihood, events = Likelihood(items.values, self.item_count), Events(items, self.maxlen)
+        spread = self.learn(events, likelihood, list(self.held_out(items, right / column)))  # [R]
         every = paddle.arange(self.item_count)
         taken, wanted = (curve(every).detach().unsqueeze(1) for curve in (likelihood.taken, likelihood.wanted))
-        self.cut(items, left * taken, right * wanted, column, spread)
+        self.cut(events, left * taken, right * wanted, column, spread)
 
-    def cut(self, items, left, right, column, spread):
+    def cut(self, events, left, right, column, spread):
         """Find the subspaces and take all that interests are made of.
 
         Args:
-            items: the training users' items.
+            events: the training users'.
             left, right, column: what `factorise` gives, weighted by popularity.
             spread: what `learn` gives.
         """
@@ -117,32 +118,28 @@ class SpectralNet(Spectral):
             turn = paddle.matmul(turn, back)  # [R, R]
             yield paddle.to_tensor(own), paddle.matmul(left, turn), scale * paddle.matmul(right, turn)
 
-    def learn(self, items, likelihood, folds):
+    def learn(self, events, likelihood, folds):
         """Maximise the likelihood of what followed; arguments as `fit` makes them.
 
         Returns:
             How far the users' vectors spread along each dimension, `[R]`: the root of v's standard deviation.
         """
-        events = Events(items, self.maxlen)
         places = [events.of(chosen) for chosen, _, _ in folds]
         if not any(len(place) for place in places):
             raise ArithmeticError("no training user has two items, so nothing follows anything; prepare other data")
         steps = self.epochs * sum(-(-len(place) // BATCH) for place in places)
-        rate = paddle.optimizer.lr.CosineAnnealingDecay(RATE, T_max=steps)
         groups = [
             {"params": self.parameters(), "learning_rate": NETWORK},
             {"params": likelihood.parameters(), "learning_rate": 1.0},
         ]
-        optimizer = paddle.optimizer.Adam(rate, parameters=groups)
+        batches = (one for _ in range(self.epochs) for one in shuffled(places))
+        losses = (
+            self.loss_of(events, place, left, right, likelihood)
+            for number, place in self.watch(batches, name="network", total=steps)
+            for _, left, right in [folds[number]]
+        )
         self.train()
-        for _ in range(self.epochs):
-            for number, batch in shuffled(places):
-                _, left, right = folds[number]
-                loss = self.loss_of(events, batch, left, right, likelihood)
-                loss.backward()
-                optimizer.step()
-                optimizer.clear_grad()
-                rate.step()
+        descend(losses, steps=steps, rate=RATE, parameters=groups)
         self.eval()
         with paddle.no_grad():
             vectors = [

@@ -3,6 +3,7 @@
 import paddle
 from paddle import nn
 
+from models.descent import descend
 from models.spectral import in_own
 
 BATCH = 512  # events a step
@@ -44,7 +45,7 @@ class Student(nn.Layer):
         """A parameter that begins so."""
         return self.create_parameter(value.shape, default_initializer=nn.initializer.Assign(value))
 
-    def learn(self, events, users, *, epochs, truth):
+    def learn(self, events, users, *, epochs, truth, watch):
         """Learn from all events that have one before.
 
         Args:
@@ -52,27 +53,23 @@ class Student(nn.Layer):
             users: a function from events' places `[B]` to users' vectors `[B, R]`.
             epochs: passes.
             truth: t.
+            watch: see `Recommender.watch`.
         """
         every = events.of(paddle.ones([len(events.first)], dtype="bool"))
+        orders = (every[paddle.randperm(len(every))] for _ in range(epochs))
+        places = (order[begin : begin + BATCH] for order in orders for begin in range(0, len(order), BATCH))
         steps = epochs * -(-len(every) // BATCH)
-        rate = paddle.optimizer.lr.CosineAnnealingDecay(RATE, T_max=max(steps, 1))
         groups = [
             {"params": [weight], "learning_rate": float(weight.square().mean().sqrt())}
             for weight in (self.linear, self.vectors)
         ]
         groups.append({"params": self.tower.parameters(), "learning_rate": TOWER})
-        optimizer = paddle.optimizer.Adam(rate, parameters=groups)
-        for _ in range(epochs):
-            order = every[paddle.randperm(len(every))]
-            for begin in range(0, len(order), BATCH):
-                place = order[begin : begin + BATCH]
-                with paddle.no_grad():
-                    user = users(place)
-                later, real = events.after(place)
-                self.loss_of(user, later, real, truth).backward()
-                optimizer.step()
-                optimizer.clear_grad()
-                rate.step()
+        losses = (
+            self.loss_of(users(place), later, real, truth)
+            for place in watch(places, name="student", total=steps)
+            for later, real in [events.after(place)]
+        )
+        descend(losses, steps=steps, rate=RATE, parameters=groups)
 
     def loss_of(self, user, later, real, truth):
         """Mean cross-entropy of users `[B, R]` whose next items are `[B, T]`, where `real`."""

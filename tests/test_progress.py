@@ -33,6 +33,13 @@ def test_a_stage_tells_what_it_counted(caplog):
     assert [record.levelname for record in caplog.records] == ["INFO", "DEBUG"]  # the second one was quick
 
 
+@pytest.mark.parametrize("pause, steps", [(0, [1, 2, 3]), (1000, [3])])
+def test_steps_of_a_fit_are_told_after_each_pause_and_at_the_end(caplog, pause, steps):
+    with caplog.at_level(logging.INFO):
+        assert list(progress.watched(iter("abc"), name="network", total=3, pause=pause)) == ["a", "b", "c"]
+    assert [message.rsplit(",", 1)[0] for message in caplog.messages] == [f"network: step {n} of 3" for n in steps]
+
+
 def test_a_stage_that_fails_is_not_told(caplog):
     with caplog.at_level(logging.DEBUG), pytest.raises(ValueError, match="no rows"), progress.stage("read", quick=0):
         raise ValueError("no rows")

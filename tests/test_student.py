@@ -7,6 +7,7 @@ from registry import training_items
 
 from models import student
 from models.events import Events
+from models.recommender import Recommender
 from models.spectral import find_subspaces, in_own
 from models.student import Student
 from models.tower import Tower
@@ -91,7 +92,7 @@ def test_it_learns_from_its_teacher_or_from_what_followed(truth, nearer):
     later, real = events.after(place)
     with paddle.no_grad():
         before = float(pupil.loss_of(users(place), later, real, truth))
-    pupil.learn(events, users, epochs=60, truth=truth)
+    pupil.learn(events, users, epochs=60, truth=truth, watch=Recommender.watch)
     with paddle.no_grad():
         after = float(pupil.loss_of(users(place), later, real, truth))
     assert after < before - 0.05, nearer

@@ -12,6 +12,7 @@ SHOWN = ("recall", "ndcg", "hitrate")  # metrics.json has all
 LISTS = ("diversity", "coverage")  # in tables
 SHAPE = ("interest_similarity", "norm_spread")  # where users have several interests
 QUICK = 1.0  # seconds; what takes less need not be told
+PAUSE = 30.0  # seconds between two lines of a long fit
 
 
 @contextmanager
@@ -59,6 +60,22 @@ def stage(name, quick=QUICK):
     seconds = time.perf_counter() - started
     told = "".join(f"{number:,} {what}, " for what, number in counted.items())
     logging.log(logging.INFO if seconds >= quick else logging.DEBUG, "%s: %s%.1f s", name, told, seconds)
+
+
+def watched(iterable, *, name, total, pause=PAUSE):
+    """`progress` of the steps of a part of a model's own `fit`, with a line after each pause and at the end.
+
+    Args:
+        iterable, name, total: see `progress`.
+        pause: seconds between two lines.
+    """
+    started = told = time.perf_counter()
+    for step, one in enumerate(progress(iterable, name=name, total=total), start=1):
+        yield one
+        now = time.perf_counter()
+        if now - told >= pause or step == total:
+            logging.info("%s: step %s of %s, %.1f s", name, f"{step:,}", f"{total:,}", now - started)
+            told = now
 
 
 class TrainingLog:

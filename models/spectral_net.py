@@ -108,7 +108,7 @@ class SpectralNet(Spectral):
             items: the training users' items.
             weighted: E of all users.
         """
-        fold = (paddle.randperm(len(items.offsets) - 1) % self.folds).numpy()  # of each user
+        fold = paddle.randperm(len(items.offsets) - 1).numpy() % self.folds  # of each user
         scale = 1.0 / weighted.std()  # so that scores are about 1 at first
         for number in range(self.folds):
             own = fold == number

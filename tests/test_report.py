@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from reference import GOLDEN, golden
 
-from tools import report
 from tools.aggregate import Diversity
 from tools.metrics import Metrics, coverage, diversity
 from tools.progress import metric_line, metric_table
@@ -156,7 +155,7 @@ def test_interval_leaves_out_who_does_not_count():
 def test_interval_is_the_same_however_many_resamples_are_drawn_at_once(monkeypatch):
     values = np.random.default_rng(0).random((50, 2))
     whole = bootstrap(values)
-    monkeypatch.setattr(report, "DRAWN_AT_ONCE", 7 * len(values))  # 1,000 is no multiple of 7
+    monkeypatch.setattr("tools.report.DRAWN_AT_ONCE", 7 * len(values))  # 1,000 is no multiple of 7
     np.testing.assert_allclose(bootstrap(values), whole, rtol=1e-6)
 
 

@@ -44,7 +44,7 @@ def comparison(first, second) -> str:
     Args:
         first, second: recall@50, `[S, U]`; their seeds may differ, their users are the same.
     """
-    lines = [f"{first.shape[1]} users, {len(first)} and {len(second)} seeds, percent"]
+    lines = [f"{first.shape[1]} users, seeds: {len(first)} and {len(second)}, percent"]
     for name, one, other in (("recall@50", first, second), ("hitrate@50", first > 0, second > 0)):
         of_users = one.mean(axis=0) - other.mean(axis=0)
         low, high = 100 * bootstrap(of_users[:, None])[:, 0]

@@ -250,7 +250,7 @@ def test_the_interval_is_that_of_a_direct_computation(house, capsys):
     add(house, "tuned/remi", 0.1, 0.1, users=second)
     compare.main(["tiny", "paper/mind", "tuned/remi"])
     title, *lines = capsys.readouterr().out.splitlines()
-    assert title == "300 users, 3 and 2 seeds, percent"
+    assert title == "300 users, seeds: 3 and 2, percent"
     for line, one, other in zip(lines, (first, first > 0), (second, second > 0), strict=True):
         found = [float(number) for number in re.findall(r"[+-]?\d+\.\d+", line)]
         drawn = [rng.integers(300, size=300) for _ in range(4000)]
@@ -427,7 +427,7 @@ def test_cross_validation_measures_each_user_of_train_and_valid_once(house, caps
     rows = results.read_rows(crossval.file())
     assert [row["seed"] for row in rows] == 2 * [1, 2, 3, 4, 5]
     mean = np.concatenate([results.unpack(row[results.USERS]) for row in rows[:5]]).mean()
-    told = f"{len(everyone)} users, 1 and 1 seeds, percent\nrecall@50: {100 * mean:.2f} against {100 * mean:.2f}"
+    told = f"{len(everyone)} users, seeds: 1 and 1, percent\nrecall@50: {100 * mean:.2f} against {100 * mean:.2f}"
     assert f"paper/most_pop against tuned/most_pop: {told}" in capsys.readouterr().out
     monkeypatch.delattr(quality, "run_once")
     crossval.main(["tiny", "paper/most_pop", "tuned/most_pop"])  # nothing is run again

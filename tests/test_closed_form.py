@@ -1,6 +1,7 @@
 """Models that bring their own `fit`: small cases by hand, against the library, and on planted interests."""
 
 import json
+import re
 import sys
 from types import SimpleNamespace
 
@@ -225,6 +226,14 @@ def recall(planted, output, name, *options):
 def test_most_pop_is_the_row_of_every_table(planted, tmp_path):
     model, row = recall(planted, tmp_path, "most_pop")
     assert model == row > 0
+
+
+@extras
+def test_a_long_fit_tells_how_far_it_is(planted, tmp_path, caplog):
+    options = ("spectral_epochs=1", "mix_epochs=1", "mix_student_epochs=1", "mix_size=8", "embedding_dim=8")
+    trainer.main(command(planted, tmp_path, "spectral_mix", *options))
+    told = [re.fullmatch(r"(\w+): step ([\d,]+) of \2, .* s", message) for message in caplog.messages]
+    assert [one[1] for one in told if one] == ["network", "attention", "student"]  # each to its end
 
 
 @extras

@@ -202,10 +202,10 @@ def find_subspaces(vectors, number, size):
     """
     tries = [_descend(vectors, _by_direction(vectors, number), number, size) for _ in range(TRIES if number > 1 else 1)]
     owner = max(tries, key=lambda one: one[0])[1]
-    return owner, [principal(owned(vectors, owner, k), size) for k in range(number)]
+    return owner, [principal(_owned(vectors, owner, k), size) for k in range(number)]
 
 
-def owned(vectors, owner, k):
+def _owned(vectors, owner, k):
     """Those of the vectors `[V, R]` that belong to subspace k; owners `[V]`."""
     return paddle.gather(vectors, (owner == k).nonzero().flatten())  # Paddle warns of an index that is bool
 
@@ -224,7 +224,7 @@ def _descend(vectors, owner, number, size):
     """How much of all vectors is kept, and owners, from a first partition `[V]`."""
     bases = [paddle.randn([vectors.shape[1], min(size, vectors.shape[1])]) for _ in range(number)]
     for _ in range(ROUNDS):
-        bases = [_nearer(owned(vectors, owner, k), basis) for k, basis in enumerate(bases)]
+        bases = [_nearer(_owned(vectors, owner, k), basis) for k, basis in enumerate(bases)]
         kept = paddle.stack([paddle.matmul(vectors, basis).square().sum(axis=1) for basis in bases], axis=1)  # [V, K]
         before, owner = owner, kept.argmax(axis=1)
         if (before != owner).sum() * 1000 <= len(owner):  # the last few hardly matter

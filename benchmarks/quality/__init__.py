@@ -1,0 +1,1 @@
+"""Recall of committed configurations, over seeds."""

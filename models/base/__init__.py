@@ -1,0 +1,1 @@
+"""What registered models are built on."""

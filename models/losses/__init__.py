@@ -1,0 +1,1 @@
+"""Training objectives and what negatives are drawn from."""

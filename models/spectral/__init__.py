@@ -1,0 +1,1 @@
+"""The closed-form family on the spectrum of what followed what."""

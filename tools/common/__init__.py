@@ -1,0 +1,1 @@
+"""What every room uses: files, errors, progress, rows of different length, processes."""

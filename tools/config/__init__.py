@@ -1,0 +1,1 @@
+"""The configuration: keys, the yaml and its overrides, checks."""

@@ -1,0 +1,1 @@
+"""Interests to lists of items."""

@@ -1,0 +1,1 @@
+"""An export, opened and asked."""

@@ -17,25 +17,27 @@ from functools import partial
 from pathlib import Path
 
 from models import MODELS
-from tools import agreement, checkpoint, config, progress, runtime
-from tools.aggregate import Diversity
-from tools.dataset import data_files, open_split, read_map, read_sequences
-from tools.errors import command
-from tools.evaluate import RecommendationTable, recommend
-from tools.exact import exact
-from tools.files import atomic_file
-from tools.index import store
-from tools.report import Report, popularity_deciles
-from tools.static import GRAPHS
+from tools.common import progress
+from tools.common.errors import command
+from tools.common.files import atomic_file
+from tools.config.load import Config, add_arguments, load_config, positive
+from tools.data.dataset import data_files, open_split, read_map, read_sequences
+from tools.evaluation.evaluate import RecommendationTable, recommend
+from tools.evaluation.report import Report, popularity_deciles
+from tools.retrieval.aggregate import Diversity
+from tools.retrieval.exact import exact
+from tools.retrieval.index import store
+from tools.training import agreement, checkpoint, runtime
+from tools.training.static import GRAPHS
 
 
 @command
 def main(argv=None):
     """Evaluate the best checkpoint, or a range of epochs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    config.add_arguments(parser)
+    add_arguments(parser)
     parser.add_argument(
-        "-top_n", "--top_n", type=config.positive, nargs="+", metavar="N", help="list lengths; default: runner.top_n"
+        "-top_n", "--top_n", type=positive, nargs="+", metavar="N", help="list lengths; default: runner.top_n"
     )
     parser.add_argument(
         "--recommend",
@@ -44,7 +46,7 @@ def main(argv=None):
         help="write user,rank,item,score,interest as CSV, of the last checkpoint",
     )
     args = parser.parse_args(argv)
-    settings = config.load_config(args.config_yaml, args.opt, MODELS)
+    settings = load_config(args.config_yaml, args.opt, MODELS)
     if args.top_n:
         settings = replace(settings, runner=replace(settings.runner, top_n=args.top_n))
     runtime.prepare(settings.runner.use_gpu, settings.runner.seed)
@@ -52,7 +54,7 @@ def main(argv=None):
         infer(settings, args.recommend)
 
 
-def infer(settings: config.Config, table: Path | None):
+def infer(settings: Config, table: Path | None):
     """Embed, retrieve, measure: for a checkpoint a row of its plain lists and one a lambda, and one for MostPop."""
     for folder in checkpoint.folders(settings):
         agreement.check_checkpoint(folder, settings)
@@ -87,7 +89,7 @@ class Study:
         settings: the configuration.
     """
 
-    def __init__(self, settings: config.Config):
+    def __init__(self, settings: Config):
         self.settings, runner = settings, settings.runner
         self.item_count = settings.hyper_parameters.item_count
         self.test_data = open_split("test", settings)

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from paddle.io import IterableDataset, get_worker_info
 
-from tools import ranks
-from tools.context import Context
-from tools.dataset import read_evaluation, read_sequences
-from tools.errors import UserError
-from tools.ragged import Ragged, cut_histories, pieces, running_sums
+from tools.common import ranks
+from tools.common.errors import UserError
+from tools.common.ragged import Ragged, cut_histories, pieces, running_sums
+from tools.data.context import Context
+from tools.data.dataset import read_evaluation, read_sequences
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class RecDataset(IterableDataset):
             maxlen, min_history, train_sampling, targets, user_features, query`.
 
     Raises:
-        UserError: for bad data, see `tools.dataset`, or where no user has an eligible position.
+        UserError: for bad data, see `tools.data.dataset`, or where no user has an eligible position.
     """
 
     def __init__(self, file_list, config):
@@ -127,7 +127,7 @@ class InferDataset:
             user_features, query`.
 
     Raises:
-        UserError: for bad data, see `tools.dataset`, or where no user can be evaluated.
+        UserError: for bad data, see `tools.data.dataset`, or where no user can be evaluated.
     """
 
     def __init__(self, file_list, config):

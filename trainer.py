@@ -23,14 +23,16 @@ import numpy as np
 from paddle.io import DataLoader
 
 from models import MODELS
-from tools import checkpoint, config, finite, progress, ranks, resume, runtime
-from tools.average import average
-from tools.dataset import open_split
-from tools.errors import UserError, command
-from tools.evaluate import evaluate
-from tools.history import History
-from tools.interrupt import Interrupt, Interrupted
-from tools.static import GRAPHS
+from tools.common import progress, ranks
+from tools.common.errors import UserError, command
+from tools.config.load import Config, add_arguments, load_config
+from tools.data.dataset import open_split
+from tools.evaluation.evaluate import evaluate
+from tools.training import check_finite, checkpoint, resume, runtime
+from tools.training.average_gradients import average
+from tools.training.history import History
+from tools.training.interrupt import Interrupt, Interrupted
+from tools.training.static import GRAPHS
 
 
 class Trainer:
@@ -40,7 +42,7 @@ class Trainer:
         settings: the configuration.
     """
 
-    def __init__(self, settings: config.Config):
+    def __init__(self, settings: Config):
         self.config, self.runner = settings, settings.runner
         origin = resume.find(settings)
         self.train_data = open_split("train", settings)
@@ -126,7 +128,7 @@ class Trainer:
         loss = self.graph.train_forward(self.model, batch)
         loss.backward()
         loss = average(self.model, loss, batch[1])
-        if fault := finite.fault(loss, self.model):
+        if fault := check_finite.fault(loss, self.model):
             self.give_up(fault, batch)
         self.optimizer.step()
         self.optimizer.clear_grad()
@@ -198,9 +200,9 @@ class Trainer:
 def main(argv=None):
     """Read the configuration and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    config.add_arguments(parser)
+    add_arguments(parser)
     args = parser.parse_args(argv)
-    settings = config.load_config(args.config_yaml, args.opt, MODELS)
+    settings = load_config(args.config_yaml, args.opt, MODELS)
     runtime.prepare(settings.runner.use_gpu, settings.runner.seed)
     ranks.join(settings.runner.use_gpu)
     with progress.logging_to_terminal(ranks.log_level()):

@@ -5,8 +5,9 @@ Example: python -m benchmarks.tables
 
 import argparse
 
-from benchmarks import cost, mind_study, render, study
-from tools.errors import command
+from benchmarks.quality import mind_study, render, study
+from benchmarks.speed import cost
+from tools.common.errors import command
 
 MADE = (render, mind_study, cost, study)  # each has `rendered`: path -> text
 

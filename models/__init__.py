@@ -1,19 +1,19 @@
 """Multi-interest models. `MODELS` is the one registry: name in the configuration -> class."""
 
-from models.capsule import CapsuleNetwork
 from models.comirec_dr import ComiRecDR
 from models.comirec_sa import ComiRecSA
 from models.gru4rec import GRU4Rec
 from models.item_knn import ItemKNN
+from models.layers.capsule import CapsuleNetwork
 from models.maxmf import MaxMF
 from models.mind import MIND
 from models.most_pop import MostPop
 from models.re4 import Re4
 from models.remi import REMI
 from models.shared_capsule import SharedCapsule
-from models.spectral import Spectral
-from models.spectral_mix import SpectralMix
-from models.spectral_net import SpectralNet
+from models.spectral.factors import Spectral
+from models.spectral.mix import SpectralMix
+from models.spectral.net import SpectralNet
 from models.two_tower import TwoTower
 from models.wals import WALS
 from models.youtube_dnn import YouTubeDNN

@@ -1,6 +1,6 @@
 """ComiRec-DR: controllable multi-interest framework, dynamic routing (Cen et al., KDD 2020)."""
 
-from models.capsule_model import CapsuleModel
+from models.base.capsule_model import CapsuleModel
 
 
 class ComiRecDR(CapsuleModel):

@@ -1,7 +1,7 @@
 """ComiRec-SA: controllable multi-interest framework, self-attention (Cen et al., KDD 2020)."""
 
-from models.multi_interest import MultiInterestModel
-from models.self_attention import SelfAttention
+from models.base.multi_interest import MultiInterestModel
+from models.layers.self_attention import SelfAttention
 
 
 class ComiRecSA(MultiInterestModel):

@@ -3,7 +3,7 @@
 import paddle
 from paddle import nn
 
-from models.gradient_model import GradientModel
+from models.base.gradient_model import GradientModel
 
 
 class LastState(nn.Layer):

@@ -2,9 +2,9 @@
 
 import paddle
 
-from models.baselines import libraries, user_items
-from models.functional import length_mask
-from models.recommender import Recommender
+from models.base.fit_libraries import libraries, user_items
+from models.base.recommender import Recommender
+from models.layers.functional import length_mask
 
 CHUNK = 4096  # items whose neighbours are found at once, so that memory does not grow with the catalogue's square
 

@@ -3,8 +3,8 @@
 import paddle
 from paddle import nn
 
-from models.baselines import libraries
-from models.functional import l2_normalize, length_mask
+from models.base.fit_libraries import libraries
+from models.layers.functional import l2_normalize, length_mask
 from models.wals import WALS
 
 ROUNDS = 3  # of assignment and user step at inference

@@ -1,6 +1,6 @@
 """MIND: Multi-Interest Network with Dynamic Routing (Li et al., CIKM 2019)."""
 
-from models.capsule_model import CapsuleModel
+from models.base.capsule_model import CapsuleModel
 
 
 class MIND(CapsuleModel):

@@ -3,7 +3,7 @@
 import paddle
 from paddle import nn
 
-from models.recommender import Recommender
+from models.base.recommender import Recommender
 
 
 class MostPop(Recommender):

@@ -3,10 +3,10 @@
 import paddle
 from paddle import nn
 
-from models.backward_flow import ReConstruct, find_positives, re_attend, re_contrast
-from models.functional import length_mask
-from models.multi_interest import MultiInterestModel
-from models.self_attention import SelfAttention
+from models.base.multi_interest import MultiInterestModel
+from models.layers.backward_flow import ReConstruct, find_positives, re_attend, re_contrast
+from models.layers.functional import length_mask
+from models.layers.self_attention import SelfAttention
 
 
 class ValueAttention(SelfAttention):
@@ -31,8 +31,8 @@ class ValueAttention(SelfAttention):
 class Re4(MultiInterestModel):
     """Self-attention, and a loss that holds interests to the behaviours they were made of.
 
-    `L_Rec + lambda_CL L_CL + lambda_ATT L_ATT + lambda_CT L_CT`, see `models.backward_flow`; a weight of 0 leaves its
-    term out. The backward flows cost nothing at inference.
+    `L_Rec + lambda_CL L_CL + lambda_ATT L_ATT + lambda_CT L_CT` (`models.layers.backward_flow`); a weight of 0 leaves
+    its term out. The backward flows cost nothing at inference.
 
     Args:
         embedding_dim, maxlen, interest_num: D, T, K.

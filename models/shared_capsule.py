@@ -1,6 +1,6 @@
 """The capsule network between MIND and ComiRec-DR: one matrix per interest, shared by all positions."""
 
-from models.capsule_model import CapsuleModel
+from models.base.capsule_model import CapsuleModel
 
 
 class SharedCapsule(CapsuleModel):

@@ -2,9 +2,9 @@
 
 import paddle
 
-from models.mean_pooling import MeanPooling
+from models.layers.mean_pooling import MeanPooling
+from models.layers.tower import Tower
 from models.mind import MIND
-from models.tower import Tower
 
 CHUNK = 65536  # items whose hidden layers are in memory at once
 

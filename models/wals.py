@@ -3,9 +3,9 @@
 import paddle
 from paddle import nn
 
-from models.baselines import libraries, user_items
-from models.functional import length_mask
-from models.recommender import Recommender
+from models.base.fit_libraries import libraries, user_items
+from models.base.recommender import Recommender
+from models.layers.functional import length_mask
 
 
 class WALS(Recommender):

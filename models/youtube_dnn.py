@@ -1,7 +1,7 @@
 """YouTube DNN: deep neural networks for YouTube recommendations (Covington et al., RecSys 2016)."""
 
-from models.gradient_model import GradientModel
-from models.mean_pooling import MeanPooling
+from models.base.gradient_model import GradientModel
+from models.layers.mean_pooling import MeanPooling
 
 
 class YouTubeDNN(GradientModel):

@@ -59,11 +59,12 @@ from IPython.display import Image, Markdown, display
 warnings.filterwarnings("ignore", message="IProgress not found")  # no widgets needed / 不需要进度条控件
 
 from models import MODELS
-from tools import checkpoint, config, runtime
-from tools.dataset import open_split, read_map
-from tools.dygraph import DygraphModel
-from tools.features import attribute
-from tools.titles import titles
+from tools.config.load import load_config
+from tools.data.dataset import open_split, read_map
+from tools.data.features import attribute
+from tools.data.titles import titles
+from tools.training import checkpoint, runtime
+from tools.training.dygraph import DygraphModel
 
 logging.disable(logging.INFO)  # in this notebook; the commands below still log / 只影响本教程,下面的命令照常输出日志
 print(f"Python {sys.version.split()[0]}, Paddle {paddle.__version__}, Faiss {faiss.__version__}")
@@ -146,7 +147,7 @@ display(Image("output/curves.png", width=900))
 # 选这个用户是因为分组容易看出来;从 `users` 中换成别的用户,也会遇到看不出分组的。
 
 # %%
-settings = config.load_config("config.yaml", models=MODELS)
+settings = load_config("config.yaml", models=MODELS)
 batch = next(iter(open_split("test", settings)))
 names = read_map("data/movielens-100k/user_map.csv")
 users = [names[number] for number in batch.user]  # ids of MovieLens / MovieLens 的编号
@@ -259,11 +260,11 @@ plt.show()
 
 # %% [markdown]
 # To the right lists get more varied, downwards they find fewer films. Look how long the bars are: there are 95 test
-# users, so you cannot be sure of a small step down. To choose lambda, take `valid` and more users: `benchmarks.study`
-# does it.
+# users, so you cannot be sure of a small step down. To choose lambda, take `valid` and more users:
+# `benchmarks.quality.study` does it.
 #
 # 越往右列表越多样,越往下找到的电影越少。请注意误差线有多长:测试用户只有 95 个,小幅下降并不能确定。
-# 选择 lambda 应当在 `valid` 上、用更多用户:`benchmarks.study` 就是做这件事的。
+# 选择 lambda 应当在 `valid` 上、用更多用户:`benchmarks.quality.study` 就是做这件事的。
 
 # %% [markdown]
 # ## Where to go from here / 接下来

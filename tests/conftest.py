@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import yaml
 
-from tools.config import Config
-from tools.dataset import read_evaluation, read_map
+from tools.config.load import Config
+from tools.config.schema import HyperParameters, Runner
+from tools.data.dataset import read_evaluation, read_map
 from tools.preprocess import main
-from tools.schema import HyperParameters, Runner
 
 pytest.register_assert_rewrite("properties")
 SKIPPED: list[str] = []  # names of skipped tests

@@ -6,10 +6,11 @@ import numpy as np
 import paddle
 from test_features import write_features
 
-from tools import checkpoint, export, preprocess
-from tools.config import Config, load_config
-from tools.dygraph import DygraphModel
-from tools.schema import HyperParameters, Runner
+from tools import export, preprocess
+from tools.config.load import Config, load_config
+from tools.config.schema import HyperParameters, Runner
+from tools.training import checkpoint
+from tools.training.dygraph import DygraphModel
 
 V = 31  # rows of the table
 FILES = {

@@ -16,7 +16,7 @@ from conftest import without_log
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from tools.errors import UserError
+from tools.common.errors import UserError
 from tools.preprocess import main
 
 EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "0"))

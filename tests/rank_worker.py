@@ -15,8 +15,9 @@ import numpy as np
 import paddle
 
 import trainer
-from models.capsule import CapsuleNetwork
-from tools import checkpoint, ranks, runtime
+from models.layers.capsule import CapsuleNetwork
+from tools.common import ranks
+from tools.training import checkpoint, runtime
 
 LOSSES: list[float] = []
 original_step, original_seed = trainer.Trainer.train_step, runtime.seed_step

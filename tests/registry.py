@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models import MODELS
-from tools.config import constructor_options
+from tools.config.load import constructor_options
 
 # Their `fit` needs the package implicit.
 NEEDS_EXTRA = {"item_knn", "wals", "maxmf", "spectral", "spectral_net", "spectral_mix"}

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from conftest import without_log
 
-from benchmarks import quality, results
+from benchmarks.quality import measure, results
 from models import MODELS
-from tools.config import load_config
-from tools.errors import UserError, command
+from tools.common.errors import UserError, command
+from tools.config.load import load_config
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(path for pattern in ("*.py", "tools/**/*.py", "benchmarks/**/*.py") for path in ROOT.glob(pattern))
@@ -88,7 +88,7 @@ def check_parses(parse, name, argv):
 
 
 def test_commands_are_what_python_runs():
-    assert {"trainer", "infer", "tools.preprocess", "tools.predict", "benchmarks.quality"} <= COMMANDS.keys()
+    assert {"trainer", "infer", "tools.preprocess", "tools.predict", "benchmarks.quality.measure"} <= COMMANDS.keys()
     for path in SOURCES:
         runs = '__name__ == "__main__"' in path.read_text(encoding="utf-8")
         assert runs == (path in COMMANDS.values()), path
@@ -195,7 +195,7 @@ def test_ctrl_c_is_code_130_without_a_traceback(tmp_path):
 
 @pytest.mark.parametrize("size", [1, 10**6])  # in the buffer until the end, and beyond it
 def test_a_closed_pipe_is_no_fault(size):
-    code = f"from tools.errors import command\nmain = command(lambda: print('x' * {size}))\ninput()\nmain()"
+    code = f"from tools.common.errors import command\nmain = command(lambda: print('x' * {size}))\ninput()\nmain()"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, **pipes)
     process.stdout.close()
@@ -207,7 +207,7 @@ def test_a_closed_pipe_is_no_fault(size):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_full_device_is_the_user_s_to_mend():
-    code = "from tools.errors import command\ncommand(lambda: print('x'))()"
+    code = "from tools.common.errors import command\ncommand(lambda: print('x'))()"
     with open("/dev/full", "w") as full:
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2
@@ -226,9 +226,9 @@ def test_quality_looks_at_its_results_before_it_trains(content, message, tmp_pat
     path = tmp_path / "r.jsonl"
     path.write_text(content) if content else path.mkdir()
     monkeypatch.setattr(results, "file", lambda: path)
-    monkeypatch.delattr(quality, "run_once")
+    monkeypatch.delattr(measure, "run_once")
     with pytest.raises(SystemExit) as end:
-        quality.main(["--dataset", "amazon-beauty"])
+        measure.main(["--dataset", "amazon-beauty"])
     assert end.value.code == 2
     err = capsys.readouterr().err
     assert message in err

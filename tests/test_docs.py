@@ -12,8 +12,8 @@ from registry import NEEDS_EXTRA, SEVERAL
 from test_features import write_features
 
 from models import MODELS
-from tools import reference
-from tools.config import constructor_options
+from tools import config_reference
+from tools.config.load import constructor_options
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def films(repository):
 
 def test_the_page_of_all_keys_is_that_of_the_schema():
     written = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
-    assert written == reference.page(), f"run: {reference.COMMAND}"
+    assert written == config_reference.page(), f"run: {config_reference.COMMAND}"
 
 
 def test_your_own_data(repository):

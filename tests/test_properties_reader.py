@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from properties import check_message
 
 from reader import InferDataset, RecDataset
-from tools.dataset import data_files, open_split
-from tools.errors import UserError
+from tools.common.errors import UserError
+from tools.data.dataset import data_files, open_split
 from tools.preprocess import main
 
 SEQUENCES = st.dictionaries(

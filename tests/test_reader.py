@@ -8,8 +8,8 @@ import pytest
 from paddle.io import DataLoader
 
 from reader import InferDataset, RecDataset
-from tools.dataset import data_files, open_split, read_map
-from tools.errors import UserError
+from tools.common.errors import UserError
+from tools.data.dataset import data_files, open_split, read_map
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from registry import GRADIENT, SEVERAL
 import infer
 import trainer
 from models import MODELS
-from tools import checkpoint
-from tools.config import load_config
+from tools.config.load import load_config
 from tools.preprocess import main as preprocess
+from tools.training import checkpoint
 
 CLUSTERS, SIZE, INTERESTS = 24, 12, 3  # items of one cluster are liked by the same users
 
@@ -89,9 +89,9 @@ def test_one_vector_learns_planted_interests_as_well_as_one_can(name, planted, t
 def clusters_found(planted, output):
     """Share of test users' three clusters that the first items of their interests name."""
     settings = load_config(output / "best" / "config.yaml")
-    from tools.dataset import open_split, read_map
-    from tools.dygraph import DygraphModel
-    from tools.retrieval import Retriever
+    from tools.data.dataset import open_split, read_map
+    from tools.retrieval.retriever import Retriever
+    from tools.training.dygraph import DygraphModel
 
     graph = DygraphModel()
     model = graph.create_model(settings)

@@ -17,18 +17,20 @@ import numpy as np
 import paddle
 
 from models import MODELS
-from tools import agreement, checksums, exported, progress, runtime, unpickle
-from tools.config import Config, add_arguments, load_config
-from tools.dataset import read_map, write_map
-from tools.dygraph import DygraphModel
-from tools.errors import UserError, command
+from tools.common import checksums, progress, unpickle
+from tools.common.errors import UserError, command
+from tools.common.files import atomic_folder, read_text
+from tools.common.ragged import Ragged, ragged
+from tools.config.load import Config, add_arguments, load_config
+from tools.data.dataset import read_map, write_map
+from tools.data.features import Features, item_features, write_attributes
 from tools.export import onnx_converter, save_tower
-from tools.features import Features, item_features, write_attributes
-from tools.files import atomic_folder, read_text
-from tools.histories import is_id, number_values, read_object, read_values
-from tools.index import store
-from tools.milvus import LITE
-from tools.ragged import Ragged, ragged
+from tools.retrieval.index import store
+from tools.retrieval.milvus import LITE
+from tools.serving import exported
+from tools.serving.histories import is_id, number_values, read_object, read_values
+from tools.training import agreement, runtime
+from tools.training.dygraph import DygraphModel
 
 FORM = '{"item": "sku9", "features": {"brand": ["x"]}}'
 

@@ -1,6 +1,6 @@
-"""Every configuration key as a page: `docs/configuration.md`, made of `tools.schema` and the models' constructors.
+"""Every configuration key as a page: `docs/configuration.md`, made of the schema and the models' constructors.
 
-Example: python -m tools.reference > docs/configuration.md
+Example: python -m tools.config_reference > docs/configuration.md
 """
 
 import argparse
@@ -11,15 +11,15 @@ import typing
 import yaml
 
 from models import MODELS
-from tools.agreement import MUST_AGREE
-from tools.config import keys, useless_keys
-from tools.errors import command
+from tools.common.errors import command
+from tools.config.load import keys, useless_keys
+from tools.training.agreement import MUST_AGREE
 
-COMMAND = "python -m tools.reference > docs/configuration.md"
+COMMAND = "python -m tools.config_reference > docs/configuration.md"
 INTRODUCTION = f"""\
 # Configuration
 
-Every key of the yaml, made by `{COMMAND}` from `tools/schema.py`; a test keeps both in step.
+Every key of the yaml, made by `{COMMAND}` from `tools/config/schema.py`; a test keeps both in step.
 
 - A key that is left out has its default. An unknown key, a value of another type or out of range and a key that means
   nothing to the model are refused, all at once, with file and line.
@@ -96,7 +96,9 @@ def who(users, gradient) -> str:
 def main(argv=None):
     """Print the page."""
     argparse.ArgumentParser(
-        prog="python -m tools.reference", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m tools.config_reference",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args(argv)
     print(page(), end="")
 

@@ -18,15 +18,18 @@ import numpy as np
 import paddle
 
 from models import MODELS
-from tools import agreement, checkpoint, config, history, pictures, progress, runtime
-from tools.aggregate import merge
-from tools.dataset import open_split, read_categories, read_map
-from tools.dygraph import DygraphModel
-from tools.errors import UserError, command, did_you_mean
-from tools.files import shown
+from tools.common import progress
+from tools.common.errors import UserError, command, did_you_mean
+from tools.common.files import shown
+from tools.config.load import Config, add_arguments, load_config, positive
+from tools.data.dataset import open_split, read_categories, read_map
+from tools.data.titles import titles
 from tools.plot import curves, open_pyplot, save
-from tools.retrieval import Retriever
-from tools.titles import titles
+from tools.retrieval.aggregate import merge
+from tools.retrieval.retriever import Retriever
+from tools.training import agreement, checkpoint, history, runtime
+from tools.training.dygraph import DygraphModel
+from tools.views import pictures
 
 SIMILARITY = "valid/interest_similarity"  # in a run's history
 
@@ -53,7 +56,7 @@ class Scene:
         UserError: for a model without vectors of two numbers or more, and a user who is not in test.
     """
 
-    def __init__(self, *, settings: config.Config, user, top_n):
+    def __init__(self, *, settings: Config, user, top_n):
         self.folder, self.name, self.top_n = checkpoint.single(settings), settings.hyper_parameters.model, top_n
         agreement.check_checkpoint(self.folder, settings)
         self.graph = DygraphModel()
@@ -154,14 +157,14 @@ PICTURES = {"coupling": draw_coupling, "items": draw_items, "similarity": draw_s
 def main(argv=None):
     """Draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    config.add_arguments(parser)
+    add_arguments(parser)
     parser.add_argument("--pictures", nargs="+", choices=PICTURES, help="default: all that the model has")
     parser.add_argument("--user", metavar="ID", help="your own id; default: the first with the longest history")
-    parser.add_argument("--top_n", type=config.positive, default=50, metavar="N", help="items an interest; default: 50")
+    parser.add_argument("--top_n", type=positive, default=50, metavar="N", help="items an interest; default: 50")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: beside the checkpoints")
     parser.add_argument("--format", choices=("svg", "png"), default="svg", help="default: svg")
     args = parser.parse_args(argv)
-    settings = config.load_config(args.config_yaml, args.opt, MODELS)
+    settings = load_config(args.config_yaml, args.opt, MODELS)
     pyplot = open_pyplot()
     runtime.prepare(settings.runner.use_gpu, settings.runner.seed)
     with progress.logging_to_terminal():

@@ -21,10 +21,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from models import MODELS
-from tools import config, markup, runtime
-from tools.errors import UserError, command
-from tools.explore import Explorer, Question, User, read_users
+from tools.common.errors import UserError, command
+from tools.config.load import add_arguments, load_config, positive
 from tools.export import export
+from tools.training import runtime
+from tools.views import markup
+from tools.views.explore import Explorer, Question, User, read_users
 
 MOST_CHOICES = 20_000  # titles that the browser searches: the most popular ones
 MOST_ITEMS = 100
@@ -32,7 +34,7 @@ MOST_VARIETY = 30  # percent of the range of the scores: beyond, lists hardly ch
 ABOUT = "The interests that a model finds in a history, what feeds each of them, and what they retrieve."
 SEARCH = "Type to search titles, Enter adds one, Backspace takes the last away."
 VARIETY = "Percent of the range of the scores that each item of a category already listed costs."
-STYLE = Path(__file__).with_suffix(".css")
+STYLE = Path(__file__).parent / "views/explorer.css"
 
 
 @command
@@ -40,12 +42,12 @@ def main(argv=None):
     """Open the models, serve the page until Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="*", metavar="EXPORT", help="what tools.export wrote")
-    config.add_arguments(parser, required=False)
+    add_arguments(parser, required=False)
     parser.add_argument(
         "--users", type=Path, metavar="FOLDER", help="a split of the data set; default: the test split of -m"
     )
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets others in; default: 127.0.0.1")
-    parser.add_argument("--port", type=config.positive, default=7860, help="default: 7860")
+    parser.add_argument("--port", type=positive, default=7860, help="default: 7860")
     args = parser.parse_args(argv)
     if not 1 <= len(args.folders) + bool(args.config_yaml) <= 2:
         raise UserError("one or two models are shown: give -m config.yaml, EXPORT, or two of them")
@@ -76,7 +78,7 @@ def open_explorers(args, temporary) -> tuple[dict[str, Explorer], Path | None]:
     """The models by label, and the split with their users."""
     folders, split = {str(one): one for one in args.folders}, args.users
     if args.config_yaml:
-        settings = config.load_config(args.config_yaml, args.opt, MODELS)
+        settings = load_config(args.config_yaml, args.opt, MODELS)
         runtime.prepare(use_gpu=False, seed=settings.runner.seed)
         source = export(settings, temporary / "export")
         folders = {str(source): temporary / "export", **folders}

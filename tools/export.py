@@ -26,14 +26,18 @@ from paddle import nn
 from paddle.static import InputSpec
 
 from models import MODELS
-from tools import agreement, checkpoint, checksums, config, exported, progress, runtime, titles
-from tools.dataset import read_map
-from tools.dygraph import DygraphModel
-from tools.errors import UserError, command
-from tools.features import QUERIES, Features, item_features, user_features, vocabulary, write_attributes
-from tools.files import atomic_folder
-from tools.index import store
-from tools.ragged import ragged
+from tools.common import checksums, progress
+from tools.common.errors import UserError, command
+from tools.common.files import atomic_folder
+from tools.common.ragged import ragged
+from tools.config.load import Config, add_arguments, load_config
+from tools.data import titles
+from tools.data.dataset import read_map
+from tools.data.features import QUERIES, Features, item_features, user_features, vocabulary, write_attributes
+from tools.retrieval.index import store
+from tools.serving import exported
+from tools.training import agreement, checkpoint, runtime
+from tools.training.dygraph import DygraphModel
 
 MAPS = ("item_map.csv", "user_map.csv", "item_category.npy", "category_map.csv")
 OPSET = 17  # left to choose, paddle2onnx takes 11 for some models, where ONNX has no power of whole numbers
@@ -68,11 +72,11 @@ class UserTower(nn.Layer):
 def main(argv=None):
     """Export the best checkpoint, or that of `runner.infer_start_epoch`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    config.add_arguments(parser)
+    add_arguments(parser)
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: <model_save_path>/export")
     parser.add_argument("--onnx", action="store_true", help="write user_tower.onnx too; needs the extra onnx")
     args = parser.parse_args(argv)
-    settings = config.load_config(args.config_yaml, args.opt, MODELS)
+    settings = load_config(args.config_yaml, args.opt, MODELS)
     output = args.output or Path(settings.runner.model_save_path) / "export"
     if output.is_dir() and any(output.iterdir()) and not (output / "user_tower.json").is_file():
         raise UserError(f"{output}: holds something else than an export; choose another --output")
@@ -83,7 +87,7 @@ def main(argv=None):
     print(f"{source} exported to {output}; serve it with: python -m tools.predict {output}")
 
 
-def export(settings: config.Config, output, to_onnx=None) -> Path:
+def export(settings: Config, output, to_onnx=None) -> Path:
     """Write the folder, or nothing.
 
     Args:

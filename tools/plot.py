@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from tools import history
-from tools.errors import UserError, command, did_you_mean
-from tools.files import atomic_path
+from tools.common.errors import UserError, command, did_you_mean
+from tools.common.files import atomic_path
+from tools.training import history
 
 INK = "#808080"  # stands out from white and from black
 COLOURS = ("#2a7fd4", "#d96f00", "#2f9e55", "#b0559e", "#8a7a20")  # so do these

@@ -24,16 +24,16 @@ from typing import NamedTuple
 import numpy as np
 from paddle import inference
 
-from tools import exported
-from tools.aggregate import PLAIN, Diversity, Recommendations
-from tools.config import positive
-from tools.dataset import read_map
-from tools.errors import UserError, command
-from tools.features import QUERIES, load_arrays
-from tools.histories import JSON_FORM, History, Profiles, read_csv, read_input, read_json
-from tools.index import store
-from tools.ragged import cut_histories, ragged
-from tools.retrieval import Retriever
+from tools.common.errors import UserError, command
+from tools.common.ragged import cut_histories, ragged
+from tools.config.load import positive
+from tools.data.dataset import read_map
+from tools.data.features import QUERIES, load_arrays
+from tools.retrieval.aggregate import PLAIN, Diversity, Recommendations
+from tools.retrieval.index import store
+from tools.retrieval.retriever import Retriever
+from tools.serving import exported
+from tools.serving.histories import JSON_FORM, History, Profiles, read_csv, read_input, read_json
 
 OUTPUTS = ("interests", "live", "coupling")  # of the user tower, in this order
 

@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 import yaml
 
-from tools import progress
-from tools.amazon import RATED_REVIEW, REVIEW, add_metadata
-from tools.blocks import Form
-from tools.config import positive
-from tools.dataset import is_whole, write_map, write_stretches
-from tools.errors import UserError, command
-from tools.features import QUERIES
-from tools.files import atomic_folder, scratch_folder
-from tools.interactions import Interactions, read_movielens, read_sequence_file
-from tools.logs import read_log, wants_engine
-from tools.protocol import CUTS, SPLIT_SEED, Prepared, events, prepare, up_to_target
-from tools.ragged import Ragged
-from tools.tables import read_table
+from tools.common import progress
+from tools.common.errors import UserError, command
+from tools.common.files import atomic_folder, scratch_folder
+from tools.common.ragged import Ragged
+from tools.config.load import positive
+from tools.data.dataset import is_whole, write_map, write_stretches
+from tools.data.features import QUERIES
+from tools.logs.amazon import RATED_REVIEW, REVIEW, add_metadata
+from tools.logs.interactions import Interactions, read_movielens, read_sequence_file
+from tools.logs.large import read_log, wants_engine
+from tools.logs.polars_blocks import Form
+from tools.logs.protocol import CUTS, SPLIT_SEED, Prepared, events, prepare, up_to_target
+from tools.logs.tables import read_table
 
 ROLES = ("user", "item", "time", "category", "query", "rating")
 BEHAVIORS = ("pv", "cart", "fav", "buy")
@@ -140,7 +140,7 @@ def form_of(args) -> Form:
 def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol: str, events=events) -> dict:
     """Write splits, maps, attributes and `meta.yaml` into an empty folder; gives the content of `meta.yaml`.
 
-    `events` is `tools.protocol.events`, or what another engine has in its place.
+    `events` is `tools.logs.protocol.events`, or what another engine has in its place.
     """
     splits = _write_splits(folder, prepared, log, protocol, events)
     item_names, user_names = log.item_names[prepared.item_codes], log.user_names[prepared.user_codes]

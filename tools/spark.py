@@ -16,16 +16,16 @@ from itertools import islice
 
 import numpy as np
 
-from tools import progress
-from tools.amazon import add_metadata
-from tools.blocks import log_files
-from tools.errors import UserError, command
-from tools.files import atomic_folder, scratch_folder, sha256, shown
-from tools.interactions import Interactions
+from tools.common import progress
+from tools.common.errors import UserError, command
+from tools.common.files import atomic_folder, scratch_folder, sha256, shown
+from tools.common.ragged import ragged, single
+from tools.logs.amazon import add_metadata
+from tools.logs.interactions import Interactions
+from tools.logs.polars_blocks import log_files
+from tools.logs.protocol import Events, Prepared, split_users, stretches_of
+from tools.logs.spark_log import Numbered, number_rows, read_rows
 from tools.preprocess import check_users, form_of, output_folder, parse_args, report, write_dataset
-from tools.protocol import Events, Prepared, split_users, stretches_of
-from tools.ragged import ragged, single
-from tools.spark_log import Numbered, number_rows, read_rows
 
 CHUNK = 1 << 16  # events that a worker sends at once
 
@@ -108,7 +108,7 @@ def _collect(numbered: Numbered, args, dropped) -> tuple[Prepared, Interactions]
 
 
 def _sorted_events(session, events, users, prepared: Prepared, log: Interactions, scratch):
-    """The counterpart of `tools.protocol.events`, over files that the workers' sorted events are written to."""
+    """The counterpart of `tools.logs.protocol.events`, over files that the workers' sorted events are written to."""
     from pyspark.sql import functions as F
 
     order = np.concatenate(list(prepared.splits.values()))

@@ -1,6 +1,6 @@
 """Two configurations' recall@50 and hitrate@50 on test, and the paired 95 % interval of the difference.
 
-Example: python -m benchmarks.compare amazon-beauty paper/mind paper/youtube_dnn
+Example: python -m benchmarks.quality.compare amazon-beauty paper/mind paper/youtube_dnn
 
 Seeds are averaged for each user; the interval is the bootstrap's over test users, each drawn with both of its values.
 """
@@ -9,9 +9,9 @@ import argparse
 
 import numpy as np
 
-from benchmarks import results
-from tools.errors import UserError, command
-from tools.report import bootstrap
+from benchmarks.quality import results
+from tools.common.errors import UserError, command
+from tools.evaluation.report import bootstrap
 
 
 @command
@@ -33,7 +33,7 @@ def recalls(dataset, label, rows) -> np.ndarray:
     if not packed:
         had = f"its rows, seeds {', '.join(map(str, found))}, are older than that; take them out" if found else "no run"
         recipe, model = label.split("/")
-        again = f"python -m benchmarks.quality --dataset {dataset} --recipe {recipe} --models {model}"
+        again = f"python -m benchmarks.quality.measure --dataset {dataset} --recipe {recipe} --models {model}"
         raise UserError(f"{label}: {results.file()} has no results of single users ({had}); run: {again}")
     return np.stack([results.unpack(text) for text in packed])
 

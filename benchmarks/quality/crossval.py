@@ -1,6 +1,6 @@
 """Closed-form models by cross-validation over the users of train and valid, where valid alone is too few to tell.
 
-Example: python -m benchmarks.crossval amazon-beauty tuned/spectral tuned/spectral_single
+Example: python -m benchmarks.quality.crossval amazon-beauty tuned/spectral tuned/spectral_single
 
 A fifth of the users at a time is measured by a model that was fitted to the others; test is never read. One row a
 configuration and part in crossval.jsonl; what stands there is not run again. Printed is how the first configuration
@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from benchmarks import results
-from benchmarks.compare import comparison
-from benchmarks.quality import check_results, prepare, run_or_stop
+from benchmarks.quality import results
+from benchmarks.quality.compare import comparison
+from benchmarks.quality.measure import check_results, prepare, run_or_stop
 from models import MODELS
-from tools.config import load_config
-from tools.dataset import data_files, read_meta, read_sequences, write_split
-from tools.errors import UserError, command
-from tools.files import atomic_folder
-from tools.ragged import Ragged, ragged
+from tools.common.errors import UserError, command
+from tools.common.files import atomic_folder
+from tools.common.ragged import Ragged, ragged
+from tools.config.load import load_config
+from tools.data.dataset import data_files, read_meta, read_sequences, write_split
 
 PARTS = 5
 SEED = 1230  # of who is in which part
@@ -50,7 +50,7 @@ def main(argv=None):
 
 def file():
     """`crossval.jsonl`."""
-    return results.ROOT / "benchmarks/crossval.jsonl"
+    return results.ROOT / "benchmarks/runs/crossval.jsonl"
 
 
 def write_parts(folder):

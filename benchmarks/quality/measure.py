@@ -1,8 +1,8 @@
 """Quality of committed configurations on test, over seeds: trains what is missing, one row a run in results.jsonl.
 
-Example: python -m benchmarks.quality --dataset amazon-beauty --models mind remi --recipe paper --seeds 3
-Example: python -m benchmarks.quality --dataset amazon-apps --source ../shared/data/amazon-apps
-Example: python -m benchmarks.quality --render
+Example: python -m benchmarks.quality.measure --dataset amazon-beauty --models mind remi --recipe paper --seeds 3
+Example: python -m benchmarks.quality.measure --dataset amazon-apps --source ../shared/data/amazon-apps
+Example: python -m benchmarks.quality.measure --render
 
 The configuration of a run is benchmarks/configs/DATASET/RECIPE/MODEL.yaml; a data set that is missing is prepared.
 A run that stands in the file is not repeated, and one that was killed goes on when the command is given again. The
@@ -23,16 +23,18 @@ import paddle
 
 import infer
 import trainer
-from benchmarks import results
-from benchmarks.render import READMES, rendered, table, write
+from benchmarks.quality import results
+from benchmarks.quality.render import READMES, rendered, table, write
 from models import MODELS
-from tools import checkpoint, preprocess, progress, runtime
-from tools.aggregate import Diversity
-from tools.config import Config, load_config, positive
-from tools.errors import UserError, command
-from tools.interrupt import Interrupted
-from tools.report import Report
-from tools.static import GRAPHS
+from tools import preprocess
+from tools.common import progress
+from tools.common.errors import UserError, command
+from tools.config.load import Config, load_config, positive
+from tools.evaluation.report import Report
+from tools.retrieval.aggregate import Diversity
+from tools.training import checkpoint, runtime
+from tools.training.interrupt import Interrupted
+from tools.training.static import GRAPHS
 
 
 @command

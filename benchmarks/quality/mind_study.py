@@ -1,20 +1,21 @@
 """MIND's own studies on Amazon Beauty: the deviation of its routing logits, and the p of its label-aware attention.
 
-Example: python -m benchmarks.mind_study --seeds 3
+Example: python -m benchmarks.quality.mind_study --seeds 3
 
-One key of benchmarks/configs/amazon-beauty/paper/mind.yaml is changed at a time. A run is one of `benchmarks.quality`,
-its row in mind_study.jsonl; the runs of the recipe itself are those in results.jsonl. A run that stands there is not
-repeated, and one that was killed goes on when the command is given again. `benchmarks.tables` writes the table.
+One key of benchmarks/configs/amazon-beauty/paper/mind.yaml is changed at a time. A run is one of
+`benchmarks.quality.measure`, its row in mind_study.jsonl; the runs of the recipe itself are those in results.jsonl. A
+run that stands there is not repeated, and one that was killed goes on when the command is given again.
+`benchmarks.tables` writes the table.
 """
 
 import argparse
 import statistics
 from pathlib import Path
 
-from benchmarks import quality, results
-from benchmarks.render import in_readmes, markdown
-from tools.config import positive
-from tools.errors import command
+from benchmarks.quality import measure, results
+from benchmarks.quality.render import in_readmes, markdown
+from tools.common.errors import command
+from tools.config.load import positive
 
 DATASET, LABEL = "amazon-beauty", "paper/mind"
 STUDIES = {"routing_logits_std": ("0.1", "1", "5"), "pow_p": ("0", "1", "2", "5", ".inf")}
@@ -30,19 +31,19 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=positive, default=3, help="training seeds 1…N, all settings of one seed first")
     args = parser.parse_args(argv)
-    quality.check_results(file())
-    quality.prepare(DATASET, None)
+    measure.check_results(file())
+    measure.prepare(DATASET, None)
     path = results.configuration(DATASET, LABEL)
     for seed in range(1, args.seeds + 1):
         for _, _, overrides in settings():
             if seed not in results.runs(path, read_rows(), overrides):
-                quality.run_or_stop(path, seed, file(), overrides)
+                measure.run_or_stop(path, seed, file(), overrides)
     print(table(WORDS["README.md"]), end="")
 
 
 def file():
     """`mind_study.jsonl`."""
-    return results.ROOT / "benchmarks/mind_study.jsonl"
+    return results.ROOT / "benchmarks/runs/mind_study.jsonl"
 
 
 def settings():

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import results
-from tools.files import atomic_file, read_text
+from benchmarks.quality import results
+from tools.common.files import atomic_file, read_text
 
 COLUMNS = {  # of a protocol's table
     "comirec": {

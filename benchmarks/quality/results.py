@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from models import MODELS
-from tools.config import Config, load_config
-from tools.errors import UserError, did_you_mean
-from tools.files import read_text
-from tools.histories import read_object
-from tools.progress import SHAPE, SHOWN
+from tools.common.errors import UserError, did_you_mean
+from tools.common.files import read_text
+from tools.common.progress import SHAPE, SHOWN
+from tools.config.load import Config, load_config
+from tools.serving.histories import read_object
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 # Keys that don't say what is computed: where files are, and how a run that was killed goes on.
 ASIDE = ("_dir", "_path", ".resume", ".keep_checkpoints")
 USERS = "recall@50 of users"  # key of a row; what was measured before it has none
@@ -22,7 +22,7 @@ USERS = "recall@50 of users"  # key of a row; what was measured before it has no
 
 def file() -> Path:
     """`results.jsonl`."""
-    return ROOT / "benchmarks/results.jsonl"
+    return ROOT / "benchmarks/runs/results.jsonl"
 
 
 def source(dataset) -> tuple[str, str]:

@@ -1,8 +1,8 @@
 """The controllable study of a checkpoint: what accuracy a more varied list costs, with lambda chosen on valid.
 
-Example: python -m benchmarks.study -m output/quality/amazon-beauty/tuned/spectral-1/best/config.yaml
-Example: python -m benchmarks.study -m output/quality/amazon-beauty/paper/mind-1/best/config.yaml --levels leaf 1 2
-Example: python -m benchmarks.study -m output/amazon-beauty/tuned/spectral/best/config.yaml -o runner.filter_seen=true
+Example: python -m benchmarks.quality.study -m output/quality/amazon-beauty/tuned/spectral-1/best/config.yaml
+Example: python -m benchmarks.quality.study -m output/mind/best/config.yaml --levels leaf 1 2
+Example: python -m benchmarks.quality.study -m output/spectral/best/config.yaml -o runner.filter_seen=true
 
 Categories are the data set's own, leaf, or the nodes of that level in the category paths of item_attributes.npz. All is
 compared with the checkpoint's plain lists, without `-o`. For three quarters, half and a quarter of their share of pairs
@@ -21,16 +21,17 @@ import faiss
 import numpy as np
 import paddle
 
-from benchmarks import results
-from benchmarks.quality import measure
-from benchmarks.render import in_readmes, markdown
+from benchmarks.quality import results
+from benchmarks.quality.measure import measure
+from benchmarks.quality.render import in_readmes, markdown
 from models import MODELS
-from tools import progress, runtime
-from tools.config import add_arguments, load_config, positive
-from tools.dataset import read_categories
-from tools.errors import UserError, command
-from tools.files import load_arrays
-from tools.report import bootstrap
+from tools.common import progress
+from tools.common.errors import UserError, command
+from tools.common.files import load_arrays
+from tools.config.load import add_arguments, load_config, positive
+from tools.data.dataset import read_categories
+from tools.evaluation.report import bootstrap
+from tools.training import runtime
 
 LAMBDAS = [float(f"{1e-5 * 1.1**n:.3g}") for n in range(152)]  # to 18: a lambda has the unit of the scores
 LEAST_KEPT, MOST_ALIKE = 0.97, 0.5  # of recall@50, of the share of pairs of one category
@@ -70,7 +71,7 @@ def main(argv=None):
 
 def file():
     """`study.jsonl`."""
-    return results.ROOT / "benchmarks/study.jsonl"
+    return results.ROOT / "benchmarks/runs/study.jsonl"
 
 
 def level_of(text):

@@ -1,7 +1,7 @@
 """Variants of a configuration, compared on valid alone: one row a run in tuning.jsonl, and a table of them, best first.
 
-Example: python -m benchmarks.tune config.yaml --grid hyper_parameters.temperature=0.1,1 runner.seed=1,2
-Example: python -m benchmarks.tune config.yaml -o runner.epochs=9 --grid runner.seed=1,2,3
+Example: python -m benchmarks.quality.tune config.yaml --grid hyper_parameters.temperature=0.1,1 runner.seed=1,2
+Example: python -m benchmarks.quality.tune config.yaml -o runner.epochs=9 --grid runner.seed=1,2,3
 
 Each combination of the grid's values is a run. One that is already in the file, with the same resolved configuration,
 is not repeated, so that a campaign that was interrupted goes on. Nothing here reads the test split.
@@ -18,12 +18,12 @@ from pathlib import Path
 import paddle
 
 import trainer
-from benchmarks.results import portable, read_rows, settings_of
+from benchmarks.quality.results import portable, read_rows, settings_of
 from models import MODELS
-from tools.config import load_config
-from tools.errors import UserError, command
+from tools.common.errors import UserError, command
+from tools.config.load import load_config
 
-RESULTS = Path(__file__).parent / "tuning.jsonl"
+RESULTS = Path(__file__).parents[1] / "runs/tuning.jsonl"
 OUTPUT = Path("output/tuning")
 
 

@@ -1,10 +1,10 @@
 """What follows the search: choosing lists and measuring them, in seconds, as one JSON line.
 
-Example: python -m benchmarks.aggregate_speed --users 10000
+Example: python -m benchmarks.speed.aggregate --users 10000
 
 Candidates are random: K interests with N each, that share a part of them. `choose_s` is from there to the lists, of the
-plain list, of one lambda and of five; `update_s` and `result_s` are a report's, see `tools.report`, the second with its
-1,000 resamples of the users. All but `result_s` is done batch by batch.
+plain list, of one lambda and of five; `update_s` and `result_s` are a report's (`tools.evaluation.report`), the second
+with its 1,000 resamples of the users. All but `result_s` is done batch by batch.
 """
 
 import argparse
@@ -15,11 +15,11 @@ from datetime import date
 
 import numpy as np
 
-from tools.aggregate import Diversity, aggregate
-from tools.config import item_count, positive
-from tools.errors import command
-from tools.ragged import ragged
-from tools.report import Report
+from tools.common.errors import command
+from tools.common.ragged import ragged
+from tools.config.load import item_count, positive
+from tools.evaluation.report import Report
+from tools.retrieval.aggregate import Diversity, aggregate
 
 BATCH, CATEGORIES = 512, 100
 LAMBDAS = {"plain": (0.0,), "one": (0.1,), "five": (0.0, 0.05, 0.1, 0.2, 1.0)}

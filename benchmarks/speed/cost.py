@@ -1,11 +1,11 @@
 """What a model costs on Amazon Beauty in its paper's recipe: time and peak memory, a JSON line and a process a model.
 
-Example: python -m benchmarks.cost > benchmarks/cost.jsonl
-Example: python -m benchmarks.cost --models mind spectral
+Example: python -m benchmarks.speed.cost > benchmarks/runs/cost.jsonl
+Example: python -m benchmarks.speed.cost --models mind spectral
 
 A step's time is the median of 3 runs of 200 steps, reader included; what has no steps is fitted once. Peak memory is
 of the whole process, Paddle's 300 MB included. The READMEs' table (`benchmarks.tables`) has speed.jsonl
-(`benchmarks.train_speed --model all`), beside it cost.jsonl, and the seconds to the best step on valid, without
+(`benchmarks.speed.train --model all`), beside it cost.jsonl, and the seconds to the best step on valid, without
 evaluations: a step's time, times the mean step of the best over the runs in results.jsonl.
 """
 
@@ -22,14 +22,15 @@ from pathlib import Path
 
 import paddle
 
-from benchmarks import results, train_speed
-from benchmarks.memory import megabytes
-from benchmarks.render import in_readmes, markdown
+from benchmarks.quality import results
+from benchmarks.quality.render import in_readmes, markdown
+from benchmarks.speed import train as train_speed
+from benchmarks.speed.memory import megabytes
 from models import MODELS
-from tools import runtime
-from tools.config import load_config
-from tools.errors import command
-from tools.files import read_text
+from tools.common.errors import command
+from tools.common.files import read_text
+from tools.config.load import load_config
+from tools.training import runtime
 from trainer import Trainer
 
 DATASET, STEPS, SEED = "amazon-beauty", 200, 1
@@ -120,7 +121,7 @@ def to_best(cost, rows) -> str:
 
 def read(name) -> list[dict]:
     """The rows of a file beside this one."""
-    return [json.loads(line) for line in read_text(results.ROOT / f"benchmarks/{name}.jsonl").splitlines()]
+    return [json.loads(line) for line in read_text(results.ROOT / f"benchmarks/runs/{name}.jsonl").splitlines()]
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
 """What a billion users and 10^8 items need, from the unit costs that were measured here: a table for docs/scale.md.
 
-Example: python -m benchmarks.estimate --users 1000000000 --item_count 100000000
+Example: python -m benchmarks.speed.estimate --users 1000000000 --item_count 100000000
 
-Reads benchmarks/speed.jsonl, what `benchmarks.train_speed --model all` printed, and benchmarks/serve.jsonl, the same of
-`benchmarks.serve_speed`.
+Reads speed.jsonl in benchmarks/runs/, what `benchmarks.speed.train --model all` printed, and serve.jsonl, the same of
+`benchmarks.speed.serve`.
 """
 
 import argparse
 import json
 from pathlib import Path
 
-from tools.config import item_count, positive
-from tools.errors import command
-from tools.files import read_text
+from tools.common.errors import command
+from tools.common.files import read_text
+from tools.config.load import item_count, positive
 
-HERE = Path(__file__).parent
+RUNS = Path(__file__).parents[1] / "runs"
 D, T, K, B, NEGATIVES, POSITIONS = 64, 20, 4, 128, 1280, 20  # POSITIONS: samples a user gives an epoch
 FLOAT = ID = 4  # bytes
 MOMENTS = 2  # Adam's
@@ -102,7 +102,7 @@ def size(number) -> str:
 
 def rows(name) -> list[dict]:
     """What a benchmark printed."""
-    return [json.loads(line) for line in read_text(HERE / f"{name}.jsonl").splitlines()]
+    return [json.loads(line) for line in read_text(RUNS / f"{name}.jsonl").splitlines()]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How soon the explorer shows what was changed: milliseconds from a key press to the new list, as a JSON line.
 
-Example: python -m benchmarks.explorer_speed -m config.yaml
-Example: python -m benchmarks.explorer_speed -m config.yaml --image docs/images/explorer.png
+Example: python -m benchmarks.speed.explorer -m config.yaml
+Example: python -m benchmarks.speed.explorer -m config.yaml --image docs/images/explorer.png
 
 Opens the page of a running server in headless Chromium, moves the sliders of lambda and K' by the keyboard and takes
 the time in the page; needs the extras explorer and browser, and chromium. --image keeps a picture of the page.
@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tools.config import add_arguments, positive
-from tools.errors import UserError, command
+from tools.common.errors import UserError, command
+from tools.config.load import add_arguments, positive
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 CHANGES = {"Variety (lambda)": 15 * ["ArrowRight"], "Interests used (K')": 5 * ["ArrowLeft", "ArrowRight"]}

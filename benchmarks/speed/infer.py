@@ -1,10 +1,10 @@
 """Speed of retrieval and measuring without a model: from interests to metrics, as JSON lines.
 
-Example: python -m benchmarks.infer_speed --users 10000 --item_count 368000
-Example: OPENBLAS_CORETYPE=SkylakeX python -m benchmarks.infer_speed
+Example: python -m benchmarks.speed.infer --users 10000 --item_count 368000
+Example: OPENBLAS_CORETYPE=SkylakeX python -m benchmarks.speed.infer
 
 A line for exact search and one for HNSW over clustered vectors, and one for exact search over plain Gaussian ones, see
-`benchmarks.serve_speed`. `times_search` is the whole time in units of its searches', `times_gemm` the searches' in
+`benchmarks.speed.serve`. `times_search` is the whole time in units of its searches', `times_gemm` the searches' in
 units of the bare product of that size in blocks, the quicker of NumPy's and Paddle's. `growth_mb` is by how much a run
 over four times the users raises the peak of memory. On an AMD processor with AVX-512 give NumPy what Faiss gets, by the
 variable in the second example.
@@ -21,19 +21,19 @@ from functools import partial
 import numpy as np
 import paddle
 
-from benchmarks.memory import megabytes
-from benchmarks.serve_speed import clustered, gaussian
+from benchmarks.speed.memory import megabytes
+from benchmarks.speed.serve import clustered, gaussian
 from reader import InferBatch
-from tools import runtime
-from tools.config import Config, item_count, positive
-from tools.errors import command
-from tools.evaluate import recommend
-from tools.exact import THREADS, faiss
-from tools.index import build, recall
-from tools.ragged import ragged
-from tools.report import Report
-from tools.retrieval import Retriever
-from tools.schema import HyperParameters
+from tools.common.errors import command
+from tools.common.ragged import ragged
+from tools.config.load import Config, item_count, positive
+from tools.config.schema import HyperParameters
+from tools.evaluation.evaluate import recommend
+from tools.evaluation.report import Report
+from tools.retrieval.exact import THREADS, faiss
+from tools.retrieval.index import build, recall
+from tools.retrieval.retriever import Retriever
+from tools.training import runtime
 
 ROWS = (("clustered", clustered, "flat"), ("clustered", clustered, "hnsw"), ("gaussian", gaussian, "flat"))
 
@@ -62,7 +62,7 @@ def main(argv=None):
 
 
 def measure(retriever, interests, users, config):
-    """Users a second, share of the search, and memory of the road of `tools.evaluate`."""
+    """Users a second, share of the search, and memory of the road of `tools.evaluation.evaluate`."""
     spent, search = [], retriever.search
 
     def timed(*query):

@@ -1,19 +1,20 @@
 """Plots of the speed tables, as SVG that is readable on light and dark backgrounds; needs the extra plot.
 
-Example: python -m benchmarks.plots --output docs/images
+Example: python -m benchmarks.speed.plots --output docs/images
 
-Reads benchmarks/speed.jsonl (`benchmarks.train_speed --model all`) and benchmarks/scaling.jsonl (`benchmarks.scaling`).
+Reads speed.jsonl (`benchmarks.speed.train --model all`) and scaling.jsonl (`benchmarks.speed.scaling`) in
+benchmarks/runs/.
 """
 
 import argparse
 import json
 from pathlib import Path
 
-from tools.errors import command
-from tools.files import read_text
+from tools.common.errors import command
+from tools.common.files import read_text
 from tools.plot import COLOURS, INK, open_pyplot, save
 
-HERE = Path(__file__).parent
+RUNS = Path(__file__).parents[1] / "runs"
 
 
 @command
@@ -24,7 +25,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     pyplot = open_pyplot()
     for name, draw in (("speed", draw_speed), ("scaling", draw_scaling)):
-        rows = [json.loads(line) for line in read_text(HERE / f"{name}.jsonl").splitlines()]
+        rows = [json.loads(line) for line in read_text(RUNS / f"{name}.jsonl").splitlines()]
         save(draw(pyplot, rows), args.output / f"{name}.svg")
         print(f"written to {args.output / f'{name}.svg'}")
 

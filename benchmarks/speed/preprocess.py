@@ -1,6 +1,6 @@
 """A log of full size to a data set, and the reader on it: seconds and memory, as one JSON line.
 
-Example: python -m benchmarks.preprocess_speed --rows 100000000
+Example: python -m benchmarks.speed.preprocess --rows 100000000
 
 The log is made first, a CSV with a tenth as many users as rows and text ids, and is not in the figures. Memory is the
 most that the command ever held, files that it maps included; the reader's is what opening the training split added to
@@ -17,21 +17,21 @@ import time
 from datetime import date
 from pathlib import Path
 
-from benchmarks.memory import megabytes
-from benchmarks.raw_log import write_raw_log
-from tools.config import positive
-from tools.dataset import read_meta
-from tools.errors import command
+from benchmarks.speed.memory import megabytes
+from benchmarks.speed.raw_log import write_raw_log
+from tools.common.errors import command
+from tools.config.load import positive
+from tools.data.dataset import read_meta
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COLUMNS = ("--user", "user", "--item", "item", "--time", "time")
 OPEN = """
 import json, logging, sys, time
-from benchmarks.memory import megabytes
+from benchmarks.speed.memory import megabytes
 from reader import RecDataset
-from tools.config import Config
-from tools.dataset import data_files
-from tools.schema import HyperParameters, Runner
+from tools.config.load import Config
+from tools.data.dataset import data_files
+from tools.config.schema import HyperParameters, Runner
 before, start = megabytes("VmRSS"), time.perf_counter()
 dataset = RecDataset(data_files(sys.argv[1]), Config(Runner(), HyperParameters(item_count=int(sys.argv[2]))))
 seconds, grown = time.perf_counter() - start, megabytes("VmRSS") - before

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tools.blocks import load_polars
+from tools.logs.polars_blocks import load_polars
 
 BLOCK = 1 << 22  # rows written at once
 

@@ -1,6 +1,6 @@
 """Reader speed alone, samples a second, beside a copy of the same bytes, as one JSON line.
 
-Example: python -m benchmarks.reader_speed --interactions 10000000 --batch 128
+Example: python -m benchmarks.speed.reader --interactions 10000000 --batch 128
 """
 
 import argparse
@@ -16,11 +16,11 @@ import numpy as np
 import yaml
 
 from reader import RecDataset
-from tools.config import Config, positive
-from tools.dataset import data_files, write_split
-from tools.errors import command
-from tools.ragged import ragged
-from tools.schema import HyperParameters, Runner
+from tools.common.errors import command
+from tools.common.ragged import ragged
+from tools.config.load import Config, positive
+from tools.config.schema import HyperParameters, Runner
+from tools.data.dataset import data_files, write_split
 
 
 @command

@@ -1,6 +1,6 @@
 """The whole road at scale, each stage's seconds and peak memory as a JSON line, with the commands that users run.
 
-Example: python -m benchmarks.scale --users 10000000 --items 4000000 > benchmarks/scale.jsonl
+Example: python -m benchmarks.speed.scale --users 10000000 --items 4000000 > benchmarks/runs/scale.jsonl
 
 A raw log of ten rows a user, `tools.preprocess`, 2,000 steps of `trainer.py`, and `infer.py` on 10,000 users of test,
 twice: the first run builds the index, the second maps it. An epoch and a split of that size are this module's readers',
@@ -22,13 +22,13 @@ import numpy as np
 import paddle
 
 import reader
-from benchmarks.memory import megabytes
-from benchmarks.preprocess_speed import COLUMNS, watched
-from benchmarks.raw_log import write_raw_log
-from tools.config import item_count, positive
-from tools.dataset import read_meta
-from tools.errors import command
-from tools.text import Evaluation
+from benchmarks.speed.memory import megabytes
+from benchmarks.speed.preprocess import COLUMNS, watched
+from benchmarks.speed.raw_log import write_raw_log
+from tools.common.errors import command
+from tools.config.load import item_count, positive
+from tools.data.dataset import read_meta
+from tools.data.split_text import Evaluation
 
 STEPS, USERS = 2000, 10_000
 CONFIG = """
@@ -36,8 +36,8 @@ runner:
   train_data_dir: data/train
   valid_data_dir: data/valid
   test_data_dir: data/test
-  train_reader_path: benchmarks.scale
-  infer_reader_path: benchmarks.scale
+  train_reader_path: benchmarks.speed.scale
+  infer_reader_path: benchmarks.speed.scale
   model_save_path: {output}
   epochs: 1
   print_interval: 500

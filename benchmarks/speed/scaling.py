@@ -1,8 +1,8 @@
 """A training step over the size of the catalogue: time and peak memory, a JSON line and a process of its own a size.
 
-Example: python -m benchmarks.scaling --item_count 10000 100000 1000000 10000000 > benchmarks/scaling.jsonl
+Example: python -m benchmarks.speed.scaling --item_count 10000 100000 1000000 10000000 > benchmarks/runs/scaling.jsonl
 
-Ids are uniform over the catalogue and the settings those of `benchmarks.train_speed`. Beside a step's time stands that
+Ids are uniform over the catalogue and the settings those of `benchmarks.speed.train`. Beside a step's time stands that
 of the same step with a dense table and plain Adam, where that fits into memory. Peak memory is of the whole process up
 to the last sparse step, Paddle's 300 MB included; `table_mb` is the table and the two moments of it alone.
 """
@@ -20,12 +20,12 @@ from pathlib import Path
 
 import paddle
 
-from benchmarks import train_speed
-from benchmarks.memory import megabytes
-from tools import runtime
-from tools.config import item_count, positive
-from tools.errors import command
-from tools.schema import Runner
+from benchmarks.speed import train as train_speed
+from benchmarks.speed.memory import megabytes
+from tools.common.errors import command
+from tools.config.load import item_count, positive
+from tools.config.schema import Runner
+from tools.training import runtime
 
 LARGEST_DENSE = 2_000_000  # items whose dense gradient and update still fit beside the table
 

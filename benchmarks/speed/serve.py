@@ -1,6 +1,6 @@
 """Serving speed of an exported model: latency of one history to its top 50, and users a second, as JSON lines.
 
-Example: python -m benchmarks.serve_speed --item_count 368000
+Example: python -m benchmarks.speed.serve --item_count 368000
 
 A line for each index: exact search and HNSW over clustered vectors, HNSW over plain Gaussian ones. Tower and search are
 timed apart; the tower's weights are random, so the search gets interests of its own, made like the items. Clustered: an
@@ -21,16 +21,18 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from tools import checksums, exported, runtime
-from tools.config import Config, positive
-from tools.dygraph import DygraphModel
-from tools.errors import command
-from tools.exact import faiss
+from tools.common import checksums
+from tools.common.errors import command
+from tools.config.load import Config, positive
+from tools.config.schema import HyperParameters
 from tools.export import save_tower
-from tools.index import store
 from tools.predict import Predictor
-from tools.retrieval import Retriever
-from tools.schema import HyperParameters
+from tools.retrieval.exact import faiss
+from tools.retrieval.index import store
+from tools.retrieval.retriever import Retriever
+from tools.serving import exported
+from tools.training import runtime
+from tools.training.dygraph import DygraphModel
 
 TOP_N, CENTRES, REQUESTS, BATCH = 50, 2000, 500, 256
 

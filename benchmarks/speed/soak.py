@@ -1,6 +1,6 @@
 """Memory of a long training run: the real trainer for some minutes, with evaluations and checkpoints, as one JSON line.
 
-Example: python -m benchmarks.soak --minutes 10
+Example: python -m benchmarks.speed.soak --minutes 10
 
 The trainer is a process of its own, ended by SIGTERM; what counts is its resident memory at the end over that after the
 first minute. Reading, evaluating and writing go on all the time, so whatever is kept of them shows.
@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from benchmarks.memory import megabytes
-from tools.config import item_count, positive
-from tools.dataset import write_split
-from tools.errors import UserError, command
-from tools.ragged import ragged
+from benchmarks.speed.memory import megabytes
+from tools.common.errors import UserError, command
+from tools.common.ragged import ragged
+from tools.config.load import item_count, positive
+from tools.data.dataset import write_split
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 USERS, LENGTH = {"train": 20000, "valid": 1000, "test": 1}, 30  # LENGTH items a user
 CONFIG = """
 runner:

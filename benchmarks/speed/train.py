@@ -1,7 +1,7 @@
 """Training speed: the trainer's real loop, reader included, as one JSON line.
 
-Example: python -m benchmarks.train_speed --model mind --item_count 368000 --batch 128 --negatives 1280
-Example: python -m benchmarks.train_speed --model all
+Example: python -m benchmarks.speed.train --model mind --item_count 368000 --batch 128 --negatives 1280
+Example: python -m benchmarks.speed.train --model all
 
 A line for each model; `all` are those that are trained by gradient.
 
@@ -27,13 +27,13 @@ import paddle
 import yaml
 
 from models import MODELS
-from tools import runtime
-from tools.config import Config, item_count, positive
-from tools.dataset import write_split
-from tools.errors import command
-from tools.ragged import ragged
-from tools.schema import HyperParameters, Runner
-from tools.static import GRAPHS
+from tools.common.errors import command
+from tools.common.ragged import ragged
+from tools.config.load import Config, item_count, positive
+from tools.config.schema import HyperParameters, Runner
+from tools.data.dataset import write_split
+from tools.training import runtime
+from tools.training.static import GRAPHS
 from trainer import Trainer
 
 GRADIENT_MODELS = [name for name, model in MODELS.items() if hasattr(model, "loss")]

@@ -1,14 +1,14 @@
 """What crosses the wire in a training step of several processes, in bytes, as one JSON line a case.
 
-Example: python -m benchmarks.wire --item_count 100000 368000 4000000
-Example: python -m benchmarks.wire --item_count 100000 368000 --dense --steps 5
+Example: python -m benchmarks.speed.wire --item_count 100000 368000 4000000
+Example: python -m benchmarks.speed.wire --item_count 100000 368000 --dense --steps 5
 
 Paddle's launcher starts the trainer's own steps in two processes on this machine. `bytes_per_step` is what a process
 sent over the loopback interface meanwhile (/proc/net/dev, packet headers included). With `--dense` the table's gradient
 is dense, as with `negatives: full`. Ids in the data are uniform over 1…V, so that few rows repeat. Other traffic of the
 interface counts too; a namespace has none:
 
-    unshare --net sh -c "ip link set lo up; python -m benchmarks.wire"
+    unshare --net sh -c "ip link set lo up; python -m benchmarks.speed.wire"
 """
 
 import argparse
@@ -22,13 +22,14 @@ from pathlib import Path
 
 import paddle
 
-from benchmarks.train_speed import open_trainer, run_steps, write_data
-from tools import ranks, runtime
-from tools.config import item_count, positive
-from tools.errors import UserError, command
-from tools.schema import Runner
+from benchmarks.speed.train import open_trainer, run_steps, write_data
+from tools.common import ranks
+from tools.common.errors import UserError, command
+from tools.config.load import item_count, positive
+from tools.config.schema import Runner
+from tools.training import runtime
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PROCESSES = 2
 
 
@@ -53,7 +54,7 @@ def launched(items, options) -> str:
     """The line of one case, from processes of its own."""
     with tempfile.TemporaryDirectory() as folder:
         launcher = ["-m", "paddle.distributed.launch", "--nproc_per_node", str(PROCESSES), "--log_dir", folder]
-        worker = [sys.executable, "-m", "benchmarks.wire", *options, "--item_count", str(items)]
+        worker = [sys.executable, "-m", "benchmarks.speed.wire", *options, "--item_count", str(items)]
         words = [sys.executable, *launcher, *worker]
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
         lines = [line for line in done.stdout.splitlines() if line.startswith("{")]

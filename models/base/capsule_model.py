@@ -1,7 +1,7 @@
 """What the models with dynamic routing share."""
 
-from models.capsule import CapsuleNetwork
-from models.multi_interest import MultiInterestModel
+from models.base.multi_interest import MultiInterestModel
+from models.layers.capsule import CapsuleNetwork
 
 
 class CapsuleModel(MultiInterestModel):

@@ -3,12 +3,12 @@
 import paddle
 from paddle import nn
 
-from models.features import FeatureTable, ItemTable
-from models.functional import l2_normalize, length_mask
-from models.objective import create_objective
-from models.read_out import LabelAwareAttention
-from models.recommender import Recommender
-from models.tower import ContextTower
+from models.base.recommender import Recommender
+from models.layers.features import FeatureTable, ItemTable
+from models.layers.functional import l2_normalize, length_mask
+from models.layers.read_out import LabelAwareAttention
+from models.layers.tower import ContextTower
+from models.losses.objective import create_objective
 
 
 class GradientModel(Recommender):
@@ -21,7 +21,7 @@ class GradientModel(Recommender):
         similarity: `dot` or `cosine`; cosine scales interests and item vectors to unit length, so that read-out, loss
             and retrieval are an inner product either way.
         temperature: divides the scores in the loss.
-        negatives, neg_samples, log_q, unigram_alpha, hard_negative_beta: see `models.objective`.
+        negatives, neg_samples, log_q, unigram_alpha, hard_negative_beta: see `models.losses.objective`.
         init_std: standard deviation of the item table's first values; None: `1 / sqrt(D)`.
         dropout: share of the values of the history's rows that a training step drops.
         item_features: None or what `ItemTable` takes.

@@ -4,9 +4,9 @@ import math
 
 import paddle
 
-from models.functional import l2_normalize
-from models.gradient_model import GradientModel
-from models.read_out import LabelAwareAttention
+from models.base.gradient_model import GradientModel
+from models.layers.functional import l2_normalize
+from models.layers.read_out import LabelAwareAttention
 
 
 class MultiInterestModel(GradientModel):

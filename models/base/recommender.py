@@ -2,7 +2,7 @@
 
 from paddle import nn
 
-from models.functional import live_mask
+from models.layers.functional import live_mask
 
 
 class Recommender(nn.Layer):

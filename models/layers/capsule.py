@@ -3,7 +3,7 @@
 import paddle
 from paddle import nn
 
-from models.functional import live_mask, squash
+from models.layers.functional import live_mask, squash
 
 
 class SharedTransform:

@@ -9,7 +9,7 @@ import math
 import paddle
 from paddle import nn
 
-from models.samplers import SAMPLERS, AllItems
+from models.losses.samplers import SAMPLERS, AllItems
 
 NEGATIVES = (*SAMPLERS, "full")
 
@@ -21,7 +21,7 @@ class SampledSoftmax(nn.Layer):
     gets -inf in that row. Bengio and Senécal 2008; ComiRec eq. 9 and 10.
 
     Args:
-        sampler: the distribution of the negatives, see `models.samplers`.
+        sampler: the distribution of the negatives, see `models.losses.samplers`.
         neg_samples: n.
         log_q: whether to correct the logits by `log(n q_i)`.
         temperature: divides the scores, before the correction.

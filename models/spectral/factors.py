@@ -5,9 +5,9 @@ import math
 import paddle
 from paddle import nn
 
-from models.baselines import libraries
-from models.functional import l2_normalize, length_mask
-from models.recommender import Recommender
+from models.base.fit_libraries import libraries
+from models.base.recommender import Recommender
+from models.layers.functional import l2_normalize, length_mask
 
 EXTRA = 16  # directions beside those that are kept, which make the others converge
 SWEEPS = 5  # of the subspace iteration

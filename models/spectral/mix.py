@@ -2,14 +2,14 @@
 
 import paddle
 
-from models.descent import descend
-from models.functional import l2_normalize, length_mask
-from models.multi_interest import MultiInterestModel
-from models.self_attention import SelfAttention
-from models.spectral import find_subspaces, frozen_table
-from models.spectral_net import SpectralNet
-from models.student import Student
-from models.tower import Tower
+from models.base.multi_interest import MultiInterestModel
+from models.layers.functional import l2_normalize, length_mask
+from models.layers.self_attention import SelfAttention
+from models.layers.tower import Tower
+from models.spectral.descent import descend
+from models.spectral.factors import find_subspaces, frozen_table
+from models.spectral.net import SpectralNet
+from models.spectral.student import Student
 
 HEADS = 4  # of the attention
 UNITS = 64  # of its hidden layer

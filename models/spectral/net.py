@@ -3,11 +3,11 @@
 import paddle
 from paddle import nn
 
-from models.descent import descend
-from models.events import Events, some_users
-from models.functional import l2_normalize
-from models.spectral import Spectral, find_subspaces, frozen_table, in_own
-from models.tower import Tower
+from models.layers.functional import l2_normalize
+from models.layers.tower import Tower
+from models.spectral.descent import descend
+from models.spectral.events import Events, some_users
+from models.spectral.factors import Spectral, find_subspaces, frozen_table, in_own
 
 BATCH = 512  # events a step
 RATE = 3e-3  # learning rate of the first step; it falls as a cosine

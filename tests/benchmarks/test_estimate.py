@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from benchmarks import estimate
+from benchmarks.speed import estimate
 
-DOCS = Path(__file__).parents[1] / "docs/scale.md"
+DOCS = Path(__file__).parents[2] / "docs/scale.md"
 
 
 def test_the_table_of_the_document_is_the_script_s():

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from benchmarks import plots
+from benchmarks.speed import plots
 
 SPEED = [{"model": name, "samples_per_s": number, "batch": 128, "item_count": 368000} for name, number in
          (("mind", 19310), ("re4", 4465))]  # fmt: skip
@@ -17,7 +17,7 @@ SCALING = [
 
 @pytest.mark.extras
 def test_plots_are_svg_with_every_model_and_the_same_each_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(plots, "HERE", tmp_path)
+    monkeypatch.setattr(plots, "RUNS", tmp_path)
     for name, rows in (("speed", SPEED), ("scaling", SCALING)):
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     for folder in ("one", "other"):

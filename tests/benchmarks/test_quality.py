@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 import trainer
-from benchmarks import compare, cost, crossval, mind_study, quality, render, results, study, tables
+from benchmarks import tables
+from benchmarks.quality import compare, crossval, measure, mind_study, render, results, study
+from benchmarks.speed import cost
 from models import MODELS
-from tools.config import load_config
-from tools.dataset import data_files, read_sequences
-from tools.errors import UserError
+from tools.common.errors import UserError
+from tools.config.load import load_config
+from tools.data.dataset import data_files, read_sequences
 
-REPO = Path(__file__).parents[1]
+REPO = Path(__file__).parents[2]
 CONFIG = """\
 # Tiny.
 # Gave on test: not run yet.
@@ -47,8 +49,9 @@ def house(tmp_path, monkeypatch):
     (source / "item_attributes.json.xz").write_bytes(lzma.compress(json.dumps(attributes).encode()))
     for recipe in ("paper", "tuned"):
         (root / "benchmarks/configs/tiny" / recipe).mkdir(parents=True)
+    (root / "benchmarks/runs").mkdir(exist_ok=True)
     (root / "benchmarks/configs/tiny/paper/mind.yaml").write_text(CONFIG)
-    (root / "benchmarks/results.jsonl").write_text("")
+    (root / "benchmarks/runs/results.jsonl").write_text("")
     for name in render.READMES:
         (root / name).write_text(TABLES)
     monkeypatch.setattr(results, "ROOT", root)
@@ -58,7 +61,7 @@ def house(tmp_path, monkeypatch):
 
 def campaign(house, seeds, *options):
     argv = ["--dataset", "tiny", "--models", "mind", "--seeds", str(seeds), "--source", str(house.parent / "source")]
-    quality.main([*argv, *options])
+    measure.main([*argv, *options])
     return results.read_rows(results.file())
 
 
@@ -99,7 +102,7 @@ def test_a_campaign_prepares_trains_adds_rows_and_writes_tables(house, capsys, m
         assert f" | {mean:.2f} | " in (house / name).read_text()
     head = (house / "benchmarks/configs/tiny/paper/mind.yaml").read_text().splitlines()[1]
     assert head.startswith(f"# Gave on test, mean of training seeds 1, 2: recall@50 {mean:.2f}, hitrate@50 ")
-    monkeypatch.delattr(quality, "run_once")
+    monkeypatch.delattr(measure, "run_once")
     assert campaign(house, 2) == rows  # nothing is run again
     assert f" | {mean:.2f} | " in capsys.readouterr().out
 
@@ -154,7 +157,7 @@ def test_an_interrupted_campaign_is_saved(house, monkeypatch):
 )
 def test_what_cannot_be_run_is_said(options, message, house, capsys):
     with pytest.raises(SystemExit) as end:
-        quality.main(options)
+        measure.main(options)
     assert end.value.code == 2
     assert message in capsys.readouterr().err
 
@@ -181,7 +184,7 @@ def test_the_table_by_hand(house):
     add(house, "paper/mind")
     add(house, "paper/remi", 0.2, 0.2398)
     add(house, "tuned/mind", 0.1)
-    quality.main(["--render"])
+    measure.main(["--render"])
     quarter = "25.00 | 25.00 | 25.00"
     dashes = " | ".join("-" * 8)
     assert (house / "README.md").read_text().splitlines() == [
@@ -216,7 +219,9 @@ def test_our_configurations_are_short_and_headed_by_their_commands():
         assert text.count("\n") < 30, path
         assert re.search(r"^# Gave on test", text, re.M), path
         *_, dataset, recipe, model = path.with_suffix("").parts
-        command = f"# python -m benchmarks.quality --dataset {dataset} --models {model} --recipe {recipe} --seeds "
+        command = (
+            f"# python -m benchmarks.quality.measure --dataset {dataset} --models {model} --recipe {recipe} --seeds "
+        )
         assert command in text, path
 
 
@@ -359,7 +364,7 @@ def test_minds_study_runs_what_is_missing_and_takes_the_recipe_from_the_results(
     for line, value, one in zip(lines, ("0", ".inf"), (row, base), strict=True):
         recall, hitrate = (f"{100 * one['test']['mind'][name]:.2f}" for name in ("recall@50", "hitrate@50"))
         assert line == f"| `pow_p` | {value} | {recall} | - | {hitrate} | {one['best_step']} | 1 |"
-    monkeypatch.delattr(quality, "run_once")
+    monkeypatch.delattr(measure, "run_once")
     mind_study.main(["--seeds", "1"])
 
 
@@ -368,7 +373,7 @@ def test_a_data_set_by_minds_protocol(house):
     folder.mkdir(parents=True)
     config = CONFIG.replace("data/tiny", "data/tiny-mind").replace("runner:\n", "runner:\n  top_n: [10, 50, 100]\n")
     (folder / "mind.yaml").write_text(config)
-    quality.main(["--dataset", "tiny-mind", "--seeds", "1", "--source", str(house.parent / "source")])
+    measure.main(["--dataset", "tiny-mind", "--seeds", "1", "--source", str(house.parent / "source")])
     meta = (house / "data/tiny-mind/meta.yaml").read_text()
     assert "protocol: mind\n" in meta
     (row,) = results.read_rows(results.file())
@@ -400,7 +405,7 @@ def test_the_table_of_costs_by_hand(house, monkeypatch):
     speed = {"samples_per_s": 18436, "ms_per_step": 6.94, "times_mind": 1, "times_dense": 17.31, "times_gemm": 14}
     costs = [{"model": "mind", "ms_per_step": 1e5, "peak_mb": 1375}, {"model": "wals", "fit_s": 2.41, "peak_mb": 400}]
     for name, rows in (("speed", [{"model": "mind"} | speed]), ("cost", costs)):
-        (house / f"benchmarks/{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (house / f"benchmarks/runs/{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert cost.table(("model", *"abcdefgh")).splitlines()[2:] == [
         f"| `mind` | 18,436 | 6.94 | 1.00 | 17.3 | 14.0 | 100000.00 | {100 * run['best_step']:,} | 1,375 |",
         "| `wals` | - | - | - | - | - | - | 2.4 | 400 |",
@@ -429,5 +434,5 @@ def test_cross_validation_measures_each_user_of_train_and_valid_once(house, caps
     mean = np.concatenate([results.unpack(row[results.USERS]) for row in rows[:5]]).mean()
     told = f"{len(everyone)} users, seeds: 1 and 1, percent\nrecall@50: {100 * mean:.2f} against {100 * mean:.2f}"
     assert f"paper/most_pop against tuned/most_pop: {told}" in capsys.readouterr().out
-    monkeypatch.delattr(quality, "run_once")
+    monkeypatch.delattr(measure, "run_once")
     crossval.main(["tiny", "paper/most_pop", "tuned/most_pop"])  # nothing is run again

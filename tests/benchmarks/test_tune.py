@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from benchmarks import tune
+from benchmarks.quality import tune
 
 
 @pytest.fixture

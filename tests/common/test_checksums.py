@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tools import checksums
+from tools.common import checksums
 
 
 @pytest.fixture

@@ -11,8 +11,10 @@ import exports
 import numpy as np
 import pytest
 
-from tools import export, index, preprocess, progress
-from tools.config import load_config
+from tools import export, preprocess
+from tools.common import progress
+from tools.config.load import load_config
+from tools.retrieval import index
 
 posix = pytest.mark.skipif(os.name != "posix", reason="no pseudo-terminals")
 
@@ -57,9 +59,8 @@ def test_logging_is_afterwards_as_it_was_before(capsys):
 
 @posix
 def test_a_terminal_shows_stage_and_bar_and_a_file_shows_neither():
-    code = (
-        "from tools import progress\nwith progress.stage('read'):\n  list(progress.progress(range(3), name='blocks'))"
-    )
+    work = "with progress.stage('read'):\n  list(progress.progress(range(3), name='blocks'))"
+    code = f"from tools.common import progress\n{work}"
     assert shown(code, terminal=False) == ""
     lines = shown(code, terminal=True)
     assert "read …" in lines
@@ -76,7 +77,7 @@ def shown(code, *, terminal):
     ours, its = os.openpty() if terminal else os.pipe()
     if terminal:
         fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], stderr=its, check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], stderr=its, check=True)
     os.set_blocking(ours, False)
     os.close(its)
     try:

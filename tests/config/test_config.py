@@ -9,12 +9,12 @@ import pytest
 import infer
 import trainer
 from models import MODELS
-from tools import runtime
-from tools.config import Config, add_arguments, constructor_options, load_config
-from tools.errors import UserError
-from tools.schema import HyperParameters, Optimizer, Runner
+from tools.common.errors import UserError
+from tools.config.load import Config, add_arguments, constructor_options, load_config
+from tools.config.schema import HyperParameters, Optimizer, Runner
+from tools.training import runtime
 
-REPO = Path(__file__).parents[1]
+REPO = Path(__file__).parents[2]
 HYPER = "hyper_parameters."
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from properties import any_bytes, check_message
 
 from models import MODELS
-from tools.config import Config, load_config
-from tools.errors import UserError
+from tools.common.errors import UserError
+from tools.config.load import Config, load_config
 
 DEFAULTS = Config().flat()
 KEYS = sorted(DEFAULTS)

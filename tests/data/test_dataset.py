@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import yaml
 
-from tools import dataset
-from tools.dataset import data_files, read_evaluation, read_map, read_sequences
-from tools.errors import UserError
-from tools.ragged import Ragged, first_appearance, ragged
+from tools.common.errors import UserError
+from tools.common.ragged import Ragged, first_appearance, ragged
+from tools.data import dataset
+from tools.data.dataset import data_files, read_evaluation, read_map, read_sequences
 
 ITEM_COUNT = 200
 

@@ -11,14 +11,15 @@ from paddle.io import DataLoader
 import infer
 import trainer
 from models import MODELS
-from models.features import FeatureTable, ItemTable
-from tools import add_items, checkpoint, export, predict, preprocess
-from tools.config import constructor_options, load_config
-from tools.dataset import open_split, read_map
-from tools.errors import UserError
-from tools.features import Features, item_features, user_features, vocabulary
-from tools.ragged import ragged
-from tools.static import GRAPHS
+from models.layers.features import FeatureTable, ItemTable
+from tools import add_items, export, predict, preprocess
+from tools.common.errors import UserError
+from tools.common.ragged import ragged
+from tools.config.load import constructor_options, load_config
+from tools.data.dataset import open_split, read_map
+from tools.data.features import Features, item_features, user_features, vocabulary
+from tools.training import checkpoint
+from tools.training.static import GRAPHS
 
 D = 4
 # Two features of five items and the padding row: item 1 has one value of each, item 2 two of the first, item 3 three of

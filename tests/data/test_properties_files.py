@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from properties import LINE_ENDS, any_bytes, check_message, lines_of, refused
 
-from tools.dataset import (
+from tools.common.errors import UserError
+from tools.common.ragged import ragged
+from tools.data.dataset import (
     data_files,
     read_categories,
     read_evaluation,
@@ -24,10 +26,8 @@ from tools.dataset import (
     write_map,
     write_split,
 )
-from tools.errors import UserError
-from tools.features import item_features, query_words, user_features
-from tools.histories import read_csv, read_input, read_json
-from tools.ragged import ragged
+from tools.data.features import item_features, query_words, user_features
+from tools.serving.histories import read_csv, read_input, read_json
 
 BOM = b"\xef\xbb\xbf"
 ROWS = b"".join(b"%d,%d,%d\n" % (n % 4 - 1, 1 + n * 7 % 9, n * n % 13) for n in range(20))

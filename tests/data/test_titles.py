@@ -9,9 +9,9 @@ import pytest
 from test_features import write_features
 
 from tools import add_items, export
-from tools.config import load_config
-from tools.errors import UserError
-from tools.titles import NAME, titles
+from tools.common.errors import UserError
+from tools.config.load import load_config
+from tools.data.titles import NAME, titles
 
 TITLES = ['Léon, "the" professional', "Heat", "", "Heat"]
 

@@ -10,10 +10,11 @@ import pytest
 from conftest import histories_of_test
 
 import infer
-from benchmarks.results import shown
-from tools import checkpoint, export, predict
-from tools.dygraph import DygraphModel
-from tools.retrieval import Retriever
+from benchmarks.quality.results import shown
+from tools import export, predict
+from tools.retrieval.retriever import Retriever
+from tools.training import checkpoint
+from tools.training.dygraph import DygraphModel
 
 V, D, T = 61, 8, 6
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from reference import GOLDEN, golden
 
-from tools.metrics import Metrics, interest_similarity, norm_spread
-from tools.ragged import ragged
-from tools.retrieval import Retriever
+from tools.common.ragged import ragged
+from tools.evaluation.metrics import Metrics, interest_similarity, norm_spread
+from tools.retrieval.retriever import Retriever
 
 
 def rows_of(lists):

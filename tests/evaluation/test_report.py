@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from reference import GOLDEN, golden
 
-from tools.aggregate import Diversity
-from tools.metrics import Metrics, coverage, diversity
-from tools.progress import metric_line, metric_table
-from tools.ragged import ragged
-from tools.report import Report, bootstrap, popularity_deciles
-from tools.retrieval import Retriever
+from tools.common.progress import metric_line, metric_table
+from tools.common.ragged import ragged
+from tools.evaluation.metrics import Metrics, coverage, diversity
+from tools.evaluation.report import Report, bootstrap, popularity_deciles
+from tools.retrieval.aggregate import Diversity
+from tools.retrieval.retriever import Retriever
 
 
 def rows_of(lists):
@@ -155,7 +155,7 @@ def test_interval_leaves_out_who_does_not_count():
 def test_interval_is_the_same_however_many_resamples_are_drawn_at_once(monkeypatch):
     values = np.random.default_rng(0).random((50, 2))
     whole = bootstrap(values)
-    monkeypatch.setattr("tools.report.DRAWN_AT_ONCE", 7 * len(values))  # 1,000 is no multiple of 7
+    monkeypatch.setattr("tools.evaluation.report.DRAWN_AT_ONCE", 7 * len(values))  # 1,000 is no multiple of 7
     np.testing.assert_allclose(bootstrap(values), whole, rtol=1e-6)
 
 

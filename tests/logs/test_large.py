@@ -17,9 +17,10 @@ from properties import LINE_ENDS, any_bytes, check_message, lines_of, prepare
 from test_properties_data import BAD_ROWS, COLUMNS, TABLE, delimited, logs, tables
 from test_properties_data import number as times_of
 
-from benchmarks.raw_log import write_raw_log
-from tools import files, protocol
-from tools import logs as engine
+from benchmarks.speed.raw_log import write_raw_log
+from tools.common import files
+from tools.logs import large as engine
+from tools.logs import protocol
 from tools.preprocess import main
 
 pytestmark = pytest.mark.extras
@@ -32,7 +33,7 @@ def _small(tmp_path, monkeypatch):
     prepare.root = tmp_path
     monkeypatch.setattr(engine, "LARGE", 0)
     monkeypatch.setattr(protocol, "STRETCH", 37)
-    monkeypatch.setattr("tools.blocks.SLICE", 41)
+    monkeypatch.setattr("tools.logs.polars_blocks.SLICE", 41)
     monkeypatch.setattr(files.line_blocks, "__defaults__", (500,))
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from properties import any_bytes, check_message, refused
 
-from tools.blocks import Form
-from tools.logs import read_log
+from tools.logs.large import read_log
+from tools.logs.polars_blocks import Form
 from tools.preprocess import main
 
 pytestmark = pytest.mark.extras

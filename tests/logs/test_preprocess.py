@@ -20,10 +20,10 @@ import yaml
 from conftest import check_dataset, reference, rows_of, table_of, without_log
 
 from tools import preprocess
-from tools.interactions import MOVIELENS_WHEEL
+from tools.logs.interactions import MOVIELENS_WHEEL
 from tools.preprocess import main
 
-REPO = Path(__file__).parents[1]
+REPO = Path(__file__).parents[2]
 SHARED = REPO.parent / "shared" / "data"
 COLUMNS = ("--user", "user", "--item", "item", "--time", "time")
 
@@ -372,7 +372,7 @@ def test_parquet_without_polars_names_the_extra(fails, monkeypatch):
 
 
 def test_a_large_table_is_read_without_polars_too(run, monkeypatch):
-    monkeypatch.setattr("tools.logs.LARGE", 0)
+    monkeypatch.setattr("tools.logs.large.LARGE", 0)
     monkeypatch.setitem(sys.modules, "polars", None)
     check_dataset(run("table", "log.csv", as_csv(random_log(3)), *COLUMNS), random_log(3))
 
@@ -380,8 +380,8 @@ def test_a_large_table_is_read_without_polars_too(run, monkeypatch):
 @pytest.mark.parametrize("protocol", ["comirec", "mind"])
 def test_stretches_are_one_piece(run, monkeypatch, tmp_path, protocol):
     whole = run("table", "log.csv", as_csv(random_log(4)), *COLUMNS, "--protocol", protocol).rename(tmp_path / "whole")
-    monkeypatch.setattr("tools.protocol.STRETCH", 20)
-    monkeypatch.setattr("tools.dataset.TEXT_ROWS", 7)
+    monkeypatch.setattr("tools.logs.protocol.STRETCH", 20)
+    monkeypatch.setattr("tools.data.dataset.TEXT_ROWS", 7)
     naive.same_folder(whole, run("table", "log.csv", as_csv(random_log(4)), *COLUMNS, "--protocol", protocol))
 
 

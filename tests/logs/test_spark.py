@@ -5,10 +5,11 @@ import os
 
 import naive
 import pytest
-from test_logs import as_csv, as_reviews, first_kind, metadata, random_rows
+from test_large import as_csv, as_reviews, first_kind, metadata, random_rows
 from test_properties_data import COLUMNS
 
-from tools import preprocess, protocol, spark
+from tools import preprocess, spark
+from tools.logs import protocol
 
 pytestmark = pytest.mark.extras
 

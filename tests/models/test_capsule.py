@@ -4,7 +4,7 @@ import pytest
 from reference import INTERESTS, golden, route_user, softmax, transform
 
 from models import CapsuleNetwork
-from models.functional import squash
+from models.layers.functional import squash
 
 D, T, B = 6, 9, 5
 LENGTHS = [9, 7, 4, 2, 1]

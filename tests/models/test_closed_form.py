@@ -14,12 +14,13 @@ from registry import NEEDS_EXTRA, training_items
 import infer
 import trainer
 from models import MODELS
-from tools import checkpoint, export
-from tools.config import load_config
-from tools.dygraph import DygraphModel
-from tools.errors import UserError
+from tools import export
+from tools.common.errors import UserError
+from tools.config.load import load_config
 from tools.preprocess import main as preprocess
-from tools.retrieval import Retriever, ScoreIndex
+from tools.retrieval.retriever import Retriever, ScoreIndex
+from tools.training import checkpoint
+from tools.training.dygraph import DygraphModel
 
 V, D, T, ALPHA, REGULARIZATION = 30, 5, 7, 3.0, 0.2
 extras = pytest.mark.extras

@@ -3,8 +3,8 @@ import paddle
 import pytest
 from reference import golden, softmax
 
-from models.read_out import LabelAwareAttention
-from models.self_attention import SelfAttention
+from models.layers.read_out import LabelAwareAttention
+from models.layers.self_attention import SelfAttention
 
 
 def attention_of(case):

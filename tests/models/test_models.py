@@ -12,8 +12,8 @@ import pytest
 from registry import GRADIENT, SEVERAL, create, every_model, gradient_models, several_interests, training_items
 
 from models import MODELS
-from models.multi_interest import interest_spread
-from tools.config import constructor_options
+from models.base.multi_interest import interest_spread
+from tools.config.load import constructor_options
 
 V, D, T, K, B = 60, 8, 6, 4, 5
 
@@ -327,7 +327,7 @@ def test_interest_spread_by_hand():
 
 
 def test_live_interests_at_powers_of_two():
-    from models.functional import live_mask
+    from models.layers.functional import live_mask
 
     length = np.arange(0, 70)
     got = live_mask(paddle.to_tensor(length), 5, True).numpy().sum(axis=1)

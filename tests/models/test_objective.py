@@ -6,8 +6,8 @@ import numpy as np
 import paddle
 import pytest
 
-from models.objective import NEGATIVES, create_objective
-from models.samplers import SAMPLERS, AllItems, LogUniform, Unigram
+from models.losses.objective import NEGATIVES, create_objective
+from models.losses.samplers import SAMPLERS, AllItems, LogUniform, Unigram
 
 V, D, ALPHA = 50, 4, 0.75
 COUNT = np.random.default_rng(9).integers(0, 30, V + 1).astype("int64")  # some items stand nowhere; row 0 is padding's

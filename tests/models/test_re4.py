@@ -5,7 +5,7 @@ import paddle
 import pytest
 from reference import softmax
 
-from models.backward_flow import draw_behaviours, re_attend
+from models.layers.backward_flow import draw_behaviours, re_attend
 from models.re4 import Re4
 from tools.export import save_tower
 
@@ -149,7 +149,7 @@ def test_a_term_of_weight_0_is_not_computed(monkeypatch):
 
     monkeypatch.setattr("models.re4.re_contrast", never)
     monkeypatch.setattr("models.re4.re_attend", never)
-    monkeypatch.setattr("models.backward_flow.ReConstruct.loss", never)
+    monkeypatch.setattr("models.layers.backward_flow.ReConstruct.loss", never)
     assert np.isfinite(float(loss_of(build(), batch())))
     for name in ("contrast", "attend", "construct"):
         with pytest.raises(AssertionError, match="computed"):

@@ -3,7 +3,7 @@ import paddle
 import pytest
 from reference import golden
 
-from models.objective import create_objective
+from models.losses.objective import create_objective
 from models.remi import REMI, routing_variance
 
 CASE = golden("remi")

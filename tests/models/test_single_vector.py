@@ -8,7 +8,7 @@ import pytest
 
 from models import MODELS
 from models.gru4rec import LastState
-from models.mean_pooling import MeanPooling
+from models.layers.mean_pooling import MeanPooling
 
 V, D, T, B = 30, 4, 5, 4
 LENGTHS = [5, 3, 1, 0]

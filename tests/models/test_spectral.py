@@ -6,8 +6,8 @@ import pytest
 from registry import training_items
 
 from models import MODELS
-from models.baselines import libraries
-from models.spectral import find_subspaces, truncated_svd
+from models.base.fit_libraries import libraries
+from models.spectral.factors import find_subspaces, truncated_svd
 
 V, D, T = 40, 6, 3
 pytestmark = pytest.mark.extras

@@ -6,11 +6,12 @@ import pytest
 from registry import training_items
 from test_spectral_net import USERS
 
-from models import MODELS, spectral_mix
-from models.events import Events
-from models.functional import l2_normalize
-from models.spectral_mix import best_spread
-from models.student import Student
+from models import MODELS
+from models.layers.functional import l2_normalize
+from models.spectral import mix as spectral_mix
+from models.spectral.events import Events
+from models.spectral.mix import best_spread
+from models.spectral.student import Student
 
 V, T = 40, 3
 HISTORY = [[5, 9, 2], [7, 0, 0], [11, 3, 0], [30, 31, 32]], [3, 1, 2, 3]

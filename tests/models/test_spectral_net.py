@@ -6,8 +6,8 @@ import pytest
 from registry import training_items
 
 from models import MODELS
-from models.events import Events, Items, some_users
-from models.spectral_net import Likelihood, PopularityCurve
+from models.spectral.events import Events, Items, some_users
+from models.spectral.net import Likelihood, PopularityCurve
 
 V, D, T = 40, 6, 3
 USERS = Items(np.array([5, 6, 7, 8, 9, 1, 2, 3], "int32"), np.array([0, 5, 6, 8]))
@@ -91,7 +91,7 @@ def test_a_fold_has_not_seen_its_users():
 
 @pytest.mark.extras
 def test_an_untaught_network_is_the_spectral_model(monkeypatch):
-    monkeypatch.setattr("models.spectral_net.RATE", 0.0)
+    monkeypatch.setattr("models.spectral.net.RATE", 0.0)
     history = paddle.to_tensor([[5, 9, 2], [7, 0, 0]]), paddle.to_tensor([3, 1])
     network = model(interest_num=1)
     paddle.seed(0)
@@ -130,7 +130,7 @@ def pairs(users, seed):
 
 @pytest.mark.extras
 def test_the_network_learns_what_no_sum_over_the_history_can_say(monkeypatch):
-    monkeypatch.setattr("models.spectral_net.RATE", 3e-2)
+    monkeypatch.setattr("models.spectral.net.RATE", 3e-2)
     options = {"item_count": 9, "maxlen": 4, "interest_num": 1, "embedding_dim": 8, "items": pairs(2000, 0)}
     network = model(spectral_epochs=20, spectral_outlook=0.01, spectral_backward=0.0, spectral_smoothing=1.0, **options)
     hist_item = paddle.to_tensor([[1 + a, 3 + b] for a in (0, 1) for b in (0, 1)])

@@ -5,12 +5,12 @@ import paddle
 import pytest
 from registry import training_items
 
-from models import student
-from models.events import Events
-from models.recommender import Recommender
-from models.spectral import find_subspaces, in_own
-from models.student import Student
-from models.tower import Tower
+from models.base.recommender import Recommender
+from models.layers.tower import Tower
+from models.spectral import student
+from models.spectral.events import Events
+from models.spectral.factors import find_subspaces, in_own
+from models.spectral.student import Student
 
 V, R, K, SIZE, T = 30, 12, 3, 4, 5
 

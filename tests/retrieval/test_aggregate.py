@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from reference import GOLDEN, golden
 
-from tools.aggregate import Diversity, aggregate, merge
-from tools.dataset import read_categories
-from tools.errors import UserError
-from tools.metrics import diversity
-from tools.ragged import earlier_in_row, ragged
-from tools.retrieval import Retriever
+from tools.common.errors import UserError
+from tools.common.ragged import earlier_in_row, ragged
+from tools.data.dataset import read_categories
+from tools.evaluation.metrics import diversity
+from tools.retrieval.aggregate import Diversity, aggregate, merge
+from tools.retrieval.retriever import Retriever
 
 LAMBDAS = ("none", "0.05", "0.2", "1.0", "5.0")
 

@@ -5,12 +5,12 @@ import logging
 import numpy as np
 import pytest
 
-from tools.config import load_config
-from tools.errors import UserError
-from tools.exact import exact
-from tools.index import IndexFiles, build, load, plan, recall, save, store
-from tools.retrieval import Retriever
-from tools.schema import Runner
+from tools.common.errors import UserError
+from tools.config.load import load_config
+from tools.config.schema import Runner
+from tools.retrieval.exact import exact
+from tools.retrieval.index import IndexFiles, build, load, plan, recall, save, store
+from tools.retrieval.retriever import Retriever
 
 SIZE = 16
 

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tools.errors import UserError
-from tools.exact import exact
-from tools.index import store
-from tools.retrieval import Retriever
-from tools.schema import Runner
+from tools.common.errors import UserError
+from tools.config.schema import Runner
+from tools.retrieval.exact import exact
+from tools.retrieval.index import store
+from tools.retrieval.retriever import Retriever
 
 
 @pytest.fixture

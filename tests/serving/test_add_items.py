@@ -12,8 +12,8 @@ from test_features import write_features
 import trainer
 from models import MODELS
 from tools import add_items, export, predict
-from tools.config import constructor_options
-from tools.dataset import read_map
+from tools.config.load import constructor_options
+from tools.data.dataset import read_map
 
 GROUPS, SIZE = 4, 10  # groups of items that are met together
 WITH_FEATURES = [name for name in ("mind", "two_tower", "comirec_sa") if name in MODELS]

@@ -10,9 +10,10 @@ import exports
 import numpy as np
 import pytest
 
-from tools import add_items, checksums, export, predict
+from tools import add_items, export, predict
+from tools.common import checksums
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DAMAGES = {
     "missing": lambda path: path.unlink(),
     "empty": lambda path: path.write_bytes(b""),

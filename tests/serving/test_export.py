@@ -17,14 +17,16 @@ from test_features import write_features
 
 import infer
 from models import MODELS
-from tools import checkpoint, checksums, export, predict
-from tools.config import constructor_options
-from tools.dataset import read_evaluation, read_map
-from tools.dygraph import DygraphModel
-from tools.exported import NEEDED
-from tools.retrieval import Retriever
+from tools import export, predict
+from tools.common import checksums
+from tools.config.load import constructor_options
+from tools.data.dataset import read_evaluation, read_map
+from tools.retrieval.retriever import Retriever
+from tools.serving.exported import NEEDED
+from tools.training import checkpoint
+from tools.training.dygraph import DygraphModel
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 V, D, T = 61, 8, 6  # rows of the table, size, longest history
 FOLDER = {*NEEDED, "index.faiss", "SHA256SUMS"}
 OPTIONS: list[dict] = [

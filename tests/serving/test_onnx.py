@@ -5,9 +5,10 @@ import pytest
 from test_export import CASES, check_outputs, eager
 
 from models import MODELS
-from tools import checkpoint, export
-from tools.config import constructor_options
-from tools.dygraph import DygraphModel
+from tools import export
+from tools.config.load import constructor_options
+from tools.training import checkpoint
+from tools.training.dygraph import DygraphModel
 
 pytestmark = pytest.mark.extras
 

@@ -17,10 +17,11 @@ import pytest
 from conftest import prepare_users
 from test_features import write_features
 
-from tools import resume, unpickle
+from tools.common import unpickle
+from tools.training import resume
 
 pytestmark = pytest.mark.extras
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WORKER = ROOT / "tests/rank_worker.py"
 CONFIG = """
 runner:

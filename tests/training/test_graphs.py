@@ -6,9 +6,9 @@ import pytest
 from registry import gradient_models
 
 from reader import InferBatch
-from tools import checkpoint
-from tools.ragged import ragged
-from tools.static import GRAPHS
+from tools.common.ragged import ragged
+from tools.training import checkpoint
+from tools.training.static import GRAPHS
 
 STEPS, V, T, B = 20, 300, 7, 16
 

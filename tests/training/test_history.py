@@ -5,9 +5,10 @@ import sys
 import pytest
 
 import trainer
-from tools import history, plot
-from tools.errors import UserError
-from tools.resume import RunState
+from tools import plot
+from tools.common.errors import UserError
+from tools.training import history
+from tools.training.resume import RunState
 
 
 @pytest.fixture

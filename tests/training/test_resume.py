@@ -23,9 +23,10 @@ from registry import GRADIENT
 import infer
 import trainer
 from models import MODELS
-from tools import checkpoint, checksums, resume, runtime, unpickle
-from tools.config import load_config
-from tools.errors import UserError
+from tools.common import checksums, unpickle
+from tools.common.errors import UserError
+from tools.config.load import load_config
+from tools.training import checkpoint, resume, runtime
 
 # Draws in the loss, the routing and the dropout, a learning rate that falls, moments, checkpoints within epochs.
 CONFIG = """
@@ -46,7 +47,7 @@ hyper_parameters:
   dropout: 0.2
   optimizer: {learning_rate: 0.02, decay: cosine}
 """
-REPO = Path(__file__).parents[1]
+REPO = Path(__file__).parents[2]
 BATCHES = 23  # an epoch: 92 users with 16 positions each
 
 
@@ -404,7 +405,9 @@ def test_a_full_disk_is_named_and_leaves_the_last_checkpoint_whole(project, tmp_
 KILLER = """
 import os, pathlib, shutil, signal, sys
 import trainer
-from tools import checkpoint, checksums, files
+from tools.training import checkpoint
+from tools.common import checksums
+from tools.common import files
 left = int(sys.argv.pop(1))
 def mortal(owner, name):
     original = getattr(owner, name)

@@ -10,12 +10,14 @@ from registry import SEVERAL, every_model
 from test_features import write_features
 
 from models import MODELS
-from tools import checkpoint, explain, pictures
-from tools.config import constructor_options
-from tools.dataset import open_split
-from tools.dygraph import DygraphModel
-from tools.errors import UserError
-from tools.metrics import interest_similarity
+from tools import explain
+from tools.common.errors import UserError
+from tools.config.load import constructor_options
+from tools.data.dataset import open_split
+from tools.evaluation.metrics import interest_similarity
+from tools.training import checkpoint
+from tools.training.dygraph import DygraphModel
+from tools.views import pictures
 
 V, T = 30, 6
 

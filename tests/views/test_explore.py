@@ -8,11 +8,11 @@ import pytest
 from test_features import write_features
 
 from tools import export
-from tools.aggregate import diversify, merge
-from tools.config import load_config
-from tools.errors import UserError
-from tools.explore import Explorer, Question, read_users
-from tools.ragged import ragged
+from tools.common.errors import UserError
+from tools.common.ragged import ragged
+from tools.config.load import load_config
+from tools.retrieval.aggregate import diversify, merge
+from tools.views.explore import Explorer, Question, read_users
 
 HISTORY = [3, 14, 15, 9, 2, 6, 5]  # one more than the model takes
 

@@ -13,13 +13,14 @@ from pathlib import Path
 import exports
 import pytest
 
-from tools import checksums, explorer, export
-from tools.config import load_config
-from tools.explore import Explorer, Question, read_users
+from tools import explorer, export
+from tools.common import checksums
+from tools.config.load import load_config
+from tools.views.explore import Explorer, Question, read_users
 
 pytestmark = pytest.mark.extras
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium")
 QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

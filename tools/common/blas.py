@@ -9,7 +9,7 @@ def prepare():
 
     MKL (2019) falls back to SSE code, which is slower, and slower still after a dense Adam step, which leaves the AVX
     registers dirty; told so, it uses AVX2. It reads this at the first product, so the import may come before.
-    `MKL_DEBUG_CPU_TYPE= python -m benchmarks.train_speed` measures without.
+    `MKL_DEBUG_CPU_TYPE= python -m benchmarks.speed.train` measures without.
     OpenBLAS (2021) doesn't know processors of after it; with AVX-512's kernels exact search takes two thirds of the
     time. It reads this when Faiss is imported.
     """

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tools.files import sha256
+from tools.common.files import sha256
 
 NAME = "SHA256SUMS"
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")

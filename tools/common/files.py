@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tools.errors import UserError
+from tools.common.errors import UserError
 
 BOM = b"\xef\xbb\xbf"
 LINE_END = re.compile(rb"\r\n|\n|\r")

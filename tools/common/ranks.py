@@ -1,8 +1,8 @@
 """Several processes that train one model: which of them this is, and all that crosses the wire between them.
 
 Paddle's launcher starts them, gloo (CPU) or nccl (GPU) carries the bytes. Each rank reads its share of a batch and
-draws its own negatives; `tools.average` makes their gradients one, so that all take the same step and their parameters
-stay equal. Only the first rank tells and writes.
+draws its own negatives; `average_gradients` of `tools.training` makes their gradients one, so that all take the same
+step and their parameters stay equal. Only rank 0 logs and saves.
 
 With one process nothing here does anything.
 """
@@ -21,7 +21,7 @@ import paddle
 from paddle import distributed
 from paddle.base.core import create_or_get_global_tcp_store
 
-from tools.errors import UserError
+from tools.common.errors import UserError
 
 PATIENCE = 1800.0  # seconds that processes wait for one that reads or writes
 _meetings = itertools.count()

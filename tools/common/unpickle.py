@@ -5,7 +5,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from tools.errors import UserError
+from tools.common.errors import UserError
 
 NAME_TABLE = "StructuredToParameterName@@"  # what `paddle.save` adds to a layer's parameters
 _reconstruct = np.zeros(1).__reduce__()[0]  # what a pickle calls to make an array

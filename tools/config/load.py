@@ -1,4 +1,4 @@
-"""Configuration: a yaml file and `-o key=value` overrides, checked against `tools.schema`, all errors at once."""
+"""Configuration: a yaml file and `-o key=value` overrides, checked against the schema, all errors at once."""
 
 import argparse
 import contextlib
@@ -14,12 +14,12 @@ from typing import Any
 
 import yaml
 
-from tools.dataset import read_meta
-from tools.errors import UserError, did_you_mean
-from tools.files import shown
-from tools.given import read_overrides, read_yaml
-from tools.index import store
-from tools.schema import HyperParameters, Runner
+from tools.common.errors import UserError, did_you_mean
+from tools.common.files import shown
+from tools.config.overrides import read_overrides, read_yaml
+from tools.config.schema import HyperParameters, Runner
+from tools.data.dataset import read_meta
+from tools.retrieval.index import store
 
 # How the keys begin that a model with a `fit` of its own does without.
 GRADIENT_ONLY = (

@@ -2,8 +2,8 @@
 
 import yaml
 
-from tools.errors import UserError
-from tools.files import read_text, shown
+from tools.common.errors import UserError
+from tools.common.files import read_text, shown
 
 DEEPEST = 20  # nested lists and mappings
 # What PyYAML raises for a tag that does not fit its value, `!!int ''` say, and for a date that is none.

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tools.config import Config
-from tools.errors import UserError
-from tools.features import query_words, user_features
+from tools.common.errors import UserError
+from tools.config.load import Config
+from tools.data.features import query_words, user_features
 
 
 class Context:
-    """The context of users at events of a split, as `models.features.FeatureTable` takes it.
+    """The context of users at events of a split, as `models.layers.features.FeatureTable` takes it.
 
     A user has a slot for each of `hyper_parameters.user_features`, then, with `hyper_parameters.query`, one for the
     words of the event's query.

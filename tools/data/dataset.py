@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tools.errors import UserError
-from tools.files import load_array, read_text, sha256, shown
-from tools.given import load_yaml
-from tools.ragged import Ragged, pieces, ragged
-from tools.text import Evaluation, Sequences, check_items, is_evaluation, parse_evaluation, parse_sequences
+from tools.common.errors import UserError
+from tools.common.files import load_array, read_text, sha256, shown
+from tools.common.ragged import Ragged, pieces, ragged
+from tools.config.overrides import load_yaml
+from tools.data.split_text import Evaluation, Sequences, check_items, is_evaluation, parse_evaluation, parse_sequences
 
 CSV_NAME = "interactions.csv"
 EVALUATION_CUTS = {  # protocol -> how many of a user's first items are the history

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tools.config import Config
-from tools.errors import UserError, did_you_mean
-from tools.files import load_arrays
-from tools.ragged import Ragged, ragged
+from tools.common.errors import UserError, did_you_mean
+from tools.common.files import load_arrays
+from tools.common.ragged import Ragged, ragged
+from tools.config.load import Config
 
 QUERIES = "query.npz"  # in the folder of each split: the words of each interaction's query
 
@@ -94,7 +94,7 @@ def query_words(config: Config, folder=None) -> Ragged | None:
 def context_features(config: Config) -> Features | None:
     """The values of all that is joined to interests: users' features, then queries; None where nothing is.
 
-    Its rows are empty: batches bring them, see `tools.context`.
+    Its rows are empty: batches bring them, see `tools.data.context`.
     """
     texts = [values for name, values in vocabulary(config).items() if not name.startswith("item.")]
     return Features(texts, ragged([0] * len(texts), np.zeros(0, np.int64))) if texts else None

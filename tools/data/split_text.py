@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tools.errors import UserError
-from tools.files import BOM, decode, line_blocks, read_bytes, shown
-from tools.ragged import Ragged, first_appearance, ragged
+from tools.common.errors import UserError
+from tools.common.files import BOM, decode, line_blocks, read_bytes, shown
+from tools.common.ragged import Ragged, first_appearance, ragged
 
 # Whole times exactly where all of them are: nanoseconds need more digits than float64 has.
 ROWS = [np.dtype([("user", np.int64), ("item", np.int64), ("time", kind)]) for kind in (np.int64, np.float64)]

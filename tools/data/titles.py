@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tools.dataset import read_map
-from tools.errors import UserError
-from tools.features import attribute
-from tools.files import load_arrays, read_text
-from tools.text import parse_json
+from tools.common.errors import UserError
+from tools.common.files import load_arrays, read_text
+from tools.data.dataset import read_map
+from tools.data.features import attribute
+from tools.data.split_text import parse_json
 
 NAME = "item_title.json"  # in an export, which has of the items' attributes only those that the model was trained with
 

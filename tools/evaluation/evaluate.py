@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tools import ranks
-from tools.aggregate import PLAIN, Diversity, Recommendations
-from tools.config import Config
-from tools.metrics import Metrics
-from tools.retrieval import Retriever
+from tools.common import ranks
+from tools.config.load import Config
+from tools.evaluation.metrics import Metrics
+from tools.retrieval.aggregate import PLAIN, Diversity, Recommendations
+from tools.retrieval.retriever import Retriever
 
 
 def recommend(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tools.ragged import earlier_in_row
+from tools.common.ragged import earlier_in_row
 
 
 def recall(hits, target_num):

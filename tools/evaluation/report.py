@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tools.metrics import INTEREST_METRICS, coverage, diversity, list_metrics, recall
+from tools.evaluation.metrics import INTEREST_METRICS, coverage, diversity, list_metrics, recall
 
 HISTORY_BINS = (1, 5, 10, 20, 50, 100)  # shortest history of each group, in items, before the cut at maxlen
 DECILES = 10

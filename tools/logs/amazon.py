@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tools import progress
-from tools.blocks import log_files, parse_line
-from tools.files import line_blocks
-from tools.interactions import Interactions
-from tools.ragged import ragged
-from tools.text import LONGEST_WORD
+from tools.common import progress
+from tools.common.files import line_blocks
+from tools.common.ragged import ragged
+from tools.data.split_text import LONGEST_WORD
+from tools.logs.interactions import Interactions
+from tools.logs.polars_blocks import log_files, parse_line
 
 REVIEW = {"user": "reviewerID", "item": "asin", "time": "unixReviewTime"}
 RATED_REVIEW = REVIEW | {"rating": "overall"}

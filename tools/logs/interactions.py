@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tools import progress
-from tools.errors import UserError
-from tools.files import decode, read_bytes, read_text, sha256, shown
-from tools.ragged import Ragged, first_appearance, ragged, single, words_of
-from tools.text import LONGEST_WORD, parse_json, split_tokens
+from tools.common import progress
+from tools.common.errors import UserError
+from tools.common.files import decode, read_bytes, read_text, sha256, shown
+from tools.common.ragged import Ragged, first_appearance, ragged, single, words_of
+from tools.data.split_text import LONGEST_WORD, parse_json, split_tokens
 
 NO_ATTRIBUTE = re.compile(rf"[\0\r\n\ud800-\udfff]|.{{{LONGEST_WORD + 1}}}", re.DOTALL)
 MOVIELENS_WHEEL = "recbole-1.2.1-py3-none-any.whl"  # a wheel that carries MovieLens 100K; never installed or imported

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tools import progress
-from tools.blocks import JSON, Form, load_polars, log_files, read_blocks
-from tools.errors import UserError
-from tools.files import sha256
-from tools.interactions import Interactions
-from tools.ragged import single, words_of
-from tools.tables import NO_ROWS, parse_numbers, sift
+from tools.common import progress
+from tools.common.errors import UserError
+from tools.common.files import sha256
+from tools.common.ragged import single, words_of
+from tools.logs.interactions import Interactions
+from tools.logs.polars_blocks import JSON, Form, load_polars, log_files, read_blocks
+from tools.logs.tables import NO_ROWS, parse_numbers, sift
 
 LARGE = 1 << 26  # bytes of a file from which on Polars, where it is installed, is worth its start
 
@@ -29,7 +29,7 @@ def wants_engine(path: Path) -> bool:
 
 
 def read_log(path: Path, form: Form, scratch: Path) -> Interactions:
-    """A log with its codes in files of `scratch`, as `tools.tables.read_table` gives it in memory.
+    """A log with its codes in files of `scratch`, as `tools.logs.tables.read_table` gives it in memory.
 
     Raises:
         UserError: without Polars, for an unknown column, a row that is none or a value that is no number.

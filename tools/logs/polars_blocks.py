@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tools.errors import UserError
-from tools.files import decode, line_blocks, lines_of, shown
-from tools.tables import check_columns, parse_rows, read_header
-from tools.text import LONGEST_WORD, parse_object
+from tools.common.errors import UserError
+from tools.common.files import decode, line_blocks, lines_of, shown
+from tools.data.split_text import LONGEST_WORD, parse_object
+from tools.logs.tables import check_columns, parse_rows, read_header
 
 if TYPE_CHECKING:
     import polars

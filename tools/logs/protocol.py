@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tools.interactions import Interactions
-from tools.ragged import Ragged, pieces, ragged
+from tools.common.ragged import Ragged, pieces, ragged
+from tools.logs.interactions import Interactions
 
 SPLIT_SEED = 1230
 CUTS = {"comirec": (0.8, 0.9), "mind": (0.9, 0.95)}  # where the shuffled users are cut into train, valid and test

@@ -3,10 +3,10 @@
 from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
-from tools.blocks import JSON, Form
-from tools.errors import UserError
-from tools.files import line_blocks, shown
-from tools.tables import check_columns, read_header
+from tools.common.errors import UserError
+from tools.common.files import line_blocks, shown
+from tools.logs.polars_blocks import JSON, Form
+from tools.logs.tables import check_columns, read_header
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -104,7 +104,7 @@ def _check_numbers(rows, role, names) -> bool:
 
 
 def number_rows(rows, min_count) -> Numbered:
-    """Filter and number: items from 1 by falling count, users from 0 in source order (`tools.protocol.prepare`)."""
+    """Filter and number: items from 1 by falling count, users from 0 in source order (`protocol.prepare`)."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tools.errors import UserError, did_you_mean
-from tools.files import lines_of, read_text, sha256, shown
-from tools.interactions import Interactions
-from tools.ragged import first_appearance, single, words_of
-from tools.text import LONGEST_WORD
+from tools.common.errors import UserError, did_you_mean
+from tools.common.files import lines_of, read_text, sha256, shown
+from tools.common.ragged import first_appearance, single, words_of
+from tools.data.split_text import LONGEST_WORD
+from tools.logs.interactions import Interactions
 
 NO_ROWS = "no rows below the header; nothing to prepare"
 

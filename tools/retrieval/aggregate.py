@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tools.dataset import read_categories
-from tools.errors import UserError
-from tools.ragged import Ragged, earlier_in_row
+from tools.common.errors import UserError
+from tools.common.ragged import Ragged, earlier_in_row
+from tools.data.dataset import read_categories
 
 
 class Recommendations(NamedTuple):

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from tools import blas
+from tools.common import blas
 
 blas.prepare()
 logging.getLogger("faiss").setLevel(logging.WARNING)  # it reports how it was loaded

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tools import progress
-from tools.errors import UserError, did_you_mean
-from tools.exact import exact, faiss
-from tools.files import atomic_path, digest, shown
-from tools.milvus import MilvusStore
-from tools.ragged import ragged
+from tools.common import progress
+from tools.common.errors import UserError, did_you_mean
+from tools.common.files import atomic_path, digest, shown
+from tools.common.ragged import ragged
+from tools.retrieval.exact import exact, faiss
+from tools.retrieval.milvus import MilvusStore
 
 BLOCK = 65_536  # items that are added at once
 SAMPLE = 1000  # queries that an approximate index is held against exact search with

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tools import progress
-from tools.errors import UserError
-from tools.files import digest
+from tools.common import progress
+from tools.common.errors import UserError
+from tools.common.files import digest
 
 logging.getLogger("milvus_lite").setLevel(logging.WARNING)  # it reports when its server starts and stops
 LITE = "milvus.db"  # where Milvus Lite keeps its data, which changes with each use
@@ -111,7 +111,7 @@ def _reason(error):
 
 
 class MilvusStore:
-    """Keeps item vectors in Milvus; methods as of `tools.index.IndexFiles`.
+    """Keeps item vectors in Milvus; methods as of `tools.retrieval.index.IndexFiles`.
 
     Args:
         runner: `runner.*` of the configuration; read are `milvus_uri, index_search`.

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from tools.aggregate import PLAIN, Diversity, Recommendations, aggregate
-from tools.exact import exact, search
-from tools.ragged import Ragged
+from tools.common.ragged import Ragged
+from tools.retrieval.aggregate import PLAIN, Diversity, Recommendations, aggregate
+from tools.retrieval.exact import exact, search
 
 
 class ScoreIndex:
@@ -46,7 +46,7 @@ class Retriever:
     """Finds the best items of each interest by inner product.
 
     Args:
-        index: of `tools.index`, of items 1, 2, …: padding is not in it; or a `ScoreIndex`.
+        index: of `tools.retrieval.index`, of items 1, 2, …: padding is not in it; or a `ScoreIndex`.
     """
 
     def __init__(self, *, index: Any):

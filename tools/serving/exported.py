@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tools import agreement, checksums
-from tools.config import Config, load_config
-from tools.errors import UserError
-from tools.given import read_yaml
+from tools.common import checksums
+from tools.common.errors import UserError
+from tools.config.load import Config, load_config
+from tools.config.overrides import read_yaml
+from tools.training import agreement
 
 CONFIG, TRAINED = "config.yaml", "trained.yaml"  # of the export, and what its model was trained with
 NEEDED = (CONFIG, TRAINED, "user_tower.json", "user_tower.pdiparams", "item_vectors.npy")

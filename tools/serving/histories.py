@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tools.errors import UserError, did_you_mean
-from tools.files import decode, lines_of, read_text, shown
-from tools.ragged import ragged
-from tools.text import parse_json
+from tools.common.errors import UserError, did_you_mean
+from tools.common.files import decode, lines_of, read_text, shown
+from tools.common.ragged import ragged
+from tools.data.split_text import parse_json
 
 NO_ID = re.compile("[\0\r\n\ud800-\udfff]")  # what our maps and answers, read line by line, cannot hold
 JSON_FORM = '{"user": "u1", "history": ["50", "258"]}'

@@ -3,9 +3,9 @@
 from dataclasses import fields
 from pathlib import Path
 
-from tools.config import Config, load_config
-from tools.errors import UserError
-from tools.schema import HyperParameters
+from tools.common.errors import UserError
+from tools.config.load import Config, load_config
+from tools.config.schema import HyperParameters
 
 # Hyper-parameters that the parameters or the meaning of an interest hang on.
 MUST_AGREE = [

@@ -9,7 +9,7 @@ import paddle
 from paddle import nn
 from paddle.nn.clip import get_tensor_from_selected_rows, merge_selected_rows
 
-from tools.ranks import all_gather, all_reduce, count, rank
+from tools.common.ranks import all_gather, all_reduce, count, rank
 
 
 def average(model, loss, target_item) -> float:

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from tools import agreement, checksums, ranks, unpickle
-from tools.config import Config
-from tools.errors import UserError
-from tools.features import data_folder, load_arrays, vocabulary
-from tools.files import atomic_folder
+from tools.common import checksums, ranks, unpickle
+from tools.common.errors import UserError
+from tools.common.files import atomic_folder
+from tools.config.load import Config
+from tools.data.features import data_folder, load_arrays, vocabulary
+from tools.training import agreement
 
 BEST = "best"
 VOCABULARY = "features.npz"  # the values of each feature, in the order of their rows in the model's tables
@@ -22,7 +23,7 @@ def save(folder, model, optimizer, config: Config, state: dict):
     """Write parameters, optimizer, resolved configuration and `state.json` (epoch, step, metrics), or nothing.
 
     A model that brings its own `fit` has no optimizer, None.
-    For a model with features also `features.npz`, see `tools.features.vocabulary`; last SHA256SUMS.
+    For a model with features also `features.npz`, see `tools.data.features.vocabulary`; last SHA256SUMS.
     """
     with atomic_folder(folder) as temporary:
         paddle.save(model.state_dict(), str(temporary / "rec.pdparams"))

@@ -3,11 +3,11 @@
 import paddle
 
 from models import MODELS
-from tools.config import Config, constructor_options
-from tools.exact import exact
-from tools.features import context_features, item_features
-from tools.metrics import Metrics
-from tools.retrieval import Retriever
+from tools.config.load import Config, constructor_options
+from tools.data.features import context_features, item_features
+from tools.evaluation.metrics import Metrics
+from tools.retrieval.exact import exact
+from tools.retrieval.retriever import Retriever
 
 
 class DygraphModel:

@@ -3,9 +3,9 @@
 import csv
 from pathlib import Path
 
-from tools import ranks
-from tools.errors import UserError
-from tools.files import atomic_file, read_text
+from tools.common import ranks
+from tools.common.errors import UserError
+from tools.common.files import atomic_file, read_text
 
 NAME = "history.csv"
 HEADER = ["step", "epoch", "tag", "value"]  # one value a row: whatever is measured, the columns stay
@@ -16,7 +16,7 @@ class History:
 
     Args:
         folder: of the checkpoints.
-        state: where the run stands, a `tools.resume.RunState`; what an interrupted run wrote after it goes.
+        state: where the run stands, a `tools.training.resume.RunState`; what an interrupted run wrote after it goes.
         visual: whether to write VisualDL's log too, into `visual/`.
 
     Raises:

@@ -2,7 +2,7 @@
 
 import signal
 
-from tools import ranks
+from tools.common import ranks
 
 
 class Interrupted(KeyboardInterrupt):

@@ -6,13 +6,16 @@ import shutil
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from tools import agreement, checkpoint, checksums, ranks
-from tools.config import Config
-from tools.errors import UserError
+from tools.common import checksums, ranks
+from tools.common.errors import UserError
+from tools.config.load import Config
+from tools.training import agreement, checkpoint
 
 NUMBERED = re.compile(r"\d+|step-\d+")  # a whole epoch, a step within one
 ANY = re.compile(rf"{NUMBERED.pattern}|{checkpoint.BEST}")
-UNFINISHED = re.compile(rf"\.({ANY.pattern})-\w{{8}}(-old)?")  # how `tools.files.atomic_folder` calls what it writes
+UNFINISHED = re.compile(
+    rf"\.({ANY.pattern})-\w{{8}}(-old)?"
+)  # how `tools.common.files.atomic_folder` calls what it writes
 # What an interrupted run cannot go on without, beside the hyper-parameters.
 MUST_AGREE = ["runner.seed", "runner.train_batch_size"]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import paddle
 
-from tools import blas
-from tools.errors import UserError
+from tools.common import blas
+from tools.common.errors import UserError
 
 
 def prepare(use_gpu, seed):

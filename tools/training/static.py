@@ -5,8 +5,8 @@ import warnings
 import paddle
 from paddle.static import InputSpec
 
-from tools.config import Config
-from tools.dygraph import DygraphModel
+from tools.config.load import Config
+from tools.training.dygraph import DygraphModel
 
 
 class StaticModel(DygraphModel):

@@ -7,17 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tools import exported
-from tools.aggregate import Diversity
-from tools.config import load_config
-from tools.dataset import data_files, read_categories, read_evaluation, read_map
-from tools.errors import UserError
-from tools.features import attribute
-from tools.files import load_arrays
-from tools.metrics import diversity
+from tools.common.errors import UserError
+from tools.common.files import load_arrays
+from tools.common.ragged import cut_histories, ragged
+from tools.config.load import load_config
+from tools.data.dataset import data_files, read_categories, read_evaluation, read_map
+from tools.data.features import attribute
+from tools.data.titles import titles
+from tools.evaluation.metrics import diversity
 from tools.predict import Predictor
-from tools.ragged import cut_histories, ragged
-from tools.titles import titles
+from tools.retrieval.aggregate import Diversity
+from tools.serving import exported
 
 MOST_USERS = 1000  # that a page lets one choose from
 

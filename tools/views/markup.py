@@ -3,7 +3,7 @@
 import math
 from html import escape
 
-from tools.explore import Answer, Interest, Item
+from tools.views.explore import Answer, Interest, Item
 
 BEHAVIOURS, ITEMS = 6, 8  # of a card
 GOLDEN_ANGLE = 137.5  # between the hues of neighbours: any number of them differ

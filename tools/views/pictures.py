@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tools.files import shown
+from tools.common.files import shown
 from tools.plot import COLOURS, INK
 
 # Eight marks and five colours: the same two meet again after forty, and it is never the colour alone that tells.

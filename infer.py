@@ -20,14 +20,17 @@ from models import MODELS
 from tools.common import progress
 from tools.common.errors import command
 from tools.common.files import atomic_file
-from tools.config.load import Config, add_arguments, load_config, positive
-from tools.data.dataset import data_files, open_split, read_map, read_sequences
+from tools.config.arguments import add_arguments, positive
+from tools.config.load import Config
+from tools.data.dataset import data_files, read_map, read_sequences
 from tools.evaluation.evaluate import RecommendationTable, recommend
 from tools.evaluation.report import Report, popularity_deciles
 from tools.retrieval.aggregate import Diversity
 from tools.retrieval.exact import exact
 from tools.retrieval.index import store
 from tools.training import agreement, checkpoint, runtime
+from tools.training.settings import load_settings
+from tools.training.splits import open_split
 from tools.training.static import GRAPHS
 
 
@@ -46,7 +49,7 @@ def main(argv=None):
         help="write user,rank,item,score,interest as CSV, of the last checkpoint",
     )
     args = parser.parse_args(argv)
-    settings = load_config(args.config_yaml, args.opt, MODELS)
+    settings = load_settings(args.config_yaml, args.opt, MODELS)
     if args.top_n:
         settings = replace(settings, runner=replace(settings.runner, top_n=args.top_n))
     runtime.prepare(settings.runner.use_gpu, settings.runner.seed)

@@ -44,7 +44,7 @@ class RecDataset(IterableDataset):
         self.set_epoch(0)
         self.user, self.items = read_sequences(file_list, hyper.item_count)
         self.item_count = hyper.item_count
-        self.context = Context(folder=Path(file_list[0]).parent, config=config, events=len(self.items.values))
+        self.context = Context(folder=Path(file_list[0]).parent, named=config.features, events=len(self.items.values))
         eligible = np.maximum(self.items.lengths - self.min_history, 0).astype(np.int32)  # positions of each user
         self.users = np.flatnonzero(eligible).astype(np.int32)
         self.first_position = running_sums(eligible[self.users])  # [users + 1]
@@ -152,7 +152,7 @@ def open_context(file_list, config, data):
     """The context of a split that is evaluated, and for each of its users the event of the first target, `[U]`."""
     folder = Path(file_list[0]).parent
     if not config.hyper_parameters.query:
-        return Context(folder=folder, config=config, events=0), np.zeros_like(data.users)  # nothing hangs on events
+        return Context(folder=folder, named=config.features, events=0), np.zeros_like(data.users)
     users, items = read_sequences(file_list, config.hyper_parameters.item_count)
     first = items.offsets[:-1][np.isin(users, data.users)]
-    return Context(folder=folder, config=config, events=len(items.values)), first + data.history.lengths
+    return Context(folder=folder, named=config.features, events=len(items.values)), first + data.history.lengths

@@ -25,13 +25,15 @@ from paddle.io import DataLoader
 from models import MODELS
 from tools.common import progress, ranks
 from tools.common.errors import UserError, command
-from tools.config.load import Config, add_arguments, load_config
-from tools.data.dataset import open_split
+from tools.config.arguments import add_arguments
+from tools.config.load import Config
 from tools.evaluation.evaluate import evaluate
 from tools.training import check_finite, checkpoint, resume, runtime
 from tools.training.average_gradients import average
 from tools.training.history import History
 from tools.training.interrupt import Interrupt, Interrupted
+from tools.training.settings import load_settings
+from tools.training.splits import open_split
 from tools.training.static import GRAPHS
 
 
@@ -202,7 +204,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
     args = parser.parse_args(argv)
-    settings = load_config(args.config_yaml, args.opt, MODELS)
+    settings = load_settings(args.config_yaml, args.opt, MODELS)
     runtime.prepare(settings.runner.use_gpu, settings.runner.seed)
     ranks.join(settings.runner.use_gpu)
     with progress.logging_to_terminal(ranks.log_level()):

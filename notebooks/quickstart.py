@@ -59,12 +59,13 @@ from IPython.display import Image, Markdown, display
 warnings.filterwarnings("ignore", message="IProgress not found")  # no widgets needed / 不需要进度条控件
 
 from models import MODELS
-from tools.config.load import load_config
-from tools.data.dataset import open_split, read_map
+from tools.data.dataset import read_map
 from tools.data.features import attribute
 from tools.data.titles import titles
 from tools.training import checkpoint, runtime
 from tools.training.dygraph import DygraphModel
+from tools.training.settings import load_settings
+from tools.training.splits import open_split
 
 logging.disable(logging.INFO)  # in this notebook; the commands below still log / 只影响本教程,下面的命令照常输出日志
 print(f"Python {sys.version.split()[0]}, Paddle {paddle.__version__}, Faiss {faiss.__version__}")
@@ -147,7 +148,7 @@ display(Image("output/curves.png", width=900))
 # 选这个用户是因为分组容易看出来;从 `users` 中换成别的用户,也会遇到看不出分组的。
 
 # %%
-settings = load_config("config.yaml", models=MODELS)
+settings = load_settings("config.yaml", models=MODELS)
 batch = next(iter(open_split("test", settings)))
 names = read_map("data/movielens-100k/user_map.csv")
 users = [names[number] for number in batch.user]  # ids of MovieLens / MovieLens 的编号

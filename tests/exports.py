@@ -6,11 +6,13 @@ import numpy as np
 import paddle
 from test_features import write_features
 
-from tools import export, preprocess
-from tools.config.load import Config, load_config
+from tools import preprocess
+from tools.config.load import Config
 from tools.config.schema import HyperParameters, Runner
+from tools.serving import exporter
 from tools.training import checkpoint
 from tools.training.dygraph import DygraphModel
+from tools.training.settings import load_settings
 
 V = 31  # rows of the table
 FILES = {
@@ -39,7 +41,7 @@ def make(folder):
     features = {"item_features": ["kind"], "user_features": ["age"], "query": True}
     config = Config(runner, HyperParameters(item_count=V, embedding_dim=8, maxlen=6, **features))
     save(config)
-    export.export(config, folder / "out/export")
+    exporter.export(config, folder / "out/export")
     (folder / "new.jsonl").write_text('{"item": "new", "features": {"kind": "k1"}}\n')
     (folder / "histories.jsonl").write_text('{"user": "a", "history": ["i1", "i2"]}\n')
     return str(folder / "out/best/config.yaml")
@@ -60,9 +62,9 @@ def make_two(folder):
     best = make(folder)
     kinds = [[f"k{item % 4}"] for item in range(V - 1)]
     write_features(folder / "data", "item", kind=kinds, title=[[one] for one in TITLES])
-    export.export(load_config(best), folder / "out/export")
+    exporter.export(load_settings(best), folder / "out/export")
     options = ["runner.filter_seen=true", "hyper_parameters.model=comirec_sa", "hyper_parameters.interest_num=3"]
-    other = load_config(best, [*options, f"runner.model_save_path={folder}/other"])
+    other = load_settings(best, [*options, f"runner.model_save_path={folder}/other"])
     save(other)
-    export.export(other, folder / "other/export")
+    exporter.export(other, folder / "other/export")
     return best

@@ -11,6 +11,11 @@ SOURCES = sorted(path for folder in ("models", "tools", "benchmarks") for path i
 SOURCES += [ROOT / name for name in ("reader.py", "trainer.py", "infer.py", "notebooks/build.py")]
 PLAIN = ("tools/data/", "tools/logs/", "tools/retrieval/")  # rooms that neither models nor Paddle enter
 OURS = {"models", "tools", "reader", "trainer", "infer", "benchmarks", "notebooks", "tests"}
+# The rooms of tools/, the lowest first: each may import those before it, and commands all of them.
+ROOMS = ("common", "config", "data", "logs", "retrieval", "evaluation", "training", "serving", "views")
+STRANGERS = ({"logs", "training"},)  # know nothing of each other
+# The rooms of models/, the lowest first; registered models compose them.
+MODEL_ROOMS = ("layers", "losses", "base", "spectral")
 # What each part may import of ours. Data flows one way, so nothing imports what comes after it.
 ALLOWED = {
     "models": {"models"},
@@ -42,6 +47,45 @@ def test_nothing_imports_upwards(path):
     part = relative(path).removesuffix(".py").split("/")[0]
     ours = {name.split(".")[0] for name in imports(path)} & OURS
     assert ours <= ALLOWED[part]
+
+
+def floor(name, rooms):
+    """Floor of a module or path, one above all rooms for what stands at the door: a command, a registered model."""
+    inner = re.split(r"[./]", name)[1]
+    return rooms.index(inner) if inner in rooms else len(rooms)
+
+
+IN_ROOMS = [
+    (path, part, rooms)
+    for part, rooms in {"tools": ROOMS, "models": MODEL_ROOMS}.items()
+    for path in SOURCES
+    if relative(path).startswith(f"{part}/")
+]
+
+
+@pytest.mark.parametrize("path, part, rooms", IN_ROOMS, ids=lambda one: relative(one) if isinstance(one, Path) else "")
+def test_no_room_imports_one_above_it(path, part, rooms):
+    own = floor(relative(path), rooms)
+    floors = {name: floor(name, rooms) for name in imports(path) if name.startswith(f"{part}.")}
+    assert not {name for name, other in floors.items() if other > own}
+    if own < len(rooms):
+        known = {rooms[one] for one in (own, *floors.values())}
+        assert not any(rooms[own] in pair <= known for pair in STRANGERS)
+
+
+def test_each_folder_is_a_room_and_says_what_it_is_for():
+    for part, rooms in {"tools": ROOMS, "models": MODEL_ROOMS}.items():
+        folders = {path.parent for path in (ROOT / part).glob("*/__init__.py")}
+        assert {folder.name for folder in folders} == set(rooms)
+        for folder in folders:
+            (said,) = ast.parse((folder / "__init__.py").read_text(encoding="utf-8")).body
+            assert isinstance(said, ast.Expr)
+
+
+@pytest.mark.parametrize("path", [one for one in SOURCES if relative(one).startswith("tools/")], ids=relative)
+def test_commands_do_not_import_each_other(path):
+    commands = {f"tools.{path.stem}" for path in (ROOT / "tools").glob("*.py")}
+    assert not set(imports(path)) & commands
 
 
 @pytest.mark.parametrize("path", [one for one in SOURCES if relative(one).startswith("models/")], ids=relative)

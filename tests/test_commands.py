@@ -17,7 +17,7 @@ from conftest import without_log
 from benchmarks.quality import measure, results
 from models import MODELS
 from tools.common.errors import UserError, command
-from tools.config.load import load_config
+from tools.training.settings import load_settings
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(path for pattern in ("*.py", "tools/**/*.py", "benchmarks/**/*.py") for path in ROOT.glob(pattern))
@@ -84,7 +84,7 @@ def check_parses(parse, name, argv):
     assert args is not None, (name, argv)
     if getattr(args, "config_yaml", None):  # -o takes any text, so look at the keys and values too
         known = ROOT / args.config_yaml
-        load_config(known if known.is_file() else ROOT / "config.yaml", args.opt, MODELS)
+        load_settings(known if known.is_file() else ROOT / "config.yaml", args.opt, MODELS)
 
 
 def test_commands_are_what_python_runs():

@@ -14,8 +14,9 @@ from properties import check_message
 
 from reader import InferDataset, RecDataset
 from tools.common.errors import UserError
-from tools.data.dataset import data_files, open_split
+from tools.data.dataset import data_files
 from tools.preprocess import main
+from tools.training.splits import open_split
 
 SEQUENCES = st.dictionaries(
     st.integers(-(2**63), 2**63 - 1), st.lists(st.integers(1, 9), min_size=1, max_size=12), min_size=1, max_size=8

@@ -9,7 +9,8 @@ from paddle.io import DataLoader
 
 from reader import InferDataset, RecDataset
 from tools.common.errors import UserError
-from tools.data.dataset import data_files, open_split, read_map
+from tools.data.dataset import data_files, read_map
+from tools.training.splits import open_split
 
 
 @pytest.fixture

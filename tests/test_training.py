@@ -12,9 +12,9 @@ from registry import GRADIENT, SEVERAL
 import infer
 import trainer
 from models import MODELS
-from tools.config.load import load_config
 from tools.preprocess import main as preprocess
 from tools.training import checkpoint
+from tools.training.settings import load_settings
 
 CLUSTERS, SIZE, INTERESTS = 24, 12, 3  # items of one cluster are liked by the same users
 
@@ -88,10 +88,11 @@ def test_one_vector_learns_planted_interests_as_well_as_one_can(name, planted, t
 
 def clusters_found(planted, output):
     """Share of test users' three clusters that the first items of their interests name."""
-    settings = load_config(output / "best" / "config.yaml")
-    from tools.data.dataset import open_split, read_map
+    settings = load_settings(output / "best" / "config.yaml")
+    from tools.data.dataset import read_map
     from tools.retrieval.retriever import Retriever
     from tools.training.dygraph import DygraphModel
+    from tools.training.splits import open_split
 
     graph = DygraphModel()
     model = graph.create_model(settings)
@@ -120,7 +121,7 @@ def test_a_run_leaves_each_epoch_the_best_step_and_its_configuration(trained, pl
         assert {"rec.pdparams", "rec.pdopt", "config.yaml", "state.json", "SHA256SUMS"} == {
             path.name for path in (trained / name).iterdir()
         }
-    settings = load_config(trained / "best" / "config.yaml", (), MODELS)
+    settings = load_settings(trained / "best" / "config.yaml", (), MODELS)
     assert settings.hyper_parameters.embedding_dim == 8
     assert settings.runner.train_data_dir == str(planted / "data" / "train")
 
@@ -204,7 +205,7 @@ def test_a_run_shorter_than_the_interval_is_evaluated_at_its_end(planted, tmp_pa
 def test_learning_rate_decays_to_its_share(decay, planted, tmp_path):
     options = [f"hyper_parameters.optimizer.decay={decay}", "hyper_parameters.optimizer.decay_rate=0.1"]
     options += [f"runner.model_save_path={tmp_path}", "runner.epochs=1", "runner.train_batch_size=512"]
-    settings = load_config(planted / "config.yaml", options, MODELS)
+    settings = load_settings(planted / "config.yaml", options, MODELS)
     run_of = trainer.Trainer(settings)
     assert run_of.optimizer.get_lr() == pytest.approx(0.02)
     run_of.train()
@@ -214,7 +215,7 @@ def test_learning_rate_decays_to_its_share(decay, planted, tmp_path):
 @pytest.mark.parametrize("optimizer", ["Adam", "SGD", "Adagrad", "Momentum"])
 def test_optimizers_leave_rows_alone_that_were_not_looked_up(optimizer, planted, tmp_path):
     options = [f"hyper_parameters.optimizer.class={optimizer}", "hyper_parameters.item_count=5000"]
-    settings = load_config(planted / "config.yaml", options, MODELS)
+    settings = load_settings(planted / "config.yaml", options, MODELS)
     run_of = trainer.Trainer(settings)
     before = run_of.model.item_table.weight.numpy()
     batch = run_of.train_data.batch(0)
@@ -228,7 +229,7 @@ def test_optimizers_leave_rows_alone_that_were_not_looked_up(optimizer, planted,
 
 def test_model_init_path_starts_from_a_checkpoint_with_its_optimizer(trained, planted, tmp_path):
     """PaddleRec saves the optimizer and never loads it."""
-    settings = load_config(planted / "config.yaml", [f"runner.model_init_path={trained / '1'}"], MODELS)
+    settings = load_settings(planted / "config.yaml", [f"runner.model_init_path={trained / '1'}"], MODELS)
     run_of = trainer.Trainer(settings)
     saved = paddle.load(str(trained / "1" / "rec.pdparams"))
     assert all((value.numpy() == saved[key].numpy()).all() for key, value in run_of.model.state_dict().items())

@@ -21,11 +21,12 @@ from tools.common.errors import UserError, command
 from tools.common.files import atomic_folder, scratch_folder, sha256, shown
 from tools.common.ragged import ragged, single
 from tools.logs.amazon import add_metadata
+from tools.logs.command_line import check_users, form_of, output_folder, parse_args, report
 from tools.logs.interactions import Interactions
 from tools.logs.polars_blocks import log_files
 from tools.logs.protocol import Events, Prepared, split_users, stretches_of
 from tools.logs.spark_log import Numbered, number_rows, read_rows
-from tools.preprocess import check_users, form_of, output_folder, parse_args, report, write_dataset
+from tools.logs.write_dataset import write_dataset
 
 CHUNK = 1 << 16  # events that a worker sends at once
 

@@ -21,8 +21,8 @@ from models import MODELS
 from tools.common.errors import UserError, command
 from tools.common.files import atomic_folder
 from tools.common.ragged import Ragged, ragged
-from tools.config.load import load_config
 from tools.data.dataset import data_files, read_meta, read_sequences, write_split
+from tools.training.settings import load_settings
 
 PARTS = 5
 SEED = 1230  # of who is in which part
@@ -38,7 +38,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     paths = {label: results.configuration(args.dataset, label) for label in (args.first, *args.others)}
     for label, path in paths.items():
-        if not hasattr(MODELS[load_config(path, (), MODELS).hyper_parameters.model], "fit"):
+        if not hasattr(MODELS[load_settings(path, (), MODELS).hyper_parameters.model], "fit"):
             raise UserError(f"{label}: is trained by gradient; give a model that brings its own fit, or use quality")
     check_results(file())
     prepare(args.dataset, None)

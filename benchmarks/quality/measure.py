@@ -29,11 +29,13 @@ from models import MODELS
 from tools import preprocess
 from tools.common import progress
 from tools.common.errors import UserError, command
-from tools.config.load import Config, load_config, positive
+from tools.config.arguments import positive
+from tools.config.load import Config
 from tools.evaluation.report import Report
 from tools.retrieval.aggregate import Diversity
 from tools.training import checkpoint, runtime
 from tools.training.interrupt import Interrupted
+from tools.training.settings import load_settings
 from tools.training.static import GRAPHS
 
 
@@ -115,7 +117,7 @@ def run_once(path, seed, to, overrides=()):
     words = [one.rpartition("/")[2] for one in overrides]  # of a path its end
     output = Path(f"output/quality/{dataset}/{recipe}/{'-'.join([name, *words, str(seed)])}")
     own = [f"runner.seed={seed}", "runner.resume=auto", "runner.keep_checkpoints=1", f"runner.model_save_path={output}"]
-    settings = load_config(path, [*overrides, *own], MODELS)
+    settings = load_settings(path, [*overrides, *own], MODELS)
     resolved = results.portable(settings)
     unfinished = begin(output, json.dumps(resolved))
     started = time.perf_counter()

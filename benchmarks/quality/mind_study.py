@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.quality import measure, results
 from benchmarks.quality.render import in_readmes, markdown
 from tools.common.errors import command
-from tools.config.load import positive
+from tools.config.arguments import positive
 
 DATASET, LABEL = "amazon-beauty", "paper/mind"
 STUDIES = {"routing_logits_std": ("0.1", "1", "5"), "pow_p": ("0", "1", "2", "5", ".inf")}

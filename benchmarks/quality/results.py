@@ -11,8 +11,9 @@ from models import MODELS
 from tools.common.errors import UserError, did_you_mean
 from tools.common.files import read_text
 from tools.common.progress import SHAPE, SHOWN
-from tools.config.load import Config, load_config
+from tools.config.load import Config
 from tools.serving.histories import read_object
+from tools.training.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 # Keys that don't say what is computed: where files are, and how a run that was killed goes on.
@@ -57,7 +58,7 @@ def configuration(dataset, label) -> Path:
 
 def runs(path, rows, overrides=()) -> dict[int, dict]:
     """Seed -> the row of a configuration as it is now; the rows of other settings that it once had are passed over."""
-    name, settings = path.relative_to(ROOT).as_posix(), portable(load_config(path, overrides, MODELS))
+    name, settings = path.relative_to(ROOT).as_posix(), portable(load_settings(path, overrides, MODELS))
     found = {}
     for row in rows:
         then = settings_of(row) | {"runner.seed": settings["runner.seed"]}

@@ -28,10 +28,11 @@ from models import MODELS
 from tools.common import progress
 from tools.common.errors import UserError, command
 from tools.common.files import load_arrays
-from tools.config.load import add_arguments, load_config, positive
+from tools.config.arguments import add_arguments, positive
 from tools.data.dataset import read_categories
 from tools.evaluation.report import bootstrap
 from tools.training import runtime
+from tools.training.settings import load_settings
 
 LAMBDAS = [float(f"{1e-5 * 1.1**n:.3g}") for n in range(152)]  # to 18: a lambda has the unit of the scores
 LEAST_KEPT, MOST_ALIKE = 0.97, 0.5  # of recall@50, of the share of pairs of one category
@@ -61,7 +62,7 @@ def main(argv=None):
     )
     parser.add_argument("--lambdas", nargs="+", type=float, default=LAMBDAS, help="default: 152 from 0.00001 to 18")
     args = parser.parse_args(argv)
-    plain, settings = (load_config(args.config_yaml, opt, MODELS) for opt in ((), args.opt or ()))
+    plain, settings = (load_settings(args.config_yaml, opt, MODELS) for opt in ((), args.opt or ()))
     runtime.prepare(settings.runner.use_gpu, settings.runner.seed)
     with progress.logging_to_terminal():
         for level in args.levels:

@@ -21,7 +21,7 @@ import trainer
 from benchmarks.quality.results import portable, read_rows, settings_of
 from models import MODELS
 from tools.common.errors import UserError, command
-from tools.config.load import load_config
+from tools.training.settings import load_settings
 
 RESULTS = Path(__file__).parents[1] / "runs/tuning.jsonl"
 OUTPUT = Path("output/tuning")
@@ -38,7 +38,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     variants = [[*args.opt, *choice] for choice in combinations(args.grid)]
     for overrides in variants:  # a wrong value in the last shows before the first has run
-        load_config(args.config, overrides, MODELS)
+        load_settings(args.config, overrides, MODELS)
     rows = [run_once(args.config, overrides, args.results) for overrides in variants]
     for row in sorted(rows, key=lambda row: -max(row["valid"].values())):
         metrics = ", ".join(f"{name} {100 * row['valid'][name]:.2f}" for name in ("recall@50", "hitrate@50"))
@@ -58,7 +58,7 @@ def combinations(grid) -> list[tuple[str, ...]]:
 
 def run_once(path, overrides, results) -> dict:
     """Train one variant, or give the row that says how that went."""
-    resolved = portable(load_config(path, overrides, MODELS))
+    resolved = portable(load_settings(path, overrides, MODELS))
     for row in read_rows(results) if results.exists() else []:
         if settings_of(row) == resolved:
             return row

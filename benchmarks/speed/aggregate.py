@@ -17,7 +17,7 @@ import numpy as np
 
 from tools.common.errors import command
 from tools.common.ragged import ragged
-from tools.config.load import item_count, positive
+from tools.config.arguments import item_count, positive
 from tools.evaluation.report import Report
 from tools.retrieval.aggregate import Diversity, aggregate
 

@@ -29,8 +29,8 @@ from benchmarks.speed.memory import megabytes
 from models import MODELS
 from tools.common.errors import command
 from tools.common.files import read_text
-from tools.config.load import load_config
 from tools.training import runtime
+from tools.training.settings import load_settings
 from trainer import Trainer
 
 DATASET, STEPS, SEED = "amazon-beauty", 200, 1
@@ -62,7 +62,7 @@ def measure(model) -> dict:
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
         overrides = [f"runner.seed={SEED}", f"runner.model_save_path={folder}"]
-        settings = load_config(results.configuration(DATASET, f"paper/{model}"), overrides, MODELS)
+        settings = load_settings(results.configuration(DATASET, f"paper/{model}"), overrides, MODELS)
         runtime.prepare(use_gpu=False, seed=SEED)
         trainer = Trainer(settings)
         seconds = fit_seconds(trainer) if hasattr(trainer.model, "fit") else step_seconds(trainer)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.common.errors import command
 from tools.common.files import read_text
-from tools.config.load import item_count, positive
+from tools.config.arguments import item_count, positive
 
 RUNS = Path(__file__).parents[1] / "runs"
 D, T, K, B, NEGATIVES, POSITIONS = 64, 20, 4, 128, 1280, 20  # POSITIONS: samples a user gives an epoch

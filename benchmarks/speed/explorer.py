@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from tools.common.errors import UserError, command
-from tools.config.load import add_arguments, positive
+from tools.config.arguments import add_arguments, positive
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 CHANGES = {"Variety (lambda)": 15 * ["ArrowRight"], "Interests used (K')": 5 * ["ArrowLeft", "ArrowRight"]}

@@ -26,7 +26,8 @@ from benchmarks.speed.serve import clustered, gaussian
 from reader import InferBatch
 from tools.common.errors import command
 from tools.common.ragged import ragged
-from tools.config.load import Config, item_count, positive
+from tools.config.arguments import item_count, positive
+from tools.config.load import Config
 from tools.config.schema import HyperParameters
 from tools.evaluation.evaluate import recommend
 from tools.evaluation.report import Report

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.common.errors import command
 from tools.common.files import read_text
-from tools.plot import COLOURS, INK, open_pyplot, save
+from tools.views.figures import COLOURS, INK, open_pyplot, save
 
 RUNS = Path(__file__).parents[1] / "runs"
 

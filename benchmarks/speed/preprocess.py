@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.speed.memory import megabytes
 from benchmarks.speed.raw_log import write_raw_log
 from tools.common.errors import command
-from tools.config.load import positive
+from tools.config.arguments import positive
 from tools.data.dataset import read_meta
 
 ROOT = Path(__file__).parents[2]

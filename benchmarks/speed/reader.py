@@ -18,7 +18,8 @@ import yaml
 from reader import RecDataset
 from tools.common.errors import command
 from tools.common.ragged import ragged
-from tools.config.load import Config, positive
+from tools.config.arguments import positive
+from tools.config.load import Config
 from tools.config.schema import HyperParameters, Runner
 from tools.data.dataset import data_files, write_split
 

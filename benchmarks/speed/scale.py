@@ -26,7 +26,7 @@ from benchmarks.speed.memory import megabytes
 from benchmarks.speed.preprocess import COLUMNS, watched
 from benchmarks.speed.raw_log import write_raw_log
 from tools.common.errors import command
-from tools.config.load import item_count, positive
+from tools.config.arguments import item_count, positive
 from tools.data.dataset import read_meta
 from tools.data.split_text import Evaluation
 

@@ -23,7 +23,7 @@ import paddle
 from benchmarks.speed import train as train_speed
 from benchmarks.speed.memory import megabytes
 from tools.common.errors import command
-from tools.config.load import item_count, positive
+from tools.config.arguments import item_count, positive
 from tools.config.schema import Runner
 from tools.training import runtime
 

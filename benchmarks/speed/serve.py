@@ -23,14 +23,15 @@ import paddle
 
 from tools.common import checksums
 from tools.common.errors import command
-from tools.config.load import Config, positive
+from tools.config.arguments import positive
+from tools.config.load import Config
 from tools.config.schema import HyperParameters
-from tools.export import save_tower
-from tools.predict import Predictor
 from tools.retrieval.exact import faiss
 from tools.retrieval.index import store
 from tools.retrieval.retriever import Retriever
 from tools.serving import exported
+from tools.serving.predictor import Predictor
+from tools.serving.user_tower import save_tower
 from tools.training import runtime
 from tools.training.dygraph import DygraphModel
 

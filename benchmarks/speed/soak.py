@@ -23,7 +23,7 @@ import paddle
 from benchmarks.speed.memory import megabytes
 from tools.common.errors import UserError, command
 from tools.common.ragged import ragged
-from tools.config.load import item_count, positive
+from tools.config.arguments import item_count, positive
 from tools.data.dataset import write_split
 
 ROOT = Path(__file__).parents[2]

@@ -29,7 +29,8 @@ import yaml
 from models import MODELS
 from tools.common.errors import command
 from tools.common.ragged import ragged
-from tools.config.load import Config, item_count, positive
+from tools.config.arguments import item_count, positive
+from tools.config.load import Config
 from tools.config.schema import HyperParameters, Runner
 from tools.data.dataset import write_split
 from tools.training import runtime

@@ -25,7 +25,7 @@ import paddle
 from benchmarks.speed.train import open_trainer, run_steps, write_data
 from tools.common import ranks
 from tools.common.errors import UserError, command
-from tools.config.load import item_count, positive
+from tools.config.arguments import item_count, positive
 from tools.config.schema import Runner
 from tools.training import runtime
 

@@ -14,8 +14,8 @@ from benchmarks.quality import compare, crossval, measure, mind_study, render, r
 from benchmarks.speed import cost
 from models import MODELS
 from tools.common.errors import UserError
-from tools.config.load import load_config
 from tools.data.dataset import data_files, read_sequences
+from tools.training.settings import load_settings
 
 REPO = Path(__file__).parents[2]
 CONFIG = """\
@@ -168,7 +168,7 @@ def add(house, label, *recalls, users=None):
     path = house / f"benchmarks/configs/tiny/{label}.yaml"
     tiny = "\n".join(CONFIG.splitlines()[:10]).replace("  train_batch_size: 16\n  epochs: 4\n", "")
     path.write_text(f"{tiny}\n  model: {model}\n")
-    resolved = results.portable(load_config(path, (), MODELS))
+    resolved = results.portable(load_settings(path, (), MODELS))
     for seed, recall in enumerate(recalls, 1):
         test = dict.fromkeys(render.COLUMNS["comirec"].values(), 0.25) | {"recall@50": recall}
         row = {"config": path.relative_to(house).as_posix(), "seed": seed, "date": "2026-01-02"}
@@ -231,14 +231,14 @@ def test_the_papers_recipes_are_the_same_on_each_data_set(dataset):
     own |= {"runner.top_n"} if results.source(dataset)[1] == "mind" else set()
     for label, path in results.configurations(dataset).items():
         if label.startswith("paper/"):
-            there = results.portable(load_config(results.configuration("amazon-beauty", label), (), MODELS))
-            here = results.portable(load_config(path, (), MODELS))
+            there = results.portable(load_settings(results.configuration("amazon-beauty", label), (), MODELS))
+            here = results.portable(load_settings(path, (), MODELS))
             assert {key for key in here if here[key] != there[key]} <= own, label
 
 
 def test_the_papers_recipe_is_frozen():
     for label, path in results.configurations("amazon-beauty").items():
-        settings = load_config(path, (), MODELS)
+        settings = load_settings(path, (), MODELS)
         runner, hyper = settings.runner, settings.hyper_parameters
         if label.startswith("paper/") and hasattr(MODELS[hyper.model], "loss"):
             rate = 0.005 if hyper.model == "comirec_dr" else 0.001

@@ -11,10 +11,11 @@ import exports
 import numpy as np
 import pytest
 
-from tools import export, preprocess
+from tools import preprocess
 from tools.common import progress
-from tools.config.load import load_config
 from tools.retrieval import index
+from tools.serving import exporter
+from tools.training.settings import load_settings
 
 posix = pytest.mark.skipif(os.name != "posix", reason="no pseudo-terminals")
 
@@ -118,7 +119,7 @@ def test_an_export_tells_its_stages(tmp_path, caplog):
     best = exports.make(tmp_path)
     with caplog.at_level(logging.DEBUG):
         caplog.clear()
-        export.export(load_config(best, ["runner.index=hnsw"]), tmp_path / "again")
+        exporter.export(load_settings(best, ["runner.index=hnsw"]), tmp_path / "again")
     load, tower, train, add, write, sums = stages(caplog)
     assert load == f"load {Path(best).parent}"
     assert (tower, train, add, sums) == (

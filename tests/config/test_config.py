@@ -10,9 +10,11 @@ import infer
 import trainer
 from models import MODELS
 from tools.common.errors import UserError
-from tools.config.load import Config, add_arguments, constructor_options, load_config
+from tools.config.arguments import add_arguments
+from tools.config.load import Config, constructor_options
 from tools.config.schema import HyperParameters, Optimizer, Runner
 from tools.training import runtime
+from tools.training.settings import load_settings
 
 REPO = Path(__file__).parents[2]
 HYPER = "hyper_parameters."
@@ -35,21 +37,21 @@ def errors(yaml_file):
     def call(text="", *overrides, models=None):
         path = yaml_file(text)
         with pytest.raises(UserError) as raised:
-            load_config(path, overrides, models)
+            load_settings(path, overrides, models)
         return [line.strip().replace(f"{path.parent}/", "") for line in str(raised.value).splitlines()]
 
     return call
 
 
 def test_an_empty_file_gives_the_defaults(yaml_file):
-    config = load_config(yaml_file("hyper_parameters: {item_count: 9}"), models=MODELS)
+    config = load_settings(yaml_file("hyper_parameters: {item_count: 9}"), models=MODELS)
     assert (config.runner.train_batch_size, config.hyper_parameters.maxlen) == (128, 20)
     assert config.hyper_parameters.optimizer == Optimizer(class_="Adam", learning_rate=1e-3)
 
 
 @pytest.mark.parametrize("path", [REPO / "config.yaml", *sorted(REPO.glob("benchmarks/configs/**/*.yaml"))], ids=str)
 def test_our_own_configurations_load(path):
-    config = load_config(path, models=MODELS)
+    config = load_settings(path, models=MODELS)
     assert config.hyper_parameters.item_count
     assert Path(os.path.normpath(config.runner.train_data_dir)).parents[1] == REPO / "data"
 
@@ -58,7 +60,7 @@ def test_our_own_configurations_load(path):
 def test_every_model_has_a_recipe_on_each_data_set(name):
     for dataset in ("amazon-beauty", "amazon-sports", "amazon-apps"):
         path = REPO / f"benchmarks/configs/{dataset}/paper/{name}.yaml"
-        assert load_config(path, models=MODELS).hyper_parameters.model == name
+        assert load_settings(path, models=MODELS).hyper_parameters.model == name
 
 
 @pytest.mark.parametrize("owner", [Runner, Optimizer, HyperParameters])
@@ -116,14 +118,14 @@ hyper_parameters:
     ],
 )
 def test_overrides(yaml_file, override, key, value):
-    config = load_config(yaml_file(), [override])
+    config = load_settings(yaml_file(), [override])
     assert config.get(key) == config.flat()[key] == value
     assert type(config.get(key)) is type(value)
 
 
 def test_an_override_wins_over_the_file_and_the_last_one_over_all(yaml_file):
     path = yaml_file("runner: {seed: 1, epochs: 2}\n")
-    runner = load_config(path, ["runner.seed=3", "runner.seed=4"]).runner
+    runner = load_settings(path, ["runner.seed=3", "runner.seed=4"]).runner
     assert (runner.seed, runner.epochs) == (4, 2)
 
 
@@ -207,23 +209,23 @@ def test_files_that_are_no_configuration(errors, text, said):
 
 
 def test_a_text_that_looks_like_a_wrong_date_is_a_text(yaml_file):
-    assert load_config(yaml_file(), ["runner.model_save_path=2020-13-45"]).runner.model_save_path == "2020-13-45"
+    assert load_settings(yaml_file(), ["runner.model_save_path=2020-13-45"]).runner.model_save_path == "2020-13-45"
 
 
 def test_a_byte_order_mark_is_no_key(yaml_file):
-    assert load_config(yaml_file("\ufeffrunner: {seed: 5}\n")).runner.seed == 5
+    assert load_settings(yaml_file("\ufeffrunner: {seed: 5}\n")).runner.seed == 5
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"absent\.yaml: cannot be read"):
-        load_config(tmp_path / "absent.yaml")
+        load_settings(tmp_path / "absent.yaml")
 
 
 def test_data_is_relative_to_the_yaml_and_results_to_the_working_folder(yaml_file, monkeypatch, tmp_path):
     path = yaml_file("runner: {train_data_dir: d/train, valid_data_dir: /abs/valid, model_save_path: out}\n")
     monkeypatch.chdir(tmp_path.parent)
     for given in (path, path.relative_to(tmp_path.parent)):
-        runner = load_config(given).runner
+        runner = load_settings(given).runner
         assert Path(runner.train_data_dir) == tmp_path / "d" / "train"
         assert Path(runner.valid_data_dir) == Path("/abs/valid")
         assert Path(runner.test_data_dir) == tmp_path / "data" / "test"
@@ -258,14 +260,14 @@ def test_an_option_of_another_model_is_refused(errors, yaml_file, model, option)
     assert said == [f"-o {HYPER}{option}: {HYPER}{name}: does not apply to the model {model}; remove it"]
     known = ("optimizer", "targets")  # every gradient model has them
     other = next(one for one in MODELS if name in constructor_options(MODELS[one]) or name.startswith(known))
-    assert load_config(yaml_file(), [HYPER + option, HYPER + "item_count=9", f"{HYPER}model={other}"], MODELS)
+    assert load_settings(yaml_file(), [HYPER + option, HYPER + "item_count=9", f"{HYPER}model={other}"], MODELS)
 
 
 def test_a_checkpoint_s_configuration_serves_as_one(yaml_file, tmp_path):
     """It holds every key, also those of other models, at their defaults."""
     options = [HYPER + "model=comirec_sa", HYPER + "item_count=9"]
-    load_config(yaml_file(), options, MODELS).save(tmp_path / "saved.yaml")
-    assert load_config(tmp_path / "saved.yaml", (), MODELS).hyper_parameters.model == "comirec_sa"
+    load_settings(yaml_file(), options, MODELS).save(tmp_path / "saved.yaml")
+    assert load_settings(tmp_path / "saved.yaml", (), MODELS).hyper_parameters.model == "comirec_sa"
 
 
 def test_a_missing_item_count_is_read_out_of_meta_for_the_user(errors, tmp_path):
@@ -306,10 +308,10 @@ def test_saved_and_loaded_again_is_the_same(yaml_file, tmp_path):
         f"{HYPER}temperature=1e-5",
         f"{HYPER}init_std=0.1",
     ]
-    config = load_config(yaml_file("runner: {seed: 3}\nhyper_parameters: {optimizer: {class: SGD}}\n"), overrides)
+    config = load_settings(yaml_file("runner: {seed: 3}\nhyper_parameters: {optimizer: {class: SGD}}\n"), overrides)
     (tmp_path / "elsewhere").mkdir()
     config.save(tmp_path / "elsewhere" / "saved.yaml")
-    assert load_config(tmp_path / "elsewhere" / "saved.yaml") == config
+    assert load_settings(tmp_path / "elsewhere" / "saved.yaml") == config
     assert config != Config()
 
 

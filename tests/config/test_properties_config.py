@@ -12,7 +12,8 @@ from properties import any_bytes, check_message
 
 from models import MODELS
 from tools.common.errors import UserError
-from tools.config.load import Config, load_config
+from tools.config.load import Config
+from tools.training.settings import load_settings
 
 DEFAULTS = Config().flat()
 KEYS = sorted(DEFAULTS)
@@ -55,7 +56,7 @@ GIVEN = st.sets(NAMES, max_size=4).flatmap(
 def loads(path, overrides=(), lines=None):
     """Load a configuration; whatever comes out of it is right. Gives the lines of the error."""
     try:
-        config = load_config(path, overrides, MODELS)
+        config = load_settings(path, overrides, MODELS)
     except UserError as error:
         messages = str(error).split("\n       ")
         for message in messages:
@@ -63,7 +64,7 @@ def loads(path, overrides=(), lines=None):
             assert re.match(r".*c\.yaml(:\d+)?: |-o ", message)
         return messages
     config.save(path.with_name("saved.yaml"))
-    assert load_config(path.with_name("saved.yaml"), (), MODELS) == config
+    assert load_settings(path.with_name("saved.yaml"), (), MODELS) == config
     return []
 
 

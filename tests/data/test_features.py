@@ -15,10 +15,12 @@ from models.layers.features import FeatureTable, ItemTable
 from tools import add_items, export, predict, preprocess
 from tools.common.errors import UserError
 from tools.common.ragged import ragged
-from tools.config.load import constructor_options, load_config
-from tools.data.dataset import open_split, read_map
+from tools.config.load import constructor_options
+from tools.data.dataset import read_map
 from tools.data.features import Features, item_features, user_features, vocabulary
 from tools.training import checkpoint
+from tools.training.settings import load_settings
+from tools.training.splits import open_split
 from tools.training.static import GRAPHS
 
 D = 4
@@ -196,10 +198,10 @@ def test_features_are_those_of_the_data_set(planted, settings):
     folder = planted(40)
     names = {"user_features": ["likes", "colour"], "item_features": ["marks", "group"]}
     config = settings(folder, item_count=2 * GROUPS + 4, **names)
-    users, items = user_features(config), item_features(config)
+    users, items = user_features(config.features), item_features(config.features)
     assert (users.feature_num, users.token_num, users.row_num) == (2, 5 + 2, 40)
     assert (items.feature_num, items.token_num) == (2, 2 + 2)
-    assert list(vocabulary(config)) == ["item.marks", "item.group", "user.likes", "user.colour"]
+    assert list(vocabulary(config.features)) == ["item.marks", "item.group", "user.likes", "user.colour"]
     texts = np.concatenate(items.texts)
     for item in (0, *range(2 * GROUPS + 1, 2 * GROUPS + 4)):
         assert items.of([item])[1].tolist() == [0, 0]
@@ -225,7 +227,7 @@ def test_a_batch_holds_the_features_of_its_users(planted, settings):
     config = settings(
         folder, item_count=2 * GROUPS + 1, user_features=["colour", "likes"], train_batch_size=16, min_history=8
     )
-    users, features = read_map(folder / "user_map.csv"), user_features(config)
+    users, features = read_map(folder / "user_map.csv"), user_features(config.features)
     expected = {
         user: [[["red", "blue"][int(name[1:]) % 2]], [f"l{user % 3}", f"l{user % 5}"][: user % 3]]
         for user, name in users.items()
@@ -336,10 +338,10 @@ def test_a_data_set_without_features_says_so(write_dataset, settings):
     folder = write_dataset({"u": ["a", "b"] * 9, "v": ["a"] * 9})
     config = settings(folder, item_count=3, item_features=["genres"])
     with pytest.raises(UserError, match=r"item_features: .*item_attributes.npz does not exist; .* remove the key"):
-        item_features(config)
+        item_features(config.features)
     (folder / "user_attributes.npz").touch()
     with pytest.raises(UserError, match=r"user_attributes.npz: not readable .*; prepare the data set again"):
-        user_features(settings(folder, item_count=3, user_features=["age"]))
+        user_features(settings(folder, item_count=3, user_features=["age"]).features)
 
 
 def test_a_checkpoint_remembers_what_its_values_were(planted, tmp_path, capsys):
@@ -354,7 +356,7 @@ def test_a_checkpoint_remembers_what_its_values_were(planted, tmp_path, capsys):
     infer.main(["-m", path])
     shutil.copy(folder / "user_attributes.npz", tmp_path / "kept.npz")
     write_features(folder, "user", colour=[["red"], *[["green"]] * 39])
-    config = load_config(path)
+    config = load_settings(path)
     model = GRAPHS["dynamic"]().create_model(config)
     with pytest.raises(UserError, match=r"trained with other values of the user feature colour than .*; prepare the"):
         checkpoint.load(tmp_path / "out/best", model, config)
@@ -368,10 +370,10 @@ def test_splits_of_two_data_sets_must_mean_the_same(planted, tmp_path, settings)
     folder = planted(40)
     shutil.copytree(folder, tmp_path / "other")
     config = settings(folder, item_count=2 * GROUPS + 1, user_features=["colour"])
-    assert user_features(config, tmp_path / "other").row_num == 40
+    assert user_features(config.features, tmp_path / "other").row_num == 40
     write_features(tmp_path / "other", "user", colour=[["red"], *[["green"]] * 39])
     with pytest.raises(UserError, match=r"other/user_attributes.npz: colour has other values than in "):
-        user_features(config, tmp_path / "other")
+        user_features(config.features, tmp_path / "other")
 
 
 ASKED = ["red shoes", "hat", "tea pot", ""]
@@ -410,7 +412,7 @@ def test_queries_are_those_of_the_events(protocol, asked, settings):
     folder = asked("--protocol", protocol)
     config = settings(folder, item_count=SHELVES * SHELF + 1, query=True, min_history=1, maxlen=5, train_batch_size=32)
     names = read_map(folder / "item_map.csv")
-    (words,) = (vocabulary(config)[name] for name in ["event.query"])
+    (words,) = (vocabulary(config.features)[name] for name in ["event.query"])
     assert set(words) == {"please", "red", "shoes", "hat", "tea", "pot", *(f"n{n}" for n in range(5))}
 
     def check(context, targets):
@@ -431,7 +433,7 @@ def test_a_query_stands_after_the_features_of_its_user(asked, settings):
     write_features(folder, "user", age=[[str(user)][: user % 2] for user in range(40)], one=[["1"]] * 40)
     count = SHELVES * SHELF + 1
     config = settings(folder, item_count=count, query=True, user_features=["age", "one"], min_history=1)
-    texts = np.concatenate([vocabulary(config)[name] for name in ("user.age", "user.one", "event.query")])
+    texts = np.concatenate([vocabulary(config.features)[name] for name in ("user.age", "user.one", "event.query")])
     for batch in open_split("test", config):
         token, counts = batch.context
         slots = [texts[one].tolist() for one in np.split(token, np.cumsum(counts)[:-1])]
@@ -479,13 +481,13 @@ def test_a_query_that_decides_what_comes_is_used(model, asked, tmp_path, capsys)
 def test_a_model_without_context_refuses_queries(model, planted, tmp_path):
     path = write_config(planted(40), tmp_path, model=model)
     with pytest.raises(UserError, match=f"hyper_parameters.query: does not apply to the model {model}; remove it"):
-        load_config(path, ["hyper_parameters.query=true"], MODELS)
+        load_settings(path, ["hyper_parameters.query=true"], MODELS)
 
 
 def test_a_data_set_without_queries_says_so(planted, asked, settings, tmp_path):
     config = settings(planted(40), item_count=2 * GROUPS + 1, query=True)
     with pytest.raises(UserError, match=r"hyper_parameters.query: .*train/query.npz does not exist"):
-        vocabulary(config)
+        vocabulary(config.features)
 
 
 def test_queries_that_do_not_fit_their_split_are_refused(asked, settings):

@@ -169,9 +169,9 @@ def test_any_bytes_as_a_file_of_a_data_set(made, settings, data):
             assert len(names) == len(list(csv.reader(io.StringIO(text, newline="")))) - 1
         refused(lambda: read_categories(made, 10), base)
         for read in (item_features, user_features):
-            features = refused(lambda read=read: read(config), base)
+            features = refused(lambda read=read: read(config.features), base)
             assert features is None or features.tokens.values.max(initial=-1) < features.token_num
-        refused(lambda: query_words(config), base)
+        refused(lambda: query_words(config.features), base)
     finally:
         (made / name).write_bytes(whole)
 
@@ -183,9 +183,9 @@ class Trap:
 
 @pytest.mark.parametrize("name, read", [
     ("item_category.npy", lambda made, _: read_categories(made, 10)),
-    ("item_attributes.npz", lambda _, config: item_features(config)),
-    ("user_attributes.npz", lambda _, config: user_features(config)),
-    ("train/query.npz", lambda _, config: query_words(config)),
+    ("item_attributes.npz", lambda _, config: item_features(config.features)),
+    ("user_attributes.npz", lambda _, config: user_features(config.features)),
+    ("train/query.npz", lambda _, config: query_words(config.features)),
 ])  # fmt: skip
 def test_a_pickle_is_never_opened(made, settings, name, read):
     config = settings(made, item_count=10, item_features=["brand"], user_features=["brand"], query=True)
@@ -212,7 +212,7 @@ def test_attributes_that_do_not_fit_together_are_refused(made, settings, change)
     }
     np.savez(made / "item_attributes.npz", **{**whole, **change})
     with pytest.raises(UserError) as raised:
-        item_features(settings(made, item_count=10, item_features=["brand"]))
+        item_features(settings(made, item_count=10, item_features=["brand"]).features)
     check_message(str(raised.value), "item_attributes.npz")
 
 

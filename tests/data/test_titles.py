@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from test_features import write_features
 
-from tools import add_items, export
+from tools import add_items
 from tools.common.errors import UserError
-from tools.config.load import load_config
 from tools.data.titles import NAME, titles
+from tools.serving import exporter
+from tools.training.settings import load_settings
 
 TITLES = ['Léon, "the" professional', "Heat", "", "Heat"]
 
@@ -52,13 +53,13 @@ def test_an_export_s_titles_that_are_none_are_told(text, tmp_path):
 
 def test_an_export_brings_the_titles_and_new_items_have_their_own_id(tmp_path, capsys):
     best = exports.make(tmp_path)
-    config, folder, rows = load_config(best), tmp_path / "out/export", exports.V - 1
+    config, folder, rows = load_settings(best), tmp_path / "out/export", exports.V - 1
     assert not (folder / NAME).exists()
     assert titles(folder) == titles(tmp_path / "data")
     kinds = [[f"k{item % 4}"] for item in range(rows)]
     names = [f"Film {item}" for item in range(rows)]
     write_features(tmp_path / "data", "item", kind=kinds, title=[[one] for one in names])
-    export.export(config, folder)
+    exporter.export(config, folder)
     shutil.rmtree(tmp_path / "data")
     assert titles(folder) == ["", *names]
     add_items.main([str(tmp_path / "new.jsonl"), "-m", best])

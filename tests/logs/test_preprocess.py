@@ -19,7 +19,7 @@ import pytest
 import yaml
 from conftest import check_dataset, reference, rows_of, table_of, without_log
 
-from tools import preprocess
+from tools.logs import write_dataset
 from tools.logs.interactions import MOVIELENS_WHEEL
 from tools.preprocess import main
 
@@ -403,7 +403,7 @@ def test_nothing_is_half_written(run, tmp_path, monkeypatch, fault, code, before
 
     if before:
         run("table", "log.csv", as_csv(random_log(1)), *COLUMNS)
-    monkeypatch.setattr(preprocess, "write_map", write_map)
+    monkeypatch.setattr(write_dataset, "write_map", write_map)
     with pytest.raises(SystemExit) as ended:
         run("table", "log.csv", as_csv(random_log(2)), *COLUMNS)
     assert ended.value.code == code

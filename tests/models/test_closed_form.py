@@ -14,13 +14,13 @@ from registry import NEEDS_EXTRA, training_items
 import infer
 import trainer
 from models import MODELS
-from tools import export
 from tools.common.errors import UserError
-from tools.config.load import load_config
 from tools.preprocess import main as preprocess
 from tools.retrieval.retriever import Retriever, ScoreIndex
+from tools.serving import exporter
 from tools.training import checkpoint
 from tools.training.dygraph import DygraphModel
+from tools.training.settings import load_settings
 
 V, D, T, ALPHA, REGULARIZATION = 30, 5, 7, 3.0, 0.2
 extras = pytest.mark.extras
@@ -285,9 +285,9 @@ def test_a_fit_without_solution_says_what_to_raise(planted, tmp_path, capsys):
 @pytest.mark.parametrize("name", ["most_pop", "wals"])
 def test_what_only_gradient_reads_is_refused(name, option, planted, tmp_path):
     with pytest.raises(UserError, match=f"^-o {option}: .*: does not apply to the model {name}; remove it$"):
-        load_config(planted / "config.yaml", [option, f"hyper_parameters.model={name}"], MODELS)
+        load_settings(planted / "config.yaml", [option, f"hyper_parameters.model={name}"], MODELS)
     default = "hyper_parameters.optimizer.learning_rate=0.001"
-    load_config(planted / "config.yaml", [default, f"hyper_parameters.model={name}"], MODELS)
+    load_settings(planted / "config.yaml", [default, f"hyper_parameters.model={name}"], MODELS)
 
 
 @pytest.mark.parametrize(
@@ -301,5 +301,5 @@ def test_what_cannot_be_exported_is_refused(name, to_onnx, message, settings, tm
     config = settings(tmp_path, model=name, item_count=V, maxlen=T, model_save_path=str(tmp_path))
     checkpoint.save(tmp_path / "best", DygraphModel().create_model(config), None, config, {})
     with pytest.raises(UserError, match=message):
-        export.export(config, tmp_path / "export", to_onnx)
+        exporter.export(config, tmp_path / "export", to_onnx)
     assert [path.name for path in tmp_path.iterdir()] == ["best"]

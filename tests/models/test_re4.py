@@ -7,7 +7,7 @@ from reference import softmax
 
 from models.layers.backward_flow import draw_behaviours, re_attend
 from models.re4 import Re4
-from tools.export import save_tower
+from tools.serving.user_tower import save_tower
 
 V, D, T, K, B, TAU = 12, 4, 5, 3, 6, 0.5
 OFF = {f"re4_{name}_weight": 0.0 for name in ("contrast", "attend", "construct")}

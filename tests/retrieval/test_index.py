@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tools.common.errors import UserError
-from tools.config.load import load_config
 from tools.config.schema import Runner
 from tools.retrieval.exact import exact
 from tools.retrieval.index import IndexFiles, build, load, plan, recall, save, store
 from tools.retrieval.retriever import Retriever
+from tools.training.settings import load_settings
 
 SIZE = 16
 
@@ -155,7 +155,7 @@ def test_the_retriever_takes_any_index():
 def fails(text, *overrides, tmp_path):
     (tmp_path / "config.yaml").write_text("runner: {}\n")
     with pytest.raises(UserError, match=text) as error:
-        load_config(tmp_path / "config.yaml", overrides)
+        load_settings(tmp_path / "config.yaml", overrides)
     assert "\n" not in str(error.value)
 
 

@@ -14,6 +14,8 @@ from models import MODELS
 from tools import add_items, export, predict
 from tools.config.load import constructor_options
 from tools.data.dataset import read_map
+from tools.serving import grow
+from tools.serving.predictor import Predictor
 
 GROUPS, SIZE = 4, 10  # groups of items that are met together
 WITH_FEATURES = [name for name in ("mind", "two_tower", "comirec_sa") if name in MODELS]
@@ -102,9 +104,9 @@ def test_new_items_are_recommended_to_those_who_like_their_kind(model, exported,
 def test_an_approximate_index_keeps_its_kind(exported, tmp_path, capsys):
     path = exported(item_features=["kind"])
     export.main(["-m", path, "-o", "runner.index=hnsw", "runner.index_search=efSearch=99"])
-    before = predict.Predictor(folder=tmp_path / "out/export").retriever.index
+    before = Predictor(folder=tmp_path / "out/export").retriever.index
     add_items.main([write_lines(tmp_path / "new", {"item": "x", "features": {"kind": ["k1"]}}), "-m", path])
-    after = predict.Predictor(folder=tmp_path / "out/export").retriever.index
+    after = Predictor(folder=tmp_path / "out/export").retriever.index
     assert type(after) is type(before)
     assert (after.ntotal, after.hnsw.efSearch) == (before.ntotal + 1, 99)
     vectors = np.load(tmp_path / "out/export/item_vectors.npy")
@@ -132,7 +134,7 @@ def test_a_new_row_is_the_mean_of_its_features(similarity, exported, tmp_path, c
     grown = np.load(folder / "item_vectors.npy")
     np.testing.assert_array_equal(grown[:-2], vectors)
     np.testing.assert_allclose(grown[-2:], expected, rtol=1e-5, atol=1e-6)
-    predictor = predict.Predictor(folder=folder)
+    predictor = Predictor(folder=folder)
     assert predictor.item_num == len(grown) - 1 == GROUPS * SIZE + 2
     np.testing.assert_array_equal(predictor.retriever.index.reconstruct_n(0, len(grown) - 1), grown[1:])
     assert np.load(folder / "item_category.npy")[-3:].tolist() == [GROUPS * SIZE, -1, -1]
@@ -140,7 +142,7 @@ def test_a_new_row_is_the_mean_of_its_features(similarity, exported, tmp_path, c
     resolved = yaml.safe_load((folder / "config.yaml").read_text())
     assert resolved["hyper_parameters"]["item_count"] == GROUPS * SIZE + 3
     assert resolved["runner"]["train_data_dir"] == str(tmp_path / "data/train")
-    own = predict.Predictor(folder=folder).embed(np.array([[41] + [0] * 7]), np.array([1]))[0]
+    own = Predictor(folder=folder).embed(np.array([[41] + [0] * 7]), np.array([1]))[0]
     assert np.isfinite(own).all()
 
 
@@ -211,7 +213,7 @@ def test_an_interruption_leaves_the_export_as_it_was(exported, tmp_path, monkeyp
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(add_items, "write_vectors", interrupted)
+    monkeypatch.setattr(grow, "write_vectors", interrupted)
     lines = write_lines(tmp_path / "new", {"item": "x", "features": {"kind": ["k1"]}})
     with pytest.raises(SystemExit) as end:
         add_items.main([lines, "-m", path])

@@ -22,7 +22,9 @@ from tools.common import checksums
 from tools.config.load import constructor_options
 from tools.data.dataset import read_evaluation, read_map
 from tools.retrieval.retriever import Retriever
+from tools.serving import exporter, user_tower
 from tools.serving.exported import NEEDED
+from tools.serving.predictor import Predictor
 from tools.training import checkpoint
 from tools.training.dygraph import DygraphModel
 
@@ -99,8 +101,8 @@ def check_outputs(found, expected):
 @pytest.mark.parametrize("name, options", [*CASES, *SOLVED])
 def test_the_exported_tower_is_the_model(name, options, trained, tmp_path):
     config, model = trained(model=name, **options)
-    export.export(config, tmp_path / "export")
-    predictor = predict.Predictor(folder=tmp_path / "export")
+    exporter.export(config, tmp_path / "export")
+    predictor = Predictor(folder=tmp_path / "export")
     for users in (1, 7, 1):
         hist_item, seq_len = histories(users, seed=users)
         outputs = predictor.route(hist_item, seq_len)
@@ -113,11 +115,11 @@ def test_the_exported_tower_is_the_model(name, options, trained, tmp_path):
 
 def test_the_folder_holds_what_serving_needs_and_no_more(trained, dataset, tmp_path):
     config, _ = trained(dataset)
-    export.export(config, tmp_path / "export")
+    exporter.export(config, tmp_path / "export")
     assert {path.name for path in (tmp_path / "export").iterdir()} == FOLDER | {"item_map.csv", "user_map.csv"}
     np.save(dataset / "item_category.npy", np.zeros(V, np.int32))
     (dataset / "category_map.csv").write_text("category,name\n0,all\n")
-    export.export(config, tmp_path / "export")
+    exporter.export(config, tmp_path / "export")
     names = {"item_map.csv", "user_map.csv", "item_category.npy", "category_map.csv"}
     assert {path.name for path in (tmp_path / "export").iterdir()} == FOLDER | names
     resolved = yaml.safe_load((tmp_path / "export/config.yaml").read_text())
@@ -201,7 +203,7 @@ def test_predict_gives_the_lists_of_infer_to_users_with_profiles(name, trained, 
 
 def test_profiles_are_optional_and_checked(trained, with_profiles, tmp_path, capsys):
     config, _ = trained(with_profiles[0], **FEATURES)
-    export.export(config, tmp_path / "export")
+    exporter.export(config, tmp_path / "export")
     history = ['i,"1"', 'i,"2"']
     same = [
         {},
@@ -241,7 +243,7 @@ def test_a_model_without_user_features_takes_no_profile(exported, tmp_path, caps
 @pytest.fixture
 def exported(trained, dataset, tmp_path):
     config, _ = trained(dataset, filter_seen=True)
-    export.export(config, tmp_path / "export")
+    exporter.export(config, tmp_path / "export")
     return tmp_path / "export"
 
 
@@ -317,7 +319,7 @@ def test_a_tower_without_the_coupling_is_told(exported, tmp_path, capsys):
 
 def test_without_a_map_ids_are_the_table_s(trained, tmp_path, capsys):
     config, _ = trained()
-    export.export(config, tmp_path / "export")
+    exporter.export(config, tmp_path / "export")
     (tmp_path / "h").write_text('{"user": "a", "history": ["1", 60, "0", "61"]}')
     predict.main([str(tmp_path / "export"), str(tmp_path / "h"), "--top_n", "3"])
     answer = json.loads(capsys.readouterr().out)
@@ -397,9 +399,9 @@ def test_what_cannot_be_exported_leaves_nothing_behind(trained, dataset, tmp_pat
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(export, "_copy_maps", interrupted)
+    monkeypatch.setattr(exporter, "_copy_maps", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        export.export(config, tmp_path / "out/export")
+        exporter.export(config, tmp_path / "out/export")
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -435,9 +437,9 @@ def test_an_export_keeps_its_index(index, trained, dataset, tmp_path, capsys):
     assert again == (index != "milvus")
     hist_item, seq_len = histories(5)
     lists = [row[row > 0] for row in hist_item]
-    found = predict.Predictor(folder=tmp_path / "out/export").recommend(lists, 20)
+    found = Predictor(folder=tmp_path / "out/export").recommend(lists, 20)
     vectors = np.load(tmp_path / "out/export/item_vectors.npy")
-    predictor = predict.Predictor(folder=tmp_path / "out/export")
+    predictor = Predictor(folder=tmp_path / "out/export")
     expected = Retriever.exact(vectors).recommend(*predictor.embed(hist_item, seq_len), 20)
     np.testing.assert_array_equal(found.items, expected.items)
 
@@ -448,10 +450,10 @@ def test_onnxruntime_takes_the_context(name, trained, with_profiles, tmp_path):
     import onnxruntime
 
     config, model = trained(with_profiles[0], model=name, **FEATURES)
-    export.export(config, tmp_path / "export", export.onnx_converter())
+    exporter.export(config, tmp_path / "export", user_tower.onnx_converter())
     session = onnxruntime.InferenceSession(str(tmp_path / "export/user_tower.onnx"))
     assert [one.name for one in session.get_inputs()] == ["hist_item", "seq_len", "context_eb"]
-    predictor = predict.Predictor(folder=tmp_path / "export")
+    predictor = Predictor(folder=tmp_path / "export")
     for users in (1, 7):
         hist_item, seq_len = histories(users, seed=users)
         profiles = with_profiles[1][10 : 10 + users]

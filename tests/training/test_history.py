@@ -9,6 +9,7 @@ from tools import plot
 from tools.common.errors import UserError
 from tools.training import history
 from tools.training.resume import RunState
+from tools.views import curves
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_wrong_arguments_of_plot_are_named(arguments, message, write, tmp_path, 
 
 def test_the_loss_is_drawn_as_a_trailing_mean():
     values = list(range(30))
-    mean = plot.trailing_mean(values)
+    mean = curves.trailing_mean(values)
     assert mean[0] == 0
     assert mean[9] == pytest.approx(4.5)
     assert mean[-1] == pytest.approx(sum(values[10:]) / 20)

@@ -25,8 +25,8 @@ import trainer
 from models import MODELS
 from tools.common import checksums, unpickle
 from tools.common.errors import UserError
-from tools.config.load import load_config
 from tools.training import checkpoint, resume, runtime
+from tools.training.settings import load_settings
 
 # Draws in the loss, the routing and the dropout, a learning rate that falls, moments, checkpoints within epochs.
 CONFIG = """
@@ -305,7 +305,7 @@ def test_a_loss_that_is_no_number_stops_the_run_before_the_update(project, tmp_p
 
 def reproduce(project, folder):
     """The loss of the step that failed, from its folder alone."""
-    settings, state = load_config(folder / "config.yaml", models=MODELS), state_of(folder)
+    settings, state = load_settings(folder / "config.yaml", models=MODELS), state_of(folder)
     model = trainer.GRAPHS["dynamic"]().create_model(settings)
     checkpoint.load(folder, model, settings)
     with np.load(folder / "batch.npz") as arrays:
@@ -325,7 +325,7 @@ def test_a_gradient_that_is_no_number_stops_the_run(table, project, tmp_path, mo
 
     monkeypatch.setattr(trainer.GRAPHS["dynamic"], "train_forward", with_a_root)
     options = [f"runner.model_save_path={tmp_path}"]
-    run_of = trainer.Trainer(load_config(project / "config.yaml", options, MODELS))
+    run_of = trainer.Trainer(load_settings(project / "config.yaml", options, MODELS))
     with pytest.raises(UserError, match=r"the gradient of \S+weight sums to nan at epoch 1, batch 3, step 26"):
         run_of.train()
     assert state_of(resume.newest(tmp_path))["step"] == 24  # the last good one
@@ -368,7 +368,7 @@ def test_parameters_that_are_none_are_refused(content, whole, tmp_path):
     saved = (folder / "rec.pdparams").read_bytes()
     (folder / "rec.pdparams").write_bytes(saved[: len(saved) // 2] if content is None else content)
     (folder / "SHA256SUMS").unlink()  # as in a checkpoint of PaddleRec's
-    settings = load_config(folder / "config.yaml", models=MODELS)
+    settings = load_settings(folder / "config.yaml", models=MODELS)
     with pytest.raises(UserError, match=r"rec\.pdparams: (not parameters|holds a list|\S+ is None, MIND has)"):
         checkpoint.load(folder, trainer.GRAPHS["dynamic"]().create_model(settings), settings)
 
@@ -377,7 +377,7 @@ def test_parameters_of_another_shape_are_refused(whole, tmp_path):
     folder = shutil.copytree(whole() / "best", tmp_path / "best")
     for name in ("config.yaml", "SHA256SUMS"):
         (folder / name).unlink()
-    settings = load_config(whole() / "best/config.yaml", ["hyper_parameters.item_count=99"], MODELS)
+    settings = load_settings(whole() / "best/config.yaml", ["hyper_parameters.item_count=99"], MODELS)
     with pytest.raises(UserError, match=r"item_table.weight is \[61, 8\], MIND has \[99, 8\]"):
         checkpoint.load(folder, trainer.GRAPHS["dynamic"]().create_model(settings), settings)
 

@@ -13,11 +13,12 @@ from models import MODELS
 from tools import explain
 from tools.common.errors import UserError
 from tools.config.load import constructor_options
-from tools.data.dataset import open_split
 from tools.evaluation.metrics import interest_similarity
 from tools.training import checkpoint
 from tools.training.dygraph import DygraphModel
+from tools.training.splits import open_split
 from tools.views import pictures
+from tools.views.scene import Scene
 
 V, T = 30, 6
 
@@ -133,7 +134,7 @@ def test_a_user_who_is_not_in_test_is_told(saved, data):
     config = saved("mind")
     name = (data / "user_map.csv").read_text().splitlines()[open_split("train", config).user[0] + 1].split(",")[1]
     with pytest.raises(UserError, match=f"--user: {name} is not in test with a history and a target"):
-        explain.Scene(settings=config, user=name, top_n=5)
+        Scene(settings=config, user=name, top_n=5)
 
 
 def test_without_matplotlib_the_extra_is_named(saved, tmp_path, monkeypatch, capsys):
@@ -147,7 +148,7 @@ def test_without_matplotlib_the_extra_is_named(saved, tmp_path, monkeypatch, cap
 @pytest.mark.parametrize("batch_size", [512, 4])
 def test_what_is_drawn_is_the_model_s(batch_size, saved):
     config = saved("mind", infer_batch_size=batch_size)
-    scene = explain.Scene(settings=config, user=None, top_n=5)
+    scene = Scene(settings=config, user=None, top_n=5)
     batches = list(open_split("test", config))
     live, interests = (
         np.concatenate(one)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from test_features import write_features
 
-from tools import export
 from tools.common.errors import UserError
 from tools.common.ragged import ragged
-from tools.config.load import load_config
 from tools.retrieval.aggregate import diversify, merge
+from tools.serving import exporter
+from tools.training.settings import load_settings
 from tools.views.explore import Explorer, Question, read_users
 
 HISTORY = [3, 14, 15, 9, 2, 6, 5]  # one more than the model takes
@@ -101,18 +101,18 @@ def test_an_interest_shows_its_own_coupling_and_its_own_search(explorer):
 
 def test_a_dead_interest_shows_nothing(folder, tmp_path):
     options = ["hyper_parameters.dynamic_interest_num=true", f"runner.model_save_path={tmp_path}"]
-    config = load_config(folder / "out/best/config.yaml", options)
+    config = load_settings(folder / "out/best/config.yaml", options)
     exports.save(config)
-    export.export(config, tmp_path / "export")
+    exporter.export(config, tmp_path / "export")
     answer = Explorer(folder=tmp_path / "export").answer(Question([3, 4], 4, 0.1, 5))  # K'_u = 1
     assert [one.live for one in answer.interests] == [True, False, False, False]
     assert [bool(one.items or one.behaviours) for one in answer.interests] == [True, False, False, False]
 
 
 def test_without_categories_there_is_a_list_and_no_variety(folder, tmp_path):
-    config = load_config(folder / "out/best/config.yaml")
+    config = load_settings(folder / "out/best/config.yaml")
     (folder / "data/item_category.npy").rename(tmp_path / "away.npy")
-    export.export(config, tmp_path / "export")
+    exporter.export(config, tmp_path / "export")
     (tmp_path / "away.npy").rename(folder / "data/item_category.npy")
     answer = Explorer(folder=tmp_path / "export").answer(Question(HISTORY, 4, 0.5, 5))
     assert (answer.weight, answer.categories, len(answer.items)) == (0.0, [], 5)

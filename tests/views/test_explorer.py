@@ -13,10 +13,12 @@ from pathlib import Path
 import exports
 import pytest
 
-from tools import explorer, export
+from tools import explorer
 from tools.common import checksums
-from tools.config.load import load_config
+from tools.serving import exporter
+from tools.training.settings import load_settings
 from tools.views.explore import Explorer, Question, read_users
+from tools.views.page import MOST_VARIETY
 
 pytestmark = pytest.mark.extras
 
@@ -155,7 +157,7 @@ def test_users_interests_and_variety_are_chosen_and_shown(page, models, users):
     check_shown(page, models, question(users[2], used=2, percent=12.5, top_n=7))
     set_slider(page, VARIETY, 1000)  # which the page sets to its largest
     set_slider(page, USED, "")
-    check_shown(page, models, question(users[2], used=1, percent=explorer.MOST_VARIETY, top_n=7))
+    check_shown(page, models, question(users[2], used=1, percent=MOST_VARIETY, top_n=7))
 
 
 @needs_browser
@@ -200,9 +202,9 @@ def test_a_history_is_built_by_titles_from_an_export_alone(browser, folder, mode
 @needs_browser
 def test_a_model_of_one_interest_has_no_slider_for_them(browser, folder, tmp_path, users):
     options = ["hyper_parameters.model=youtube_dnn", f"runner.model_save_path={tmp_path}"]
-    config = load_config(folder / "out/best/config.yaml", options)
+    config = load_settings(folder / "out/best/config.yaml", options)
     exports.save(config)
-    export.export(config, tmp_path / "export")
+    exporter.export(config, tmp_path / "export")
     with running(tmp_path / "export", "--users", folder / "data/test") as address, browser.new_page() as page:
         page.goto(address)
         check_shown(page, [Explorer(folder=tmp_path / "export")], question(users[0]))

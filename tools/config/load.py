@@ -1,6 +1,5 @@
 """Configuration: a yaml file and `-o key=value` overrides, checked against the schema, all errors at once."""
 
-import argparse
 import contextlib
 import dataclasses
 import inspect
@@ -9,8 +8,9 @@ import re
 import types
 import typing
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -18,8 +18,6 @@ from tools.common.errors import UserError, did_you_mean
 from tools.common.files import shown
 from tools.config.overrides import read_overrides, read_yaml
 from tools.config.schema import HyperParameters, Runner
-from tools.data.dataset import read_meta
-from tools.retrieval.index import store
 
 # How the keys begin that a model with a `fit` of its own does without.
 GRADIENT_ONLY = (
@@ -34,6 +32,21 @@ CONTROL = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
 DATA_DIRS = ("runner.train_data_dir", "runner.valid_data_dir", "runner.test_data_dir")
 
 
+class FeatureNames(NamedTuple):
+    """What a model reads of a data set beside item ids."""
+
+    train: Path  # the split that training reads; attributes of items and users are in the folder above it
+    item: list[str]
+    user: list[str]
+    query: bool
+    item_count: int  # rows of the item table; 0 where it is not known
+
+    @property
+    def folder(self) -> Path:
+        """The data set that training reads."""
+        return self.train.parent
+
+
 @dataclass(frozen=True)
 class Config:
     """A checked configuration: `config.runner.seed`, `config.hyper_parameters.optimizer.learning_rate`."""
@@ -44,6 +57,12 @@ class Config:
     def flat(self) -> dict[str, Any]:
         """Every key with its value, dotted as in the yaml."""
         return {key: _attribute(self, key) for key in keys()}
+
+    @property
+    def features(self) -> FeatureNames:
+        """The features that the model reads."""
+        hyper, train = self.hyper_parameters, Path(self.runner.train_data_dir)
+        return FeatureNames(train, hyper.item_features, hyper.user_features, hyper.query, hyper.item_count or 0)
 
     def get(self, key, default=None):
         """Value of a dotted key, or the default: what a reader written for PaddleRec calls."""
@@ -61,35 +80,14 @@ class Config:
         Path(path).write_text(yaml.safe_dump(nested, sort_keys=False), encoding="utf-8")
 
 
-def add_arguments(parser: argparse.ArgumentParser, required=True):
-    """Give a command PaddleRec's `-m config.yaml` and `-o key=value …`."""
-    parser.add_argument(
-        "-m", "--config_yaml", metavar="FILE", required=required, help="configuration, for example config.yaml"
-    )
-    parser.add_argument(
-        "-o", "--opt", metavar="KEY=VALUE", nargs="*", action="extend", help="override keys of the yaml"
-    )
-
-
-def positive(text, low=1) -> int:
-    """A command line's whole number of at least `low`."""
-    if not text.isdecimal() or int(text) < low:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {low}")
-    return int(text)
-
-
-def item_count(text) -> int:
-    """A command line's rows of an item table, padding row 0 included."""
-    return positive(text, 2)
-
-
-def load_config(path, overrides=(), models=None) -> Config:
+def load_config(path, overrides=(), models=None, checks=()) -> Config:
     """Read, override and check a configuration.
 
     Args:
         path: yaml file.
         overrides: `key=value` texts, which win over the file.
         models: `models.MODELS`; where given, the model's name and whether each option applies to it are checked too.
+        checks: more of them, each `config -> [(keys, what is wrong with the first)]`, see `tools.training.settings`.
 
     Raises:
         UserError: one line for each unknown key, wrong type and impossible value, with file and line.
@@ -112,7 +110,10 @@ def load_config(path, overrides=(), models=None) -> Config:
     for key in DATA_DIRS:
         values[key] = str(path.parent.absolute() / values.get(key, schema[key].default))
     config = _build(Config, "", values)
-    for involved, text in _inconsistencies(config, given, models):
+    found = [_inconsistencies(config), *(check(config) for check in checks)]
+    if models is not None:
+        found.append(_model_errors(config, given, models))
+    for involved, text in chain(*found):
         if not failed & set(involved):  # a value that failed above stands at its default here
             errors.append(f"{given.get(involved[0], (None, path))[1]}: {involved[0]}: {text}")
     if errors:
@@ -187,7 +188,7 @@ def _attribute(config, key):
     return config
 
 
-def _inconsistencies(config, given, models):
+def _inconsistencies(config):
     """(keys, what is wrong with the first) for values that are possible alone but not together."""
     runner, hyper = config.runner, config.hyper_parameters
     size, metric, rate = "hyper_parameters.hidden_size", "runner.best_metric", "hyper_parameters.optimizer.decay_rate"
@@ -203,18 +204,11 @@ def _inconsistencies(config, given, models):
     first, end = "runner.infer_start_epoch", "runner.infer_end_epoch"
     if runner.infer_end_epoch is not None and runner.infer_end_epoch <= (runner.infer_start_epoch or 0):
         yield (end, first), f"{runner.infer_end_epoch} is not above infer_start_epoch; the end is exclusive"
-    for key, text in store(runner).errors(hyper.embedding_dim):
-        yield (key, "hyper_parameters.embedding_dim"), text
-    if models is not None:
-        yield from _model_errors(config, given, models)
 
 
 def _model_errors(config, given, models):
-    """As `_inconsistencies`: a table without size, an unknown model, options of another model."""
+    """As `_inconsistencies`: an unknown model, options of another model."""
     hyper = config.hyper_parameters
-    if hyper.item_count is None:
-        counted = read_meta(config.runner.train_data_dir).get("item_count", "the largest item id + 1")
-        yield ("hyper_parameters.item_count",), f"missing; set it to {shown(counted)}"
     if hyper.model not in models:
         text = f"{shown(hyper.model)!r} is not one of {', '.join(models)}{did_you_mean(hyper.model, models)}"
         yield ("hyper_parameters.model",), text

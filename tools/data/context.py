@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tools.common.errors import UserError
-from tools.config.load import Config
+from tools.config.load import FeatureNames
 from tools.data.features import query_words, user_features
 
 
@@ -17,16 +17,16 @@ class Context:
 
     Args:
         folder: of the split.
-        config: the configuration.
+        named: the features.
         events: interactions of the split.
 
     Raises:
         UserError: where the data set has no such features, or other values than the one that training reads.
     """
 
-    def __init__(self, *, folder, config: Config, events):
-        self.users = user_features(config, Path(folder).parent)
-        self.words = query_words(config, folder)
+    def __init__(self, *, folder, named: FeatureNames, events):
+        self.users = user_features(named, Path(folder).parent)
+        self.words = query_words(named, folder)
         self.user_slots = self.users.feature_num if self.users else 0
         self.first_word = self.users.token_num if self.users else 0  # words are numbered after the users' values
         if self.words and len(self.words.offsets) - 1 != events:

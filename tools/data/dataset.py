@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Iterable
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -22,21 +21,6 @@ EVALUATION_CUTS = {  # protocol -> how many of a user's first items are the hist
 ARRAYS = ("users", "items", "offsets")
 FILES = (CSV_NAME, *(f"{name}.npy" for name in ARRAYS))
 TEXT_ROWS = 1 << 16  # rows of text that are written at once
-READERS = {"train": "RecDataset", "valid": "InferDataset", "test": "InferDataset"}
-
-
-def open_split(name, config):
-    """The reader of a split, `train`, `valid` or `test`, from the module and the folder in the configuration."""
-    runner = config.runner
-    module = runner.train_reader_path if name == "train" else runner.infer_reader_path
-    try:
-        if not all(part.isidentifier() for part in module.split(".")):
-            raise ImportError("not the name of a module")
-        reader = getattr(import_module(module), READERS[name])
-    except (ImportError, AttributeError) as error:
-        fix = f"give a module with the class {READERS[name]}"
-        raise UserError(f"reader {shown(module)!r}: {shown(error, 200)}; {fix}") from None
-    return reader(data_files(getattr(runner, f"{name}_data_dir")), config)
 
 
 def data_files(folder) -> list[str]:

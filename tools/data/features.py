@@ -8,7 +8,7 @@ import numpy as np
 from tools.common.errors import UserError, did_you_mean
 from tools.common.files import load_arrays
 from tools.common.ragged import Ragged, ragged
-from tools.config.load import Config
+from tools.config.load import FeatureNames
 
 QUERIES = "query.npz"  # in the folder of each split: the words of each interaction's query
 
@@ -41,62 +41,59 @@ class Features(NamedTuple):
         return some.values.astype(np.int64), some.lengths
 
 
-def item_features(config: Config) -> Features | None:
+def item_features(named: FeatureNames) -> Features | None:
     """`hyper_parameters.item_features` of all rows of the item table; None where none are named."""
-    names = config.hyper_parameters.item_features
-    if not names:
+    if not named.item:
         return None
-    texts, rows = _read(data_folder(config) / "item_attributes.npz", names, "hyper_parameters.item_features")
+    texts, rows = _read(named.folder / "item_attributes.npz", named.item, "hyper_parameters.item_features")
     # Row 0 is padding; rows past the data set's items know nothing.
-    missing = (config.hyper_parameters.item_count or 0) - len(rows[0].offsets)
+    missing = named.item_count - len(rows[0].offsets)
     rows = [ragged(np.concatenate([[0], one.lengths, np.zeros(max(missing, 0), np.int64)]), one.values) for one in rows]
     return Features(texts, _interleave(texts, rows))
 
 
-def user_features(config: Config, folder=None) -> Features | None:
+def user_features(named: FeatureNames, folder=None) -> Features | None:
     """`hyper_parameters.user_features` of all users of a data set; None where none are named.
 
     Args:
-        config: the configuration.
+        named: the features.
         folder: the data set; None: the one that training reads.
 
     Raises:
         UserError: where a feature is missing, or its values are not those of the data set that training reads.
     """
-    names, own = config.hyper_parameters.user_features, data_folder(config)
-    if not names:
+    if not named.user:
         return None
-    path = Path(folder or own) / "user_attributes.npz"
-    texts, rows = _read(path, names, "hyper_parameters.user_features")
-    _check_same(path, own / path.name, names, texts, "hyper_parameters.user_features")
+    path = Path(folder or named.folder) / "user_attributes.npz"
+    texts, rows = _read(path, named.user, "hyper_parameters.user_features")
+    _check_same(path, named.folder / path.name, named.user, texts, "hyper_parameters.user_features")
     return Features(texts, _interleave(texts, rows))
 
 
-def query_words(config: Config, folder=None) -> Ragged | None:
+def query_words(named: FeatureNames, folder=None) -> Ragged | None:
     """Numbers of the words of each event's query in a split; None where `hyper_parameters.query` is not set.
 
     Args:
-        config: the configuration.
+        named: the features.
         folder: of the split; None: the one that training reads.
 
     Raises:
         UserError: where there are no queries, or their words are numbered otherwise than those that training reads.
     """
-    if not config.hyper_parameters.query:
+    if not named.query:
         return None
-    own = Path(config.runner.train_data_dir)
-    path = Path(folder or own) / QUERIES
+    path = Path(folder or named.train) / QUERIES
     texts, (words,) = _read(path, ["query"], "hyper_parameters.query")
-    _check_same(path, own / QUERIES, ["query"], texts, "hyper_parameters.query")
+    _check_same(path, named.train / QUERIES, ["query"], texts, "hyper_parameters.query")
     return words
 
 
-def context_features(config: Config) -> Features | None:
+def context_features(named: FeatureNames) -> Features | None:
     """The values of all that is joined to interests: users' features, then queries; None where nothing is.
 
     Its rows are empty: batches bring them, see `tools.data.context`.
     """
-    texts = [values for name, values in vocabulary(config).items() if not name.startswith("item.")]
+    texts = [values for name, values in vocabulary(named).items() if not name.startswith("item.")]
     return Features(texts, ragged([0] * len(texts), np.zeros(0, np.int64))) if texts else None
 
 
@@ -109,24 +106,18 @@ def _check_same(path, own, names, texts, key):
             raise UserError(f"{path}: {name} has other values than in {own}; prepare both splits in one data set")
 
 
-def data_folder(config: Config) -> Path:
-    """The prepared data set that training reads."""
-    return Path(config.runner.train_data_dir).parent
-
-
-def vocabulary(config: Config) -> dict[str, np.ndarray]:
+def vocabulary(named: FeatureNames) -> dict[str, np.ndarray]:
     """The values of each feature that a model is built with, in the order of their numbers.
 
     Keys are `item.NAME`, `user.NAME` and, for the words of queries, `event.query`.
     """
-    hyper = config.hyper_parameters
     found: dict[str, np.ndarray] = {}
-    for kind, names in (("item", hyper.item_features), ("user", hyper.user_features)):
+    for kind, names in (("item", named.item), ("user", named.user)):
         if names:
-            texts, _ = _read(data_folder(config) / f"{kind}_attributes.npz", names, f"hyper_parameters.{kind}_features")
+            texts, _ = _read(named.folder / f"{kind}_attributes.npz", names, f"hyper_parameters.{kind}_features")
             found |= {f"{kind}.{name}": one for name, one in zip(names, texts, strict=True)}
-    if hyper.query:
-        texts, _ = _read(Path(config.runner.train_data_dir) / QUERIES, ["query"], "hyper_parameters.query")
+    if named.query:
+        texts, _ = _read(named.train / QUERIES, ["query"], "hyper_parameters.query")
         found["event.query"] = texts[0]
     return found
 

@@ -1,4 +1,4 @@
-"""The evaluation protocols: which users and items stay, how they are numbered, who trains and who tests.
+"""What all protocols share: which users and items stay, how they are numbered, who trains and who tests.
 
 What grows with the log is looked at a stretch at a time, so its arrays may lie in files.
 """
@@ -11,9 +11,10 @@ import numpy as np
 
 from tools.common.ragged import Ragged, pieces, ragged
 from tools.logs.interactions import Interactions
+from tools.logs.protocols import comirec, mind
 
 SPLIT_SEED = 1230
-CUTS = {"comirec": (0.8, 0.9), "mind": (0.9, 0.95)}  # where the shuffled users are cut into train, valid and test
+PROTOCOLS = {"comirec": comirec, "mind": mind}
 STRETCH = 1 << 24  # interactions that are held in memory at once
 
 
@@ -88,18 +89,9 @@ def stretches_of(users, lengths) -> list[np.ndarray]:
 
 
 def split_users(user_num, protocol) -> dict[str, np.ndarray]:
-    """Split -> users in the order of the shuffle, which hangs on their number alone."""
+    """Split -> users in the order of the shuffle, which depends on their number alone."""
     shuffled = list(range(user_num))
     random.Random(SPLIT_SEED).shuffle(shuffled)
-    first, second = (int(share * user_num) for share in CUTS[protocol])
+    first, second = (int(share * user_num) for share in PROTOCOLS[protocol].CUTS)
     order = np.array(shuffled, np.int64)
     return {"train": order[:first], "valid": order[first:second], "test": order[second:]}
-
-
-def up_to_target(lengths, seed=SPLIT_SEED) -> np.ndarray:
-    """MIND's protocol: how many of a user's first behaviours are kept, `[U]`; the last of them is the target.
-
-    The target is any behaviour but the first, each as likely.
-    """
-    drawn = 2 + np.random.default_rng(seed).integers(0, np.maximum(lengths - 1, 1))
-    return np.minimum(drawn, lengths)

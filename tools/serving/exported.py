@@ -7,9 +7,10 @@ import numpy as np
 
 from tools.common import checksums
 from tools.common.errors import UserError
-from tools.config.load import Config, load_config
+from tools.config.load import Config
 from tools.config.overrides import read_yaml
 from tools.training import agreement
+from tools.training.settings import load_settings
 
 CONFIG, TRAINED = "config.yaml", "trained.yaml"  # of the export, and what its model was trained with
 NEEDED = (CONFIG, TRAINED, "user_tower.json", "user_tower.pdiparams", "item_vectors.npy")
@@ -31,7 +32,7 @@ def read(folder) -> tuple[Config, Config]:
             raise UserError(f"{folder}: no {name} here; make it with: {AGAIN}")
     faults = checksums.faults(folder)
     _check(folder, [one for one in faults if not one.startswith(f"{CONFIG}:")])
-    config, trained = (load_config(folder / name) for name in (CONFIG, TRAINED))
+    config, trained = (load_settings(folder / name) for name in (CONFIG, TRAINED))
     if read_yaml(folder / CONFIG).keys() >= read_yaml(folder / TRAINED).keys():
         # It was edited and not cut: what differs from training helps more than that something does.
         items = len(np.load(folder / "item_vectors.npy", mmap_mode="r"))

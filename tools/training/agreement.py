@@ -4,8 +4,9 @@ from dataclasses import fields
 from pathlib import Path
 
 from tools.common.errors import UserError
-from tools.config.load import Config, load_config
+from tools.config.load import Config
 from tools.config.schema import HyperParameters
+from tools.training.settings import load_settings
 
 # Hyper-parameters that the parameters or the meaning of an interest hang on.
 MUST_AGREE = [
@@ -42,4 +43,4 @@ def check_checkpoint(folder, config: Config, keys=MUST_AGREE):
     """
     path = Path(folder) / "config.yaml"
     if path.is_file():
-        check(folder, load_config(path), config, keys)
+        check(folder, load_settings(path), config, keys)

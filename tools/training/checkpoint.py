@@ -9,9 +9,9 @@ import paddle
 
 from tools.common import checksums, ranks, unpickle
 from tools.common.errors import UserError
-from tools.common.files import atomic_folder
+from tools.common.files import atomic_folder, load_arrays
 from tools.config.load import Config
-from tools.data.features import data_folder, load_arrays, vocabulary
+from tools.data.features import vocabulary
 from tools.training import agreement
 
 BEST = "best"
@@ -30,7 +30,7 @@ def save(folder, model, optimizer, config: Config, state: dict):
         if optimizer is not None:
             paddle.save(_rename(optimizer.state_dict(), _names(model)), str(temporary / "rec.pdopt"))
         config.save(temporary / "config.yaml")
-        if texts := vocabulary(config):
+        if texts := vocabulary(config.features):
             np.savez(temporary / VOCABULARY, **texts)  # type: ignore[arg-type]
         state = {**state, "written": time.time()}
         (temporary / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
@@ -88,12 +88,12 @@ def _check_vocabulary(folder, config):
     if not (folder / VOCABULARY).is_file():
         return
     then = load_arrays(folder / VOCABULARY, "train again")
-    for name, texts in vocabulary(config).items():
+    for name, texts in vocabulary(config.features).items():
         if not np.array_equal(texts, then.get(name, ())):
             kind, _, feature = name.partition(".")
             raise UserError(
-                f"{folder}: trained with other values of the {kind} feature {feature} than {data_folder(config)} has; "
-                "prepare the data set as for training, or train again"
+                f"{folder}: trained with other values of the {kind} feature {feature} than "
+                f"{config.features.folder} has; prepare the data set as for training, or train again"
             )
 
 

@@ -18,7 +18,7 @@ class DygraphModel:
         hyper, model = config.hyper_parameters, MODELS[config.hyper_parameters.model]
         options = {name: getattr(hyper, name) for name in constructor_options(model) if hasattr(hyper, name)}
         for name in options.keys() & FEATURES.keys():  # the configuration names them, the model takes what they hold
-            options[name] = FEATURES[name](config)
+            options[name] = FEATURES[name](config.features)
         return model(**options)
 
     def create_feeds(self, batch):

@@ -15,9 +15,9 @@ from tools.data.dataset import data_files, read_categories, read_evaluation, rea
 from tools.data.features import attribute
 from tools.data.titles import titles
 from tools.evaluation.metrics import diversity
-from tools.predict import Predictor
 from tools.retrieval.aggregate import Diversity
 from tools.serving import exported
+from tools.serving.predictor import Predictor
 
 MOST_USERS = 1000  # that a page lets one choose from
 

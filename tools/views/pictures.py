@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tools.common.files import shown
-from tools.plot import COLOURS, INK
+from tools.views.figures import COLOURS, INK
 
 # Eight marks and five colours: the same two meet again after forty, and it is never the colour alone that tells.
 LOOKS = [(COLOURS[n % 5], "osD^vPX<"[n % 8]) for n in range(40)]
@@ -19,7 +19,7 @@ def draw_coupling(pyplot, told, titles, coupling, live):
     """A row an item of the history, a column an interest.
 
     Args:
-        pyplot: of `tools.plot.open_pyplot`.
+        pyplot: of `tools.views.figures.open_pyplot`.
         told: what stands above.
         titles: of the history's items, oldest first.
         coupling: `[K, T]`.
@@ -102,7 +102,7 @@ def draw_items(pyplot, told, plane: Plane, interest, category, live):
     """The retrieved items by interest, and again by category where there are any; the history; the interests.
 
     Args:
-        pyplot: of `tools.plot.open_pyplot`.
+        pyplot: of `tools.views.figures.open_pyplot`.
         told: what stands above.
         plane: where they lie.
         interest: `[n]`, which retrieved the item, with the largest score.
@@ -142,7 +142,7 @@ def draw_similarity(pyplot, told, curve, step, cosine):
     """How alike interests are: over training, where there is a history, and each two of them.
 
     Args:
-        pyplot: of `tools.plot.open_pyplot`.
+        pyplot: of `tools.views.figures.open_pyplot`.
         told: what stands above.
         curve: steps, and the mean cosine at each; None where there are none.
         step: of the checkpoint; None where it is not known.

@@ -1,0 +1,104 @@
+"""A prepared log to the data set on disk."""
+
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from tools.common.ragged import Ragged
+from tools.data.dataset import is_whole, write_map, write_stretches
+from tools.data.features import QUERIES
+from tools.logs.interactions import Interactions
+from tools.logs.protocol import PROTOCOLS, SPLIT_SEED, Prepared, events
+
+
+def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol: str, events=events) -> dict:
+    """Write splits, maps, attributes and `meta.yaml` into an empty folder; gives the content of `meta.yaml`.
+
+    `events` is `tools.logs.protocol.events`, or what another engine has in its place.
+    """
+    splits = _write_splits(folder, prepared, log, protocol, events)
+    item_names, user_names = log.item_names[prepared.item_codes], log.user_names[prepared.user_codes]
+    write_map(folder / "item_map.csv", ("item", "original"), enumerate(item_names, 1))
+    write_map(folder / "user_map.csv", ("user", "original"), enumerate(user_names))
+    _write_attributes(folder / "item_attributes.npz", log.item_attributes, prepared.item_codes)
+    _write_attributes(folder / "user_attributes.npz", log.user_attributes, prepared.user_codes)
+    if log.item_category is not None:
+        _write_categories(folder, log.item_category[prepared.item_codes])
+    written = sum(one["interactions"] for one in splits.values())
+    dropped = prepared.dropped
+    if reason := PROTOCOLS[protocol].DROPPED:
+        dropped = dropped | {reason: int(prepared.lengths.sum()) - written}
+    meta = {
+        "source": log.source,
+        "protocol": protocol,
+        "split_seed": SPLIT_SEED,
+        "users": len(user_names),
+        "item_count": len(item_names) + 1,
+        "interactions": written,
+        "dropped": dropped,
+        "splits": splits,
+    }
+    (folder / "meta.yaml").write_text(yaml.safe_dump(meta, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return meta
+
+
+def _write_splits(folder, prepared, log, protocol, events):
+    whole, splits = is_whole(log.time), {}
+    asked: list[np.ndarray] = []  # numbers of the queries of all events written
+    for name, users in prepared.splits.items():
+        lengths = prepared.lengths[users]
+        if name != "train":
+            lengths = PROTOCOLS[protocol].kept_events(lengths)
+        pieces = _first_events(events(log, prepared, users), lengths, log.query, asked)
+        splits[name] = write_stretches(folder / name, users, lengths, pieces, whole=whole)
+    if log.query_words is not None:
+        codes, rows = np.unique(np.concatenate(asked), return_inverse=True)
+        bounds = np.cumsum([one["interactions"] for one in splits.values()])
+        for name, numbers in zip(splits, np.split(rows, bounds[:-1]), strict=True):
+            _write_attributes(folder / name / QUERIES, {"query": log.query_words}, codes, numbers)
+    return splits
+
+
+def _first_events(stretches, lengths, query, asked):
+    """`(items, times)` of each user's first `lengths` `[U]` events; the list `asked` gets their queries' numbers."""
+    user = 0
+    for items, times, rows in stretches:
+        some = lengths[user : user + len(items.lengths)]
+        user += len(some)
+        kept = Ragged(np.arange(len(times)), items.offsets).spans(items.offsets[:-1], some)
+        if query is not None:
+            asked.append(query[rows[kept.values]])
+        yield Ragged(items.values[kept.values], kept.offsets), times[kept.values]
+
+
+def _write_attributes(path, attributes, codes, rows=None):
+    """Each attribute as `NAME.values` (numbers into `NAME.names`) and `NAME.offsets`, a row an item or user.
+
+    Args:
+        path: the .npz file.
+        attributes: name -> texts of each code.
+        codes: of what the data set holds; their texts are the names.
+        rows: which of the codes to write, by their place; None: all.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for name, texts in attributes.items():
+        known = texts.take(codes)
+        names, values = np.unique(known.values, return_inverse=True)
+        known = Ragged(values.astype(np.int32), known.offsets)
+        some = known if rows is None else known.take(rows)
+        arrays |= {
+            f"{name}.names": np.array(names.tolist(), str),
+            f"{name}.values": some.values,
+            f"{name}.offsets": some.offsets,
+        }
+    if arrays:
+        np.savez(path, **arrays)  # type: ignore[arg-type]
+
+
+def _write_categories(folder, texts):
+    """`item_category.npy`: category of each row of the item table, -1 for none; `category_map.csv`: their names."""
+    names = np.unique(texts[texts != ""])
+    category = np.where(texts == "", -1, np.searchsorted(names, texts))
+    np.save(folder / "item_category.npy", np.concatenate([[-1], category]).astype(np.int32))
+    write_map(folder / "category_map.csv", ("category", "name"), enumerate(names))

@@ -1,0 +1,98 @@
+"""A checkpoint to the folder that serving needs."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import paddle
+
+from tools.common import checksums, progress
+from tools.common.errors import UserError
+from tools.common.files import atomic_folder
+from tools.common.ragged import ragged
+from tools.config.load import Config
+from tools.data import titles
+from tools.data.dataset import read_map
+from tools.data.features import QUERIES, Features, item_features, user_features, vocabulary, write_attributes
+from tools.retrieval.index import store
+from tools.serving import exported
+from tools.serving.user_tower import save_tower
+from tools.training import agreement, checkpoint
+from tools.training.dygraph import DygraphModel
+
+MAPS = ("item_map.csv", "user_map.csv", "item_category.npy", "category_map.csv")
+
+
+def export(settings: Config, output, to_onnx=None) -> Path:
+    """Write the folder, or nothing.
+
+    Args:
+        settings: the configuration.
+        output: the folder.
+        to_onnx: what converts the program and the parameters to an ONNX file, three paths; None: no ONNX.
+
+    Returns:
+        The checkpoint that was exported.
+
+    Raises:
+        UserError: for a checkpoint that is missing or of another model, a model without item vectors or ONNX form, and
+            id maps of another data set.
+    """
+    source = checkpoint.single(settings)
+    agreement.check_checkpoint(source, settings)
+    model = DygraphModel().create_model(settings)
+    _check_exportable(model, settings.hyper_parameters.model, to_onnx)
+    with progress.stage(f"load {source}"):
+        checkpoint.load(source, model, settings)
+    with paddle.no_grad():
+        vectors = model.item_vectors().numpy()
+    with atomic_folder(output) as folder:
+        save_tower(model, folder / "user_tower", to_onnx)
+        np.save(folder / "item_vectors.npy", vectors)
+        store(settings.runner).write(folder, vectors)
+        _copy_maps(Path(settings.runner.test_data_dir).parent, folder, settings.hyper_parameters.item_count)
+        _write_features(model, folder, settings)
+        for name in (exported.CONFIG, exported.TRAINED):
+            settings.save(folder / name)
+        with progress.stage("checksums"):
+            checksums.write(folder)
+    return source
+
+
+def _check_exportable(model, name, to_onnx):
+    if model.gives_scores:
+        raise UserError(
+            f"hyper_parameters.model: {name} scores all items and has no vectors to export; "
+            "write its lists with: python infer.py -m config.yaml --recommend FILE"
+        )
+    if to_onnx and not model.has_onnx:
+        raise UserError(f"--onnx: {name} solves systems of equations, which paddle2onnx cannot; export without --onnx")
+
+
+def _copy_maps(source, folder, item_count):
+    largest = max(read_map(source / "item_map.csv"), default=0)
+    if largest >= item_count:
+        raise UserError(
+            f"{source / 'item_map.csv'}: item {largest} is not below hyper_parameters.item_count {item_count}; "
+            "give the data set that the model was trained on"
+        )
+    for name in MAPS:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
+    titles.copy(source, folder)
+
+
+def _write_features(model, folder, settings):
+    """What profiles and new items are embedded with; of the users themselves nothing is written."""
+    hyper = settings.hyper_parameters
+    if model.context_size:
+        np.save(folder / "user_features.npy", model.user_features.table.weight.numpy())
+    if users := user_features(settings.features):
+        write_attributes(folder / "user_attributes.npz", hyper.user_features, users, [])
+    if hyper.query:
+        (folder / "train").mkdir()  # where a data set has it too
+        words = Features([vocabulary(settings.features)["event.query"]], ragged([], np.zeros(0, np.int64)))
+        write_attributes(folder / "train" / QUERIES, ["query"], words, [])
+    if items := item_features(settings.features):
+        write_attributes(folder / "item_attributes.npz", hyper.item_features, items, np.arange(1, hyper.item_count))
+        paddle.save(model.state_dict(), str(folder / "rec.pdparams"))

@@ -1,0 +1,126 @@
+"""An export with items added to it."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import paddle
+
+from tools.common import checksums, unpickle
+from tools.common.errors import UserError
+from tools.common.files import atomic_folder
+from tools.common.ragged import ragged
+from tools.config.load import Config
+from tools.data.dataset import read_map, write_map
+from tools.data.features import Features, item_features, write_attributes
+from tools.retrieval.index import store
+from tools.retrieval.milvus import LITE
+from tools.serving import exported
+from tools.serving.new_items import NewItems, read_items
+from tools.serving.user_tower import onnx_converter, save_tower
+from tools.training import agreement, runtime
+from tools.training.dygraph import DygraphModel
+
+
+def add_items(folder, file, given: Config) -> tuple[int, NewItems]:
+    """Replace an export by one with the items of a file, or leave it as it is.
+
+    Args:
+        folder: what `tools.export` wrote, or this function.
+        file: the new items.
+        given: the configuration that the model is thought to be trained with.
+
+    Returns:
+        The id of the first new item, and the items.
+
+    Raises:
+        UserError: for a folder that is no whole export of a model with item features, hyper-parameters other than the
+            model's, and each line that is no new item.
+    """
+    folder = Path(folder)
+    settings, known = open_export(folder, given)
+    runtime.prepare(use_gpu=False, seed=settings.runner.seed)
+    first = len(np.load(folder / "item_vectors.npy", mmap_mode="r"))
+    names = read_map(folder / "item_map.csv") or {item: str(item) for item in range(1, first)}
+    hyper = settings.hyper_parameters
+    items = read_items(file, dict(zip(hyper.item_features, known.texts, strict=True)), set(names.values()))
+    to_onnx = onnx_converter() if (folder / "user_tower.onnx").is_file() else None
+    grown = exported.with_items(settings, first + len(items.names))
+    with atomic_folder(folder) as new:
+        shutil.copytree(folder, new, dirs_exist_ok=True, ignore=shutil.ignore_patterns(f"*{LITE}*"))
+        rows = np.arange(1, first + len(items.names))
+        write_attributes(new / "item_attributes.npz", hyper.item_features, append(known, first, items), rows)
+        model = grow(within(grown, new), unpickle.read(folder / "rec.pdparams"))
+        paddle.save(model.state_dict(), str(new / "rec.pdparams"))
+        save_tower(model, new / "user_tower", to_onnx)
+        write_vectors(model, settings.runner, folder, new, first)
+        write_map(new / "item_map.csv", ("item", "original"), (names | dict(enumerate(items.names, first))).items())
+        grown.save(new / exported.CONFIG)
+        checksums.write(new)
+    return first, items
+
+
+def open_export(folder, given: Config) -> tuple[Config, Features]:
+    """The configuration of an export and its items' features; a `UserError` where it cannot be added to."""
+    settings, trained = exported.read(folder)
+    agreement.check(folder, trained, given)
+    features = item_features(within(settings, folder).features)
+    if features is None:
+        raise UserError(
+            f"{folder}: its model, {settings.hyper_parameters.model}, was trained on ids alone, which say nothing of "
+            "new items; set hyper_parameters.item_features and train again"
+        )
+    return settings, features
+
+
+def within(settings: Config, folder) -> Config:
+    """A configuration that reads features from an export."""
+    return replace(settings, runner=replace(settings.runner, train_data_dir=str(Path(folder) / "train")))
+
+
+def append(features: Features, first, items: NewItems) -> Features:
+    """Features of all items, the new ones at row `first` and after it."""
+    values, lengths = features.of(np.arange(first))
+    lengths = np.concatenate([lengths, items.token.lengths])
+    return Features(features.texts, ragged(lengths, np.concatenate([values, items.token.values])))
+
+
+def grow(settings: Config, state):
+    """The model of a configuration, its items past the saved table made of their features.
+
+    Args:
+        settings: the configuration, with all items.
+        state: parameters of the model with fewer items.
+    """
+    model = DygraphModel().create_model(settings)
+    table = paddle.to_tensor(state["item_table.weight"])
+    state["item_table.weight"] = model.item_table.weight  # which is longer
+    model.set_state_dict(state)
+    with paddle.no_grad():
+        side, present = model.item_table.side(paddle.arange(len(table), model.item_count))  # [N, D], [N]
+        # The mean of its features is an item's row if it is its id's own row too: (m + F m) / (1 + F) = m.
+        own = side / present.unsqueeze(1)
+        model.item_table.weight.set_value(paddle.concat([table, own]))
+    model.eval()
+    return model
+
+
+def write_vectors(model, runner, old, new, first):
+    """Write an export's index and tables with the items from `first` on added to them.
+
+    Args:
+        model: with all items.
+        runner: `runner.*` of the configuration.
+        old, new: folders.
+        first: the first new item.
+    """
+    with paddle.no_grad():
+        added = model.item_vectors().numpy()[first:]
+    vectors = np.concatenate([np.load(old / "item_vectors.npy"), added])
+    np.save(new / "item_vectors.npy", vectors)
+    store(runner).grow(new, vectors, first)
+    if (old / "item_category.npy").is_file():
+        category = np.load(old / "item_category.npy")
+        none = np.full(len(vectors) - len(category), -1, category.dtype)
+        np.save(new / "item_category.npy", np.concatenate([category, none]))

@@ -1,0 +1,155 @@
+"""An export that recommends: histories to lists, in the user's own ids."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from paddle import inference
+
+from tools.common.errors import UserError
+from tools.common.files import load_arrays
+from tools.common.ragged import cut_histories, ragged
+from tools.data.dataset import read_map
+from tools.data.features import QUERIES
+from tools.retrieval.aggregate import PLAIN, Diversity, Recommendations
+from tools.retrieval.index import store
+from tools.retrieval.retriever import Retriever
+from tools.serving import exported
+from tools.serving.histories import History, Profiles
+
+OUTPUTS = ("interests", "live", "coupling")  # of the user tower, in this order
+
+
+class Predictor:
+    """A folder of `tools.export`, ready to recommend.
+
+    Args:
+        folder: the folder.
+
+    Raises:
+        UserError: where a file of it is missing or damaged.
+    """
+
+    def __init__(self, *, folder):
+        folder = Path(folder)
+        config, _ = exported.read(folder)
+        self.maxlen = config.hyper_parameters.maxlen
+        self.filter_seen, self.batch_size = config.runner.filter_seen, config.runner.infer_batch_size
+        self.tower = _open_tower(folder)
+        self.profiles = _open_profiles(folder, config)
+        self.retriever = Retriever(index=store(config.runner).read(folder))
+        self.item_num = self.retriever.index.ntotal  # V, without padding
+        first = config.runner.diversity_lambda[:1]
+        self.diversity = Diversity.open(folder, first, self.item_num + 1) if first else PLAIN
+        # Our ids and the user's own, which are the same where the data set has no map.
+        self.names = read_map(folder / "item_map.csv") or {item: str(item) for item in range(1, self.item_num + 1)}
+        self.numbers = {name: item for item, name in self.names.items()}
+
+    def embed(self, hist_item, seq_len, profiles=None) -> tuple[np.ndarray, np.ndarray]:
+        """Interests `[B, K, D]` and live mask `[B, K]`.
+
+        Args:
+            hist_item, seq_len: right-padded histories and their lengths, int64 `[B, T]` and `[B]`.
+            profiles: for a model with user features, those of each user, see `Profiles.pool`; None: nothing is known.
+        """
+        interests, live, _ = self.route(hist_item, seq_len, profiles)
+        return interests, live
+
+    def route(self, hist_item, seq_len, profiles=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As `embed`, and the coupling `[B, K, T]`: how much of each behaviour goes into each interest."""
+        inputs = {"hist_item": hist_item, "seq_len": seq_len}
+        if self.profiles:
+            inputs["context_eb"] = self.profiles.pool(profiles or [{}] * len(hist_item))  # [B, P]
+        for name, array in inputs.items():
+            self.tower.get_input_handle(name).copy_from_cpu(array)
+        self.tower.run()
+        outputs = map(self.tower.get_output_handle, self.tower.get_output_names())
+        interests, live, coupling = (one.copy_to_cpu() for one in outputs)
+        return interests, live, coupling
+
+    def recommend(self, histories, top_n, profiles=None) -> Recommendations:
+        """Lists of histories.
+
+        Args:
+            histories: lists of our ids, oldest first, none of them empty; the last `maxlen` are embedded, and all are
+                left out of the lists where the exported configuration says `filter_seen`.
+            top_n: N, cut at the size of the catalogue; with `diversity_lambda` they are chosen among N an interest.
+            profiles: see `embed`.
+        """
+        items = ragged([len(one) for one in histories], np.concatenate(histories).astype(np.int64))
+        hist_item, seq_len = cut_histories(items, np.arange(len(histories)), items.lengths, self.maxlen)
+        interests, live = self.embed(hist_item, seq_len, profiles)
+        depth = min(top_n, self.item_num)
+        seen = items if self.filter_seen else None
+        (lists,) = self.retriever.recommend_each(interests, live, depth, self.diversity, seen=seen, maxlen=self.maxlen)
+        return lists
+
+
+def _open_tower(folder):
+    config = inference.Config(str(folder / "user_tower.json"), str(folder / "user_tower.pdiparams"))
+    config.disable_glog_info()
+    config.disable_mkldnn()  # the default: on Paddle 3.3.1 it gives wrong squashed vectors and live masks
+    try:
+        tower = inference.create_predictor(config)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{folder}: user_tower is not readable ({reason}); export it again") from None
+    if len(tower.get_output_names()) != len(OUTPUTS):
+        raise UserError(f"{folder}: user_tower does not give {', '.join(OUTPUTS)}; export it again")
+    return tower
+
+
+def _open_profiles(folder, config):
+    """None for a model without user features."""
+    hyper, texts = config.hyper_parameters, {}
+    if hyper.user_features:
+        values = load_arrays(folder / "user_attributes.npz", "export it again")
+        texts = {name: values[f"{name}.names"] for name in hyper.user_features}
+    if hyper.query:
+        texts["query"] = load_arrays(folder / "train" / QUERIES, "export it again")["query.names"]
+    return Profiles(texts=texts, weight=np.load(folder / "user_features.npy")) if texts else None
+
+
+class Answer(NamedTuple):
+    """What one user gets."""
+
+    user: str | int
+    items: list[tuple[str, str, int]]  # the user's own id, score, interest; best first
+    unknown: int  # items of the history that were skipped
+
+
+def answers(predictor: Predictor, users: list[History], top_n) -> Iterator[Answer]:
+    """Answers to histories, batch by batch."""
+    numbers = predictor.numbers
+    for start in range(0, len(users), predictor.batch_size):
+        batch = users[start : start + predictor.batch_size]
+        known = [[numbers[item] for item in one.items if item in numbers] for one in batch]
+        embedded = [one for one in known if one]
+        profiles = [one.profile for one, items in zip(batch, known, strict=True) if items]
+        lists = zip(*predictor.recommend(embedded, top_n, profiles), strict=True) if embedded else iter(())
+        for one, items in zip(batch, known, strict=True):
+            columns = next(lists) if items else ((), (), ())
+            rows = [
+                (predictor.names.get(int(item), str(item)), f"{score:.8g}", int(interest))
+                for item, score, interest in zip(*columns, strict=True)
+                if item
+            ]
+            yield Answer(one.user, rows, len(one.items) - len(items))
+
+
+def json_text(answer: Answer) -> str:
+    """One line."""
+    rows = [{"item": item, "score": float(score), "interest": interest} for item, score, interest in answer.items]
+    return json.dumps({"user": answer.user, "items": rows, "unknown": answer.unknown}) + "\n"
+
+
+def csv_text(answer: Answer) -> str:
+    """One line a recommended item."""
+    text = io.StringIO()
+    rows = ((answer.user, rank, *row) for rank, row in enumerate(answer.items, 1))
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,23 @@
+"""The readers of a run's splits."""
+
+from importlib import import_module
+
+from tools.common.errors import UserError
+from tools.common.files import shown
+from tools.data.dataset import data_files
+
+READERS = {"train": "RecDataset", "valid": "InferDataset", "test": "InferDataset"}
+
+
+def open_split(name, config):
+    """The reader of a split, `train`, `valid` or `test`, from the module and the folder in the configuration."""
+    runner = config.runner
+    module = runner.train_reader_path if name == "train" else runner.infer_reader_path
+    try:
+        if not all(part.isidentifier() for part in module.split(".")):
+            raise ImportError("not the name of a module")
+        reader = getattr(import_module(module), READERS[name])
+    except (ImportError, AttributeError) as error:
+        fix = f"give a module with the class {READERS[name]}"
+        raise UserError(f"reader {shown(module)!r}: {shown(error, 200)}; {fix}") from None
+    return reader(data_files(getattr(runner, f"{name}_data_dir")), config)

@@ -1,0 +1,43 @@
+"""How every picture is drawn and saved; needs the extra plot."""
+
+import warnings
+from typing import Any
+
+from tools.common.errors import UserError
+from tools.common.files import atomic_path
+
+INK = "#808080"  # stands out from white and from black
+COLOURS = ("#2a7fd4", "#d96f00", "#2f9e55", "#b0559e", "#8a7a20")  # so do these
+STYLE: dict[str, Any] = {
+    "svg.fonttype": "none", "svg.hashsalt": "", "text.parse_math": False, "font.size": 10,
+    "savefig.transparent": True, "axes.facecolor": "none", "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "grid.alpha": 0.3,
+    **{f"{part}.color": INK for part in ("text", "xtick", "ytick", "grid")},
+    "axes.edgecolor": INK, "axes.labelcolor": INK,
+}  # fmt: skip
+
+
+def open_pyplot():
+    """Matplotlib's pyplot, without a window and for light and dark backgrounds; a `UserError` without the extra."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise UserError("plots need an extra; install it with: pip install '.[plot]'") from None
+    matplotlib.use("agg")
+    matplotlib.rcParams.update(STYLE)
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def save(figure, path):
+    """Write a figure, and close it; the same one gives the same file."""
+    from matplotlib import pyplot
+
+    kind = path.suffix[1:]
+    undated = {"Date": None} if kind == "svg" else {}
+    with atomic_path(path) as temporary, warnings.catch_warnings():
+        if kind == "svg":  # who shows it may have the letters that our font lacks
+            warnings.filterwarnings("ignore", message="Glyph")
+        figure.savefig(temporary, format=kind, bbox_inches="tight", dpi=150, metadata=undated)
+    pyplot.close(figure)

@@ -111,6 +111,13 @@ def load_array(path, fix) -> np.ndarray:
         return np.lib.format.read_array(file, allow_pickle=False)
 
 
+def map_array(path, fix) -> np.ndarray:
+    """As `load_array`, its values left in the file."""
+    with _whole(path, fix):
+        open_regular(path).close()
+        return np.load(path, mmap_mode="r")
+
+
 def load_arrays(path, fix) -> dict[str, np.ndarray]:
     """The arrays of an .npz file, as `load_array`."""
     with _whole(path, fix), open_regular(path) as file, zipfile.ZipFile(file) as archive:

@@ -9,8 +9,9 @@ import paddle
 
 from tools.common import checksums, unpickle
 from tools.common.errors import UserError
-from tools.common.files import atomic_folder
+from tools.common.files import atomic_folder, load_array, map_array
 from tools.common.ragged import ragged
+from tools.common.written import save_array
 from tools.config.load import Config
 from tools.data.dataset import read_map, write_map
 from tools.data.features import Features, item_features, write_attributes
@@ -41,7 +42,7 @@ def add_items(folder, file, given: Config) -> tuple[int, NewItems]:
     folder = Path(folder)
     settings, known = open_export(folder, given)
     runtime.prepare(use_gpu=False, seed=settings.runner.seed)
-    first = len(np.load(folder / "item_vectors.npy", mmap_mode="r"))
+    first = len(map_array(folder / "item_vectors.npy", exported.MADE_AGAIN))
     names = read_map(folder / "item_map.csv") or {item: str(item) for item in range(1, first)}
     hyper = settings.hyper_parameters
     items = read_items(file, dict(zip(hyper.item_features, known.texts, strict=True)), set(names.values()))
@@ -117,10 +118,10 @@ def write_vectors(model, runner, old, new, first):
     """
     with paddle.no_grad():
         added = model.item_vectors().numpy()[first:]
-    vectors = np.concatenate([np.load(old / "item_vectors.npy"), added])
-    np.save(new / "item_vectors.npy", vectors)
+    vectors = np.concatenate([load_array(old / "item_vectors.npy", exported.MADE_AGAIN), added])
+    save_array(new / "item_vectors.npy", vectors)
     store(runner).grow(new, vectors, first)
     if (old / "item_category.npy").is_file():
-        category = np.load(old / "item_category.npy")
+        category = load_array(old / "item_category.npy", exported.MADE_AGAIN)
         none = np.full(len(vectors) - len(category), -1, category.dtype)
-        np.save(new / "item_category.npy", np.concatenate([category, none]))
+        save_array(new / "item_category.npy", np.concatenate([category, none]))

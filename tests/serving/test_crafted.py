@@ -96,7 +96,9 @@ HARMS = {
     "features without values": arrays("user_attributes.npz", other=np.arange(2)),
     "fewer features": lambda folder: np.save(folder / "user_features.npy", np.ones((2, 8), np.float32)),
     "words without offsets": arrays("train/query.npz", **{"query.names": np.array(["a"])}),
-    "another maxlen": lambda folder: [text(name, b"maxlen: 6", b"maxlen: 7")(folder) for name in ("config.yaml", "trained.yaml")],
+    "another maxlen": lambda folder: [
+        text(name, b"maxlen: 6", b"maxlen: 7")(folder) for name in ("config.yaml", "trained.yaml")
+    ],
 }  # fmt: skip
 
 

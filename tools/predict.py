@@ -16,7 +16,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tools.common.errors import UserError, command
+from tools.common.errors import UserError, command, output_is_closed
 from tools.config.arguments import positive
 from tools.serving.histories import JSON_FORM, read_csv, read_input, read_json
 from tools.serving.predictor import Predictor, answers, csv_text, json_text
@@ -34,6 +34,8 @@ def main(argv=None):
     parser.add_argument("--top_n", type=positive, default=50, metavar="N", help="items a user; default: 50")
     parser.add_argument("--format", choices=FORMATS, help="default: csv for a name that ends in .csv, json otherwise")
     args = parser.parse_args(argv)
+    if output_is_closed():
+        raise UserError("standard output is closed, and the answers go there; send it to a file")
     suffix = args.histories.suffix if args.histories else ""
     read, header, text_of = FORMATS[args.format or ("csv" if suffix == ".csv" else "json")]
     predictor = Predictor(folder=args.folder)

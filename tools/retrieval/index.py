@@ -148,7 +148,7 @@ def save(index, path):
     with progress.stage(f"write {path}"), atomic_path(path) as temporary:
         try:
             with open(temporary, "wb") as file:  # Faiss closes a file of its own without a look at what became of it
-                faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, 1 << 22))
+                faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, 1 << 22))  # type: ignore[attr-defined]
         except RuntimeError as error:
             raise UserError(f"{path}: cannot be written ({_reason(error)}); check space and rights") from None
 

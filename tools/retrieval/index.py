@@ -4,6 +4,7 @@
 inner products everywhere: where a model means cosines, its interests and item vectors are units.
 """
 
+import contextlib
 import logging
 import math
 import re
@@ -210,9 +211,19 @@ class IndexFiles:
         if chosen.factory == "Flat":
             return exact(item_vectors)
         path = Path(folder) / f"index-{digest(chosen.factory.encode(), item_vectors)}.faiss"
-        if not path.is_file():
-            save(build(item_vectors, self.runner, queries=queries), path)
+        if path.is_file() and (index := self._kept(path, item_vectors)):
+            return index
+        save(build(item_vectors, self.runner, queries=queries), path)
         return load(path, self.runner)
+
+    def _kept(self, path, item_vectors):
+        """The index of a file, None where it is damaged or of other vectors: no sum says so beside a checkpoint."""
+        with contextlib.suppress(UserError):
+            index = load(path, self.runner)
+            if (index.ntotal, index.d) == (len(item_vectors) - 1, item_vectors.shape[1]):
+                return index
+        logging.warning("%s: damaged, or of other vectors; it is built again", path)
+        return None
 
     def write(self, folder, item_vectors):
         """Build an export's index."""

@@ -1,4 +1,4 @@
-"""From a raw log to a data set.
+"""Make a data set from a raw log.
 
 Example: python -m tools.preprocess movielens-100k
 Example: python -m tools.preprocess sequences sequences.txt.xz --attributes item_attributes.json.xz
@@ -26,7 +26,7 @@ from tools.logs.amazon import RATED_REVIEW, REVIEW, add_metadata
 from tools.logs.interactions import Interactions, read_movielens, read_sequence_file
 from tools.logs.large import read_log, wants_engine
 from tools.logs.polars_blocks import Form
-from tools.logs.protocol import CUTS, SPLIT_SEED, Prepared, events, prepare, up_to_target
+from tools.logs.protocol import CUTS, SPLIT_SEED, Prepared, dropped_text, events, prepare, up_to_target
 from tools.logs.tables import read_table
 
 ROLES = ("user", "item", "time", "category", "query", "rating")
@@ -106,7 +106,7 @@ def _prepare(args, output, scratch):
 def check_users(prepared: Prepared, log: Interactions):
     """Refuse a log of which nobody is left to train on, with the reasons."""
     if not len(prepared.splits["train"]):
-        reasons = "; ".join(f"{rows} interactions dropped: {reason}" for reason, rows in prepared.dropped.items())
+        reasons = "; ".join(dropped_text(rows, reason) for reason, rows in prepared.dropped.items())
         told = f"{log.source['name']}: {len(prepared.user_codes)} users left, none for training"
         raise UserError(f"{told} ({reasons}); lower --min-count")
 
@@ -233,7 +233,7 @@ def report(output, meta) -> str:
     """What was read, kept and dropped, in lines."""
     dropped = sum(meta["dropped"].values())
     lines = [f"{meta['source']['name']}: {meta['interactions'] + dropped} interactions read"]
-    lines += [f"  {rows} dropped: {reason}" for reason, rows in meta["dropped"].items()]
+    lines += [f"  {dropped_text(rows, reason)}" for reason, rows in meta["dropped"].items()]
     lines.append(f"  {meta['interactions']} kept: {meta['users']} users, {meta['item_count'] - 1} items")
     lines += [
         f"{name}: {one['users']} users, {one['interactions']} interactions" for name, one in meta["splits"].items()

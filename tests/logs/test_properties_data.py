@@ -291,4 +291,4 @@ def test_rows_without_ids_are_counted():
     meta = yaml.safe_load((folder / "meta.yaml").read_text())
     assert meta["dropped"]["user is empty"] == 2
     assert meta["dropped"]["item is empty"] == 1
-    assert "  2 dropped: user is empty\n  1 dropped: item is empty\n" in said
+    assert "  2 interactions dropped: user is empty\n  1 interactions dropped: item is empty\n" in said

@@ -27,6 +27,11 @@ class Prepared(NamedTuple):
     dropped: dict[str, int]  # reason -> interactions left out
 
 
+def dropped_text(rows, reason) -> str:
+    """How many interactions were left out and why, for people: `33 interactions dropped: of users with …`."""
+    return f"{rows} interactions dropped: {'of ' if reason.startswith(('items with', 'users with')) else ''}{reason}"
+
+
 class Events(NamedTuple):
     """Interactions of some users."""
 
@@ -88,7 +93,7 @@ def stretches_of(users, lengths) -> list[np.ndarray]:
 
 
 def split_users(user_num, protocol) -> dict[str, np.ndarray]:
-    """Split -> users in the order of the shuffle, which hangs on their number alone."""
+    """Split -> users in the order of the shuffle, which depends on their number alone."""
     shuffled = list(range(user_num))
     random.Random(SPLIT_SEED).shuffle(shuffled)
     first, second = (int(share * user_num) for share in CUTS[protocol])

@@ -152,7 +152,7 @@ def open_context(file_list, config, data):
     """The context of a split that is evaluated, and for each of its users the event of the first target, `[U]`."""
     folder = Path(file_list[0]).parent
     if not config.hyper_parameters.query:
-        return Context(folder=folder, config=config, events=0), np.zeros_like(data.users)  # nothing hangs on events
+        return Context(folder=folder, config=config, events=0), np.zeros_like(data.users)  # nothing depends on events
     users, items = read_sequences(file_list, config.hyper_parameters.item_count)
     first = items.offsets[:-1][np.isin(users, data.users)]
     return Context(folder=folder, config=config, events=len(items.values)), first + data.history.lengths

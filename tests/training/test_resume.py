@@ -167,7 +167,7 @@ def test_a_finished_run_is_not_trained_again(project, whole, tmp_path, caplog):
 
 
 def test_more_epochs_are_added_to_a_finished_run(project, tmp_path):
-    fixed = ["hyper_parameters.optimizer.decay=none"]  # a rate that falls over the run hangs on its length
+    fixed = ["hyper_parameters.optimizer.decay=none"]  # a rate that falls over the run depends on its length
     train(project, tmp_path / "at once", *fixed)
     train(project, tmp_path / "in two", *fixed, "runner.epochs=1")
     train(project, tmp_path / "in two", *fixed, "runner.resume=auto")

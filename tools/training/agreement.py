@@ -7,7 +7,7 @@ from tools.common.errors import UserError
 from tools.config.load import Config, load_config
 from tools.config.schema import HyperParameters
 
-# Hyper-parameters that the parameters or the meaning of an interest hang on.
+# Hyper-parameters that the parameters or the meaning of an interest depend on.
 MUST_AGREE = [
     f"hyper_parameters.{one.name}"
     for one in fields(HyperParameters)

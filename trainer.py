@@ -211,7 +211,7 @@ def main(argv=None):
         except Interrupted as stopped:
             options = [*(sys.argv[1:] if argv is None else argv), "-o", "runner.resume=auto"]
             command_line = shlex.join([*ranks.command("trainer.py"), *options])
-            logging.info("%s: the run is saved; go on with: %s", stopped, command_line)
+            logging.info("%s: the run is saved; continue with: %s", stopped, command_line)
             sys.exit(stopped.exit_code)
 
 

@@ -136,7 +136,7 @@ def test_an_unknown_option_ends_with_code_2_and_no_traceback(name, capsys):
 @pytest.mark.parametrize(
     "error, code, told",
     [
-        (UserError("x: wrong; mend it"), 2, "error: x: wrong; mend it\n"),
+        (UserError("x: wrong; correct it"), 2, "error: x: wrong; correct it\n"),
         (KeyboardInterrupt(), 130, ""),
         (SystemExit(5), 5, ""),
         (OSError(28, "No space left on device"), 2, "error: no space is left on the device"),

@@ -79,7 +79,7 @@ def main(argv=None):
     settings = load_config(args.config_yaml, args.opt, MODELS)
     output = args.output or Path(settings.runner.model_save_path) / "export"
     if output.is_dir() and any(output.iterdir()) and not (output / "user_tower.json").is_file():
-        raise UserError(f"{output}: holds something else than an export; choose another --output")
+        raise UserError(f"{output}: contains something other than an export; choose another --output")
     to_onnx = onnx_converter() if args.onnx else None
     runtime.prepare(use_gpu=False, seed=settings.runner.seed)
     with progress.logging_to_terminal():

@@ -48,7 +48,7 @@ def parse_args(argv=None, prog="python -m tools.preprocess", description=__doc__
     shared = {"parents": [common], **told}
     sources = parser.add_subparsers(dest="source", required=True)
     sources.add_parser("movielens-100k", help="download MovieLens 100K and prepare it", **shared)
-    sequences = sources.add_parser("sequences", help="a user a line: user item item …, oldest first", **shared)
+    sequences = sources.add_parser("sequences", help="one user a line: user item item …, oldest first", **shared)
     sequences.add_argument("file", type=Path, help="plain, .gz or .xz")
     sequences.add_argument("--attributes", type=Path, help="JSON {item: [attribute, …]}, the last one the category")
     table = sources.add_parser("table", help="a log with a header: CSV, TSV, JSON lines or Parquet", **shared)
@@ -83,11 +83,11 @@ def main(argv=None):
 
 
 def output_folder(args) -> Path:
-    """Where to write; a `UserError` for a folder that holds something else than a data set."""
+    """Where to write; a `UserError` for a folder that contains something other than a data set."""
     name = args.source if args.source == "movielens-100k" else args.file.name.split(".")[0]
     output = args.output or Path("data") / name
     if output.is_dir() and any(output.iterdir()) and not (output / "meta.yaml").is_file():
-        raise UserError(f"{output}: holds something else than a data set; choose another --output")
+        raise UserError(f"{output}: contains something other than a data set; choose another --output")
     return output
 
 

@@ -79,7 +79,7 @@ def _prepare(session, args, scratch):
         with progress.stage("sort", quick=0):
             return prepared, log, _sorted_events(session, numbered.events, numbered.users, prepared, log, scratch)
     except (PySparkException, Py4JJavaError) as error:
-        raise UserError(f"{args.file}: not readable by Spark ({shown(error, 300)}); mend the file") from None
+        raise UserError(f"{args.file}: not readable by Spark ({shown(error, 300)}); correct the file") from None
 
 
 def _left_out(rows, numbered: Numbered, min_count):

@@ -82,7 +82,7 @@ def run_or_stop(path, seed, to, overrides=()):
         try:
             run_once(path, seed, to, overrides)
         except Interrupted as stopped:
-            logging.info("%s: the run is saved; the same command goes on with it", stopped)
+            logging.info("%s: the run is saved; the same command continues it", stopped)
             sys.exit(stopped.exit_code)
 
 

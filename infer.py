@@ -1,10 +1,10 @@
-"""Embed users, retrieve items and measure.
+"""Compute users' interests, retrieve items and measure.
 
 Example: python infer.py -m config.yaml -top_n 20 50 --recommend recommendations.csv
 Example: python infer.py -m config.yaml -o runner.index=hnsw
 
-Reports Recall, NDCG, HitRate, diversity and coverage on the test split beside MostPop's, one row a
-runner.diversity_lambda, and writes them to metrics.json, with 95 % intervals and by history length and popularity.
+Prints Recall, NDCG, HitRate, diversity and coverage on the test split, one row for each runner.diversity_lambda and one
+for MostPop. Writes them to metrics.json with 95 % intervals, and by history length and popularity.
 """
 
 import argparse

@@ -5,7 +5,7 @@ Example: python trainer.py -m config.yaml -o runner.epochs=3 hyper_parameters.mo
 Example: python trainer.py -m config.yaml -o runner.resume=auto
 
 Writes a checkpoint after each epoch to <model_save_path>/<epoch>/, and the best step on valid to best/ beside them.
-A run that was interrupted goes on with runner.resume=auto. In several processes, see docs/distributed.md:
+runner.resume=auto continues an interrupted run. To train with several processes (docs/distributed.md):
 python -m paddle.distributed.launch --nproc_per_node 2 trainer.py -m config.yaml
 """
 
@@ -213,7 +213,7 @@ def main(argv=None):
         except Interrupted as stopped:
             options = [*(sys.argv[1:] if argv is None else argv), "-o", "runner.resume=auto"]
             command_line = shlex.join([*ranks.command("trainer.py"), *options])
-            logging.info("%s: the run is saved; go on with: %s", stopped, command_line)
+            logging.info("%s: the run is saved; continue with: %s", stopped, command_line)
             sys.exit(stopped.exit_code)
 
 

@@ -18,7 +18,7 @@ class MaxMF(WALS):
     WALS come as many rounds again, each of two steps: every training user's items are assigned to the user's best
     vector, and each (user, k) with its items is a user of one round of WALS.
 
-    Vectors hang on the history alone, for users in training and others: K items of it that are far apart in direction
+    Vectors depend on the history alone, for users in training and others: K items of it that are far apart in direction
     (farthest first, from the oldest) are the first vectors; three times, each item is assigned to the vector with the
     largest inner product and each vector is made of its items by the user step of WALS, in which a user's other items
     count as not taken. An interest without items is zero. Training users longer than `maxlen` are cut into successive

@@ -67,7 +67,7 @@ def change(path, diff):
 def shell(script, folder, fails=False) -> str:
     """What a script prints, or the error that it ends with; log lines are neither.
 
-    An AssertionError where the exit code is not 0, or not 2 where it `fails`, for the user to mend.
+    An AssertionError where the exit code is not 0, or not 2 where it `fails`, for the user to correct.
     """
     script = 'set -euo pipefail\npython() { "$PYTHON" "$@"; }\n' + script
     environment = os.environ | {"PYTHON": sys.executable, "PYTHONWARNINGS": "ignore", "LC_ALL": "C.UTF-8"}

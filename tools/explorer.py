@@ -1,12 +1,12 @@
-"""A page that shows what interests a model finds in a history and what they retrieve; needs the extra explorer.
+"""Open a page that shows the interests in a history and what they retrieve; needs the extra explorer.
 
 Example: python -m tools.explorer -m config.yaml
 Example: python -m tools.explorer output/export --users data/movielens-100k/test --port 7861
 Example: python -m tools.explorer -m config.yaml output/spread-1/export
 
 Choose a user or build a history by titles; change how many interests retrieve (K') and what variety is worth (lambda).
-Each EXPORT is a folder of tools.export, and -m exports its checkpoint to a temporary one; two models stand side by
-side. An export knows no users: they come from the data set, with -m from its test split.
+Each EXPORT is a folder of tools.export; -m exports its checkpoint to a temporary folder. Two models can be shown side
+by side. An export has no users: they come from the data set, with -m from its test split, else from --users.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""From a raw log to a data set.
+"""Make a data set from a raw log.
 
 Example: python -m tools.preprocess movielens-100k
 Example: python -m tools.preprocess sequences sequences.txt.xz --attributes item_attributes.json.xz
@@ -24,7 +24,7 @@ from tools.logs.write_dataset import write_dataset
 @command
 def main(argv=None):
     """Read, prepare, write, report."""
-    args = parse_args(argv)
+    args = parse_args(argv, "python -m tools.preprocess", __doc__)
     output = output_folder(args)
     with progress.logging_to_terminal(), contextlib.ExitStack() as stack:
         prepared, log = _prepare(args, output, lambda: stack.enter_context(scratch_folder(output)))

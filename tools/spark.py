@@ -1,12 +1,12 @@
-"""From a raw log to a data set on a Spark cluster: the folder that `tools.preprocess` writes, from the same options.
+"""Make a data set from a raw log on a Spark cluster: the folder of `tools.preprocess`, from the same options.
 
 Example: python -m tools.spark table logs/ --user uid --item sku --time ts --output data/clicks
 Example: python -m tools.spark amazon reviews/ --metadata meta/
 Example: python -m tools.spark taobao UserBehavior.csv
 
-Spark filters, numbers and sorts the rows; the driver, whose memory holds users and items only, writes the folder. Paths
-are such as the driver and all workers see. It runs in this machine, or where Spark's own settings say, as
-PYSPARK_SUBMIT_ARGS='--master yarn pyspark-shell' does.
+Spark filters, numbers and sorts the rows; the driver writes the folder and holds only users and items in memory. The
+driver and all workers must see the paths. It runs on this machine unless Spark's own settings say otherwise, such as
+PYSPARK_SUBMIT_ARGS='--master yarn pyspark-shell'.
 """
 
 import logging
@@ -80,7 +80,7 @@ def _prepare(session, args, scratch):
         with progress.stage("sort", quick=0):
             return prepared, log, _sorted_events(session, numbered.events, numbered.users, prepared, log, scratch)
     except (PySparkException, Py4JJavaError) as error:
-        raise UserError(f"{args.file}: not readable by Spark ({shown(error, 300)}); mend the file") from None
+        raise UserError(f"{args.file}: not readable by Spark ({shown(error, 300)}); correct the file") from None
 
 
 def _left_out(rows, numbered: Numbered, min_count):

@@ -109,6 +109,6 @@ def read_rows(path) -> list[dict]:
     for number, line in enumerate(read_text(path).splitlines(), 1):
         row = read_object(line)
         if row is None or not isinstance(row.get("resolved"), dict):
-            raise UserError(f"{path}:{number}: {line[:80]!r} is not a row of this command; mend or remove it")
+            raise UserError(f"{path}:{number}: {line[:80]!r} is not a row of this command; correct or remove it")
         rows.append(row)
     return rows

@@ -3,8 +3,8 @@
 Example: python -m benchmarks.quality.tune config.yaml --grid hyper_parameters.temperature=0.1,1 runner.seed=1,2
 Example: python -m benchmarks.quality.tune config.yaml -o runner.epochs=9 --grid runner.seed=1,2,3
 
-Each combination of the grid's values is a run. One that is already in the file, with the same resolved configuration,
-is not repeated, so that a campaign that was interrupted goes on. Nothing here reads the test split.
+Each combination of the grid's values is a run. A run that is in the file with the same resolved configuration is not
+repeated, so an interrupted campaign continues when the command is given again. The test split is never read.
 """
 
 import argparse

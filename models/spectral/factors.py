@@ -198,7 +198,7 @@ def find_subspaces(vectors, number, size):
     """The partition of vectors `[V, R]` into so many, each near a subspace: owners `[V]` and bases `[R, size]`.
 
     In turn, a subspace is made of the largest principal directions of its vectors, and a vector joins the subspace
-    that keeps most of it. Where that ends hangs on where it began, so it is done several times; the best is taken.
+    that keeps most of it. The result depends on the start, so it is done several times; the best is taken.
     """
     tries = [_descend(vectors, _by_direction(vectors, number), number, size) for _ in range(TRIES if number > 1 else 1)]
     owner = max(tries, key=lambda one: one[0])[1]

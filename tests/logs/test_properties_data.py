@@ -215,7 +215,7 @@ def test_any_bytes_as_attributes(data):
         check_message(said, "attributes.json")
     else:
         pairs = json.loads(data.decode("utf-8-sig"), object_pairs_hook=list)
-        assert len(dict(pairs)) == len(pairs)  # none of a key that stands twice is lost
+        assert len(dict(pairs)) == len(pairs)  # none of a key that occurs twice is lost
 
 
 BAD_ROWS = [
@@ -258,7 +258,7 @@ def test_compressed_files_cut_anywhere(suffix, source, content, options):
 @pytest.mark.parametrize(
     "header, said",
     [
-        ("user,item,item,time", "'item' stands twice"),
+        ("user,item,item,time", "'item' occurs twice"),
         (f"user,item,{'x' * 10**6},tim", "the header is not readable as CSV"),
         (f"user,item,{'x' * 10**5},tim", "no column 'time'"),
         ('user,item,"time', "the header is not readable as CSV"),
@@ -291,4 +291,4 @@ def test_rows_without_ids_are_counted():
     meta = yaml.safe_load((folder / "meta.yaml").read_text())
     assert meta["dropped"]["user is empty"] == 2
     assert meta["dropped"]["item is empty"] == 1
-    assert "  2 dropped: user is empty\n  1 dropped: item is empty\n" in said
+    assert "  2 interactions dropped: user is empty\n  1 interactions dropped: item is empty\n" in said

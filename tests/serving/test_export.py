@@ -223,7 +223,7 @@ def test_profiles_are_optional_and_checked(trained, with_profiles, tmp_path, cap
     (tmp_path / "h.csv").write_text('user,item\na,"i,""1"""\na,"i,""2"""\n')
     rows = list(csv.reader(printed(capsys, tmp_path / "export", tmp_path / "h.csv").splitlines()))[1:]
     assert [row[2] for row in rows] == [item["item"] for item in found[0]]
-    form = '{"age": "24", "genres": ["a", "b"]}; mend or remove it'
+    form = '{"age": "24", "genres": ["a", "b"]}; correct or remove it'
     for profile, message in [
         ('{"Age": 3}', "h:2: profile: the model knows likes, age, not 'Age'; did you mean age?"),
         ('["age"]', f"h:2: profile: \"['age']\" is not like {form}"),
@@ -390,7 +390,7 @@ def test_what_cannot_be_exported_leaves_nothing_behind(trained, dataset, tmp_pat
         (["runner.infer_start_epoch=0", "runner.infer_end_epoch=3"], "name 3 checkpoints and one is taken"),
     ]:
         fails(export.main, ["-m", best, "-o", *options], message, capsys)
-    fails(export.main, ["-m", best, "--output", str(dataset)], "holds something else than an export", capsys)
+    fails(export.main, ["-m", best, "--output", str(dataset)], "contains something other than an export", capsys)
     with open(dataset / "item_map.csv", "a") as file:
         file.write("61,more\n")
     fails(export.main, ["-m", best], "item_map.csv: item 61 is not below hyper_parameters.item_count 61", capsys)

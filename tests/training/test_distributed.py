@@ -167,7 +167,7 @@ def test_a_dead_rank_ends_the_job_and_the_resumed_run_is_the_whole_one(dying, pr
 
 def test_a_signal_to_one_rank_stops_all_at_the_same_step(project, whole, tmp_path):
     _, said = train(project, tmp_path, TERM_AT="1:7")
-    assert "SIGTERM: the run is saved; go on with: python -m paddle.distributed.launch --nproc_per_node 2 " in said
+    assert "SIGTERM: the run is saved; continue with: python -m paddle.distributed.launch --nproc_per_node 2 " in said
     step = resume.newest(tmp_path / "run").name
     assert step == "step-7"
     assert train(project, tmp_path, "runner.resume=auto")[0] == 0

@@ -1,4 +1,4 @@
-"""A run that ends early and is resumed is the run that did not; what is damaged on the way is passed over."""
+"""A run that ends early and is resumed is the run that did not; what is damaged on the way is skipped."""
 
 import json
 import logging
@@ -134,7 +134,7 @@ def test_a_signal_ends_the_step_and_the_resumed_run_is_the_whole_one(
 ):
     caplog.set_level(logging.INFO)
     interrupted(project, tmp_path, step, number, monkeypatch, *options)
-    assert f"{number.name}: the run is saved; go on with: python trainer.py -m " in caplog.text
+    assert f"{number.name}: the run is saved; continue with: python trainer.py -m " in caplog.text
     assert caplog.text.rstrip().endswith("-o runner.resume=auto")
     assert state_of(resume.newest(tmp_path))["step"] == step + 1
     train(project, tmp_path, *options, "runner.resume=auto")
@@ -167,7 +167,7 @@ def test_a_finished_run_is_not_trained_again(project, whole, tmp_path, caplog):
 
 
 def test_more_epochs_are_added_to_a_finished_run(project, tmp_path):
-    fixed = ["hyper_parameters.optimizer.decay=none"]  # a rate that falls over the run hangs on its length
+    fixed = ["hyper_parameters.optimizer.decay=none"]  # a rate that falls over the run depends on its length
     train(project, tmp_path / "at once", *fixed)
     train(project, tmp_path / "in two", *fixed, "runner.epochs=1")
     train(project, tmp_path / "in two", *fixed, "runner.resume=auto")
@@ -178,7 +178,7 @@ def test_more_epochs_are_added_to_a_finished_run(project, tmp_path):
 def test_resume_without_a_checkpoint_begins(project, whole, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     train(project, tmp_path, "runner.resume=auto")
-    assert "no checkpoint to resume from, so from the beginning" in caplog.text
+    assert "no checkpoint to resume from; training starts from the beginning" in caplog.text
     assert_same(whole(), tmp_path)
 
 
@@ -209,7 +209,7 @@ def test_a_damaged_checkpoint_is_passed_over(name, damage, whole, tmp_path, capl
     before = resume.newest(output)
     assert newest.name == "2"
     assert before.name == "step-68"
-    assert f"{newest} is damaged and passed over: {name}" in caplog.text
+    assert f"{newest} is damaged and skipped: {name}" in caplog.text
 
 
 def test_what_was_lost_with_a_damaged_checkpoint_is_trained_again(project, whole, tmp_path, caplog):
@@ -491,5 +491,5 @@ def test_a_signal_ends_a_run_with_reader_processes(number, group, project, tmp_p
         rest = process.stderr.read()
     assert process.returncode == 128 + number, rest
     assert "Traceback" not in rest
-    assert f"{number.name}: the run is saved; go on with: python trainer.py" in rest
+    assert f"{number.name}: the run is saved; continue with: python trainer.py" in rest
     assert resume.newest(tmp_path).name not in ("0", "best")

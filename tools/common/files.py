@@ -104,7 +104,7 @@ def shown(text, most=80) -> str:
 
 
 def load_array(path, fix) -> np.ndarray:
-    """The array of an .npy file, no pickle; a `UserError` that says how to mend it where it is not whole."""
+    """The array of an .npy file, no pickle; a `UserError` that says how to correct it where it is not whole."""
     with _whole(path, fix), open(path, "rb") as file:
         array = np.lib.format.read_array(file, allow_pickle=False)
         if file.read(1):

@@ -172,7 +172,7 @@ def read_categories(folder, item_count) -> np.ndarray | None:
         return None
     category = load_array(path, "run tools.preprocess again")
     if category.ndim != 1 or category.dtype.kind != "i" or len(category) > item_count:
-        rule = f"it must hold at most item_count = {item_count} whole numbers"
+        rule = f"it must have at most item_count = {item_count} whole numbers"
         raise UserError(f"{path}: {category.dtype} {list(category.shape)}; {rule}; run tools.preprocess again")
     return np.pad(category, (0, item_count - len(category)), constant_values=-1)
 
@@ -193,7 +193,7 @@ def read_map(path, column="original") -> dict[int, str]:
         column: what its header calls the names.
 
     Raises:
-        UserError: for a file without the header, a row that is no pair of an id and a name, or one that stands twice.
+        UserError: for a file without the header, a row that is no pair of an id and a name, or one that occurs twice.
     """
     if not Path(path).is_file():
         return {}
@@ -206,5 +206,5 @@ def read_map(path, column="original") -> dict[int, str]:
         raise UserError(f"{path}:{max(rows.line_num, 1)}: not as tools.preprocess writes it; run it again") from None
     names = dict(pairs)
     if len(names) < len(pairs) or len(set(names.values())) < len(pairs):
-        raise UserError(f"{path}: an id stands twice; run tools.preprocess again")
+        raise UserError(f"{path}: an id occurs twice; run tools.preprocess again")
     return names

@@ -78,7 +78,8 @@ def read_json(text, name, features=()) -> list[History]:
             continue
         row = read_object(line)
         if row is None or not (is_id(row.get("user")) and are_ids(row.get("history"))):
-            raise UserError(f"{name}:{number}: {line.strip()[:80]!r} is not a line like {JSON_FORM}; mend or remove it")
+            fix = f"is not a line like {JSON_FORM}; correct or remove it"
+            raise UserError(f"{name}:{number}: {line.strip()[:80]!r} {fix}")
         try:
             profile = read_values(row.get("profile"), "profile")
             profile |= read_query(row.get("query"))
@@ -113,7 +114,7 @@ def read_values(given, name) -> dict[str, list[str]]:
     lists = {key: one if isinstance(one, list) else [one] for key, one in pairs}
     if not all(map(are_ids, lists.values())):
         form = '{"age": "24", "genres": ["a", "b"]}'
-        raise ValueError(f"{name}: {str(given)[:80]!r} is not like {form}; mend or remove it")
+        raise ValueError(f"{name}: {str(given)[:80]!r} is not like {form}; correct or remove it")
     return {key: [str(value) for value in values] for key, values in lists.items()}
 
 
@@ -141,9 +142,9 @@ def read_csv(text, name, features=()) -> list[History]:
         try:
             (row,) = csv.reader([line], strict=True)
         except csv.Error as error:
-            raise UserError(f"{name}:{number}: not readable as CSV ({shown(error)}); mend or remove it") from None
+            raise UserError(f"{name}:{number}: not readable as CSV ({shown(error)}); correct or remove it") from None
         if len(row) != 2:
-            raise UserError(f"{name}:{number}: {len(row)} fields; a row is user,item: mend or remove it")
+            raise UserError(f"{name}:{number}: {len(row)} fields; a row is user,item: correct or remove it")
         if place or row != ["user", "item"]:
             users.setdefault(row[0], []).append(row[1])
     return [History(user, items) for user, items in users.items()]

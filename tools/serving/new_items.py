@@ -63,5 +63,5 @@ def read_item(text) -> tuple[str, dict[str, list[str]]]:
     """The user's own id of a JSON line's item, and its features; a `ValueError` for anything else."""
     row = read_object(text)
     if row is None or not is_id(row.get("item")):
-        raise ValueError(f"{text.strip()[:80]!r} is not a line like {FORM}; mend or remove it")
+        raise ValueError(f"{text.strip()[:80]!r} is not a line like {FORM}; correct or remove it")
     return str(row["item"]), read_values(row.get("features"), "features")

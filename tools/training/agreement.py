@@ -8,7 +8,7 @@ from tools.config.load import Config
 from tools.config.schema import HyperParameters
 from tools.training.settings import load_settings
 
-# Hyper-parameters that the parameters or the meaning of an interest hang on.
+# Hyper-parameters that the parameters or the meaning of an interest depend on.
 MUST_AGREE = [
     f"hyper_parameters.{one.name}"
     for one in fields(HyperParameters)

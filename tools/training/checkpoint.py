@@ -70,7 +70,7 @@ def fill(model, path):
 
 
 def _names(model):
-    """Automatic name -> structured name of each parameter. The automatic one hangs on what was built before."""
+    """Automatic name -> structured name of each parameter. The automatic one depends on what was built before."""
     return {parameter.name: structured for structured, parameter in model.named_parameters()}
 
 

@@ -52,7 +52,7 @@ def find(config: Config) -> Path | None:
             epochs = ["runner.epochs"] if config.hyper_parameters.optimizer.decay != "none" else []
             agreement.check_checkpoint(folder, config, [*hyper, *MUST_AGREE, *epochs])
             return folder
-        logging.info("%s: no checkpoint to resume from, so from the beginning", runner.model_save_path)
+        logging.info("%s: no checkpoint to resume from; training starts from the beginning", runner.model_save_path)
     if runner.model_init_path:
         agreement.check_checkpoint(runner.model_init_path, config)
     return None
@@ -102,7 +102,7 @@ def newest(root) -> Path | None:
         faults = checksums.faults(folder)
         if not faults:
             return folder
-        logging.warning("%s is damaged and passed over: %s", folder, "; ".join(faults))
+        logging.warning("%s is damaged and skipped: %s", folder, "; ".join(faults))
     return None
 
 

@@ -12,7 +12,7 @@ import pytest
 from registry import GRADIENT, SEVERAL, create, every_model, gradient_models, several_interests, training_items
 
 from models import MODELS
-from models.base.multi_interest import interest_spread
+from models.losses.spread import interest_spread
 from tools.config.load import constructor_options
 
 V, D, T, K, B = 60, 8, 6, 4, 5
@@ -74,7 +74,8 @@ def test_same_history_same_interests_at_inference_in_any_company(name):
     whole = model(hist_item, seq_len).numpy()
     for user in range(B):
         one = model(hist_item[user : user + 1], seq_len[user : user + 1]).numpy()[0]
-        np.testing.assert_allclose(one, whole[user], atol=1e-5 * max(1.0, np.abs(whole[user]).max()))
+        # Another batch is another order of sums.
+        np.testing.assert_allclose(one, whole[user], atol=3e-5 * max(1.0, np.abs(whole[user]).max()))
 
 
 @every_model

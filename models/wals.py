@@ -15,9 +15,9 @@ from models.layers.functional import length_mask
 class LeastSquares:
     """The cost and the rounds that lower it."""
 
-    als_regularization: float = option("reg, weight of the squared lengths of vectors", default=0.01)
-    als_alpha: float = option("alpha; an interaction weighs 1 + alpha, its absence 1", default=40.0)
-    als_iterations: int = option("rounds of alternating least squares: all users, then all items", default=15)
+    als_regularization: float = option("weight of the squared lengths of vectors", default=0.01)
+    als_alpha: float = option("an interaction weighs 1 + alpha, its absence 1", default=40.0)
+    als_iterations: int = option("rounds of alternating least squares", default=15)
 
 
 @flat_options
@@ -31,7 +31,7 @@ class WALS(Recommender):
 
     The package takes turns of eq. 4 and its mirror image for items (`sweep`). Vectors of training users are not kept:
     everybody, whether in training or not, gets that of the history by eq. 4 with item vectors Y fixed (`user_step`).
-    An item that stands several times counts as often.
+    An item that stands several times counts as often. alpha is `als_alpha`, reg `als_regularization`.
     """
 
     has_onnx = False  # paddle2onnx ends the process on a system of equations

@@ -20,7 +20,7 @@ class Factors(Sizes):
     """How factors are counted and cut."""
 
     interest_num: int = option("K, vectors a user", default=4)
-    spectral_rank: int | None = option("R, singular values that are kept; None: what K vectors of D hold", default=None)
+    spectral_rank: int | None = option("singular values that are kept; None: what K vectors of D hold", default=None)
     spectral_recency: float = option("r; the history's n-th last item counts r^(n-1)", default=0.75)
     spectral_outlook: float = option("o; the n-th item from the event on counts o^(n-1)", default=1.0)
     spectral_strength: float = option("power of an interest's length by which it counts", default=0.0)

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[1]
+from paths import ROOT
+
 PARTS = ("models", "tools", "tests", "docs", "reader.py", "trainer.py", "infer.py", "config.yaml", "pyproject.toml")
 FENCE = re.compile(r'^```(\w+)(?: title="([^"\n]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 

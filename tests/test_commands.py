@@ -12,14 +12,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import without_log
+from messages import without_log
+from paths import ROOT
 
 from benchmarks.quality import measure, results
 from models import MODELS
 from tools.common.errors import UserError, command
 from tools.training.settings import load_settings
 
-ROOT = Path(__file__).parents[1]
 SOURCES = sorted(path for pattern in ("*.py", "tools/**/*.py", "benchmarks/**/*.py") for path in ROOT.glob(pattern))
 
 

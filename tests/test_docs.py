@@ -7,9 +7,10 @@ import subprocess
 import sys
 
 import pytest
-from pages import ROOT, copy_repository, run_page, shell
+from datasets import write_features
+from pages import copy_repository, run_page, shell
+from paths import ROOT
 from registry import NEEDS_EXTRA, SEVERAL
-from test_features import write_features
 
 from models import MODELS
 from tools import config_reference

@@ -3,10 +3,10 @@
 import json
 import lzma
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import ROOT
 
 import trainer
 from benchmarks import tables
@@ -17,7 +17,6 @@ from tools.common.errors import UserError
 from tools.data.dataset import data_files, read_sequences
 from tools.training.settings import load_settings
 
-REPO = Path(__file__).parents[2]
 CONFIG = """\
 # Tiny.
 # Gave on test: not run yet.
@@ -242,7 +241,7 @@ def test_our_tables_and_heads_are_what_the_files_give(made):
 
 
 def test_our_configurations_are_short_and_headed_by_their_commands():
-    paths = list(REPO.glob("benchmarks/configs/**/*.yaml"))
+    paths = list(ROOT.glob("benchmarks/configs/**/*.yaml"))
     assert paths
     for path in paths:
         text = path.read_text(encoding="utf-8")

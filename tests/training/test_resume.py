@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
-from conftest import prepare_users
+from datasets import prepare_users
+from paths import ROOT
 from registry import GRADIENT
 
 import infer
@@ -47,7 +48,6 @@ hyper_parameters:
   dropout: 0.2
   optimizer: {learning_rate: 0.02, decay: cosine}
 """
-REPO = Path(__file__).parents[2]
 BATCHES = 23  # an epoch: 92 users with 16 positions each
 
 
@@ -386,7 +386,7 @@ def test_a_full_disk_is_named_and_leaves_the_last_checkpoint_whole(project, tmp_
     """A limit on the size of files stands for the disk: it lets the small ones be written and the parameters not."""
     command = [sys.executable, "trainer.py", "-m", str(project / "config.yaml")]
     command += ["-o", f"runner.model_save_path={tmp_path}"]
-    options = {"cwd": REPO, "capture_output": True, "text": True, "check": False}
+    options = {"cwd": ROOT, "capture_output": True, "text": True, "check": False}
     first = subprocess.run([*command, "runner.epochs=1", "hyper_parameters.optimizer.decay=none"], **options)
     assert first.returncode == 0
     before = {path.name for path in tmp_path.iterdir()}
@@ -442,7 +442,7 @@ def test_a_run_killed_at_random_times_is_the_whole_run(project, tmp_path):
     while True:
         arguments = command(project, tmp_path / "killed", *options)
         with subprocess.Popen(
-            [sys.executable, "trainer.py", *arguments], cwd=REPO, stderr=subprocess.PIPE, text=True
+            [sys.executable, "trainer.py", *arguments], cwd=ROOT, stderr=subprocess.PIPE, text=True
         ) as process:
             for line in process.stderr:
                 if "no checkpoint to resume from" in line or "resumed from" in line:
@@ -469,7 +469,7 @@ def test_a_run_killed_while_it_writes_is_the_whole_run(first, project, whole, tm
     options = ["runner.save_interval=0", "runner.eval_interval=8"]
     result = subprocess.run(
         [sys.executable, "-c", KILLER, str(first), *command(project, tmp_path, *options)],
-        cwd=REPO, capture_output=True, text=True, check=False,
+        cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == -9, result.stderr
     train(project, tmp_path, *options, "runner.resume=auto")
@@ -484,7 +484,7 @@ def test_a_signal_ends_a_run_with_reader_processes(number, group, project, tmp_p
     """A terminal sends Ctrl-C to all processes of the command, `kill` to one."""
     arguments = command(project, tmp_path, "runner.num_workers=2", "runner.epochs=1000", "runner.save_interval=0")
     with subprocess.Popen(
-        [sys.executable, "trainer.py", *arguments], cwd=REPO, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "trainer.py", *arguments], cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         next(line for line in process.stderr if "epoch: 1, batch_id: 0" in line)
         (os.killpg if group else os.kill)(process.pid, number)

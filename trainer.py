@@ -20,7 +20,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from paddle.io import DataLoader
 
 from models import MODELS
 from tools.common import progress, ranks
@@ -28,7 +27,7 @@ from tools.common.errors import UserError, command
 from tools.config.arguments import add_arguments
 from tools.config.load import Config
 from tools.evaluation.evaluate import evaluate
-from tools.training import check_finite, checkpoint, resume, runtime
+from tools.training import check_finite, checkpoint, read_ahead, resume, runtime
 from tools.training.average_gradients import average
 from tools.training.history import History
 from tools.training.interrupt import Interrupt, Interrupted
@@ -103,7 +102,7 @@ class Trainer:
         state, runner, started = self.state, self.runner, time.perf_counter()
         epoch, batches = state.epoch, self.train_data.batches
         self.train_data.set_epoch(epoch, state.batch)
-        loader = DataLoader(self.train_data, batch_size=None, num_workers=runner.num_workers)
+        loader = read_ahead.batches(self.train_data, runner.num_workers)
         bar = progress.progress(loader, total=batches - state.batch, name=f"epoch {epoch}")
         log = progress.TrainingLog(runner.print_interval, runner.train_batch_size * ranks.count())
         self.model.train()

@@ -120,6 +120,12 @@ def test_nothing_unpacks_archives_opens_pickles_or_loads_yaml_another_way(path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_no_library_writes_where_errors_of_the_last_bytes_are_lost(path):
+    if not relative(path).startswith("benchmarks/"):
+        assert not re.search(r"np\.save\(|\.tofile\(|write_index\(\w+, str", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_one_place_formats_log_lines_and_shows_progress(path):
     if relative(path) != "tools/common/progress.py":
         text = path.read_text(encoding="utf-8")

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from tools.common.errors import UserError
+from tools.common.regular import check_archive, check_array, open_regular
 
 BOM = b"\xef\xbb\xbf"
 LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -105,16 +106,22 @@ def shown(text, most=80) -> str:
 
 def load_array(path, fix) -> np.ndarray:
     """The array of an .npy file, no pickle; a `UserError` that says how to correct it where it is not whole."""
-    with _whole(path, fix), open(path, "rb") as file:
-        array = np.lib.format.read_array(file, allow_pickle=False)
-        if file.read(1):
-            raise ValueError("more bytes than the array has")
-    return array
+    with _whole(path, fix), open_regular(path) as file:
+        check_array(file, os.fstat(file.fileno()).st_size)
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def map_array(path, fix) -> np.ndarray:
+    """As `load_array`, its values left in the file."""
+    with _whole(path, fix):
+        open_regular(path).close()
+        return np.load(path, mmap_mode="r")
 
 
 def load_arrays(path, fix) -> dict[str, np.ndarray]:
     """The arrays of an .npz file, as `load_array`."""
-    with _whole(path, fix), zipfile.ZipFile(path) as archive:
+    with _whole(path, fix), open_regular(path) as file, zipfile.ZipFile(file) as archive:
+        check_archive(archive, os.fstat(file.fileno()).st_size)
         return {
             name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
             for name in archive.namelist()  # read to their ends, where their checksums are

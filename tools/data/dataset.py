@@ -10,6 +10,7 @@ import numpy as np
 from tools.common.errors import UserError
 from tools.common.files import load_array, read_text, sha256, shown
 from tools.common.ragged import Ragged, pieces, ragged
+from tools.common.written import append, save_array
 from tools.config.overrides import load_yaml
 from tools.data.split_text import Evaluation, Sequences, check_items, is_evaluation, parse_evaluation, parse_sequences
 
@@ -79,14 +80,14 @@ def write_stretches(folder, users, lengths, stretches: Iterable[tuple[Ragged, np
     """
     folder.mkdir(parents=True)
     offsets = ragged(lengths, None).offsets
-    np.save(folder / "users.npy", np.asarray(users, np.int64))
-    np.save(folder / "offsets.npy", offsets)
+    save_array(folder / "users.npy", np.asarray(users, np.int64))
+    save_array(folder / "offsets.npy", offsets)
     header = {"descr": "<i4", "fortran_order": False, "shape": (int(offsets[-1]),)}
     form, first = f"%d,%d,{'%d' if whole else '%s'}\n", 0
     with open(folder / CSV_NAME, "w", encoding="utf-8", newline="") as text, open(folder / "items.npy", "wb") as array:
         np.lib.format.write_array_header_1_0(array, header)
         for items, times in stretches:
-            items.values.astype("<i4").tofile(array)
+            append(array, items.values.astype("<i4"))
             user = np.repeat(users[first : first + len(items.lengths)], items.lengths)
             first += len(items.lengths)
             for part in pieces(len(user), TEXT_ROWS):

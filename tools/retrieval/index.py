@@ -147,7 +147,8 @@ def save(index, path):
     """Write an index, whole or not at all; a `UserError` where that fails."""
     with progress.stage(f"write {path}"), atomic_path(path) as temporary:
         try:
-            faiss.write_index(index, str(temporary))
+            with open(temporary, "wb") as file:  # Faiss closes a file of its own without a look at what became of it
+                faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, 1 << 22))
         except RuntimeError as error:
             raise UserError(f"{path}: cannot be written ({_reason(error)}); check space and rights") from None
 

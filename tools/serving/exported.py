@@ -7,6 +7,7 @@ import numpy as np
 
 from tools.common import checksums
 from tools.common.errors import UserError
+from tools.common.files import map_array
 from tools.config.load import Config
 from tools.config.overrides import read_yaml
 from tools.training import agreement
@@ -15,6 +16,7 @@ from tools.training.settings import load_settings
 CONFIG, TRAINED = "config.yaml", "trained.yaml"  # of the export, and what its model was trained with
 NEEDED = (CONFIG, TRAINED, "user_tower.json", "user_tower.pdiparams", "item_vectors.npy")
 AGAIN = "python -m tools.export -m config.yaml"
+MADE_AGAIN = f"make it again with: {AGAIN}"
 
 
 def read(folder) -> tuple[Config, Config]:
@@ -35,7 +37,7 @@ def read(folder) -> tuple[Config, Config]:
     config, trained = (load_settings(folder / name) for name in (CONFIG, TRAINED))
     if read_yaml(folder / CONFIG).keys() >= read_yaml(folder / TRAINED).keys():
         # It was edited and not cut: what differs from training helps more than that something does.
-        items = len(np.load(folder / "item_vectors.npy", mmap_mode="r"))
+        items = len(np.atleast_1d(map_array(folder / "item_vectors.npy", MADE_AGAIN)))
         agreement.check(folder / CONFIG, with_items(trained, items), config)
     _check(folder, faults)
     return config, trained
@@ -43,7 +45,7 @@ def read(folder) -> tuple[Config, Config]:
 
 def _check(folder, faults):
     if faults:
-        raise UserError(f"{folder / faults[0]}; undo what was done to it, or make it again with: {AGAIN}")
+        raise UserError(f"{folder / faults[0]}; undo what was done to it, or {MADE_AGAIN}")
 
 
 def with_items(config: Config, item_count) -> Config:

@@ -10,6 +10,7 @@ from tools.common import checksums, progress
 from tools.common.errors import UserError
 from tools.common.files import atomic_folder
 from tools.common.ragged import ragged
+from tools.common.written import save_array
 from tools.config.load import Config
 from tools.data import titles
 from tools.data.dataset import read_map
@@ -48,7 +49,7 @@ def export(settings: Config, output, to_onnx=None) -> Path:
         vectors = model.item_vectors().numpy()
     with atomic_folder(output) as folder:
         save_tower(model, folder / "user_tower", to_onnx)
-        np.save(folder / "item_vectors.npy", vectors)
+        save_array(folder / "item_vectors.npy", vectors)
         store(settings.runner).write(folder, vectors)
         _copy_maps(Path(settings.runner.test_data_dir).parent, folder, settings.hyper_parameters.item_count)
         _write_features(model, folder, settings)
@@ -86,7 +87,7 @@ def _write_features(model, folder, settings):
     """What profiles and new items are embedded with; of the users themselves nothing is written."""
     hyper = settings.hyper_parameters
     if model.context_size:
-        np.save(folder / "user_features.npy", model.user_features.table.weight.numpy())
+        save_array(folder / "user_features.npy", model.user_features.table.weight.numpy())
     if users := user_features(settings.features):
         write_attributes(folder / "user_attributes.npz", hyper.user_features, users, [])
     if hyper.query:

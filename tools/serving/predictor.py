@@ -11,15 +11,17 @@ import numpy as np
 from paddle import inference
 
 from tools.common.errors import UserError
-from tools.common.files import load_arrays
+from tools.common.files import load_array, load_arrays, map_array
 from tools.common.ragged import cut_histories, ragged
 from tools.data.dataset import read_map
-from tools.data.features import QUERIES
+from tools.data.features import QUERIES, attribute
 from tools.retrieval.aggregate import PLAIN, Diversity, Recommendations
 from tools.retrieval.index import store
 from tools.retrieval.retriever import Retriever
 from tools.serving import exported
 from tools.serving.histories import History, Profiles
+from tools.serving.probe import AGAIN, check_parts, check_table, check_tower
+from tools.serving.tower_files import check
 
 OUTPUTS = ("interests", "live", "coupling")  # of the user tower, in this order
 
@@ -42,12 +44,15 @@ class Predictor:
         self.tower = _open_tower(folder)
         self.profiles = _open_profiles(folder, config)
         self.retriever = Retriever(index=store(config.runner).read(folder))
-        self.item_num = self.retriever.index.ntotal  # V, without padding
+        vectors = item_vectors(folder, config.hyper_parameters.item_count)
+        self.item_num = len(vectors) - 1  # V, without padding
         first = config.runner.diversity_lambda[:1]
         self.diversity = Diversity.open(folder, first, self.item_num + 1) if first else PLAIN
         # Our ids and the user's own, which are the same where the data set has no map.
         self.names = read_map(folder / "item_map.csv") or {item: str(item) for item in range(1, self.item_num + 1)}
         self.numbers = {name: item for item, name in self.names.items()}
+        check_parts(folder, vectors, self.retriever.index, self.names)
+        check_tower(folder, self.route, self.maxlen, vectors.shape[1])
 
     def embed(self, hist_item, seq_len, profiles=None) -> tuple[np.ndarray, np.ndarray]:
         """Interests `[B, K, D]` and live mask `[B, K]`.
@@ -89,14 +94,23 @@ class Predictor:
         return lists
 
 
+def item_vectors(folder, item_count) -> np.ndarray:
+    """The item vectors of an export, in the file."""
+    path = folder / "item_vectors.npy"
+    vectors = map_array(path, AGAIN)
+    check_table(path, vectors, item_count)
+    return vectors
+
+
 def _open_tower(folder):
+    check(folder / "user_tower")
     config = inference.Config(str(folder / "user_tower.json"), str(folder / "user_tower.pdiparams"))
     config.disable_glog_info()
     config.disable_mkldnn()  # the default: on Paddle 3.3.1 it gives wrong squashed vectors and live masks
     try:
         tower = inference.create_predictor(config)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # of Paddle's own kinds
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"{folder}: user_tower is not readable ({reason}); export it again") from None
     if len(tower.get_output_names()) != len(OUTPUTS):
         raise UserError(f"{folder}: user_tower does not give {', '.join(OUTPUTS)}; export it again")
@@ -107,11 +121,17 @@ def _open_profiles(folder, config):
     """None for a model without user features."""
     hyper, texts = config.hyper_parameters, {}
     if hyper.user_features:
-        values = load_arrays(folder / "user_attributes.npz", "export it again")
-        texts = {name: values[f"{name}.names"] for name in hyper.user_features}
+        path = folder / "user_attributes.npz"
+        values = load_arrays(path, AGAIN)
+        texts = {name: attribute(values, name, path)[0] for name in hyper.user_features}
     if hyper.query:
-        texts["query"] = load_arrays(folder / "train" / QUERIES, "export it again")["query.names"]
-    return Profiles(texts=texts, weight=np.load(folder / "user_features.npy")) if texts else None
+        path = folder / "train" / QUERIES
+        texts["query"], _ = attribute(load_arrays(path, AGAIN), "query", path)
+    if not texts:
+        return None
+    weight = load_array(folder / "user_features.npy", AGAIN)
+    check_table(folder / "user_features.npy", weight, sum(map(len, texts.values())))
+    return Profiles(texts=texts, weight=weight)
 
 
 class Answer(NamedTuple):

@@ -10,11 +10,13 @@ import paddle
 from tools.common import checksums, ranks, unpickle
 from tools.common.errors import UserError
 from tools.common.files import atomic_folder, load_arrays
+from tools.common.regular import read_regular
 from tools.config.load import Config
 from tools.data.features import vocabulary
-from tools.training import agreement
+from tools.training import agreement, sound
 
 BEST = "best"
+LARGEST_STATE = 1 << 20  # bytes of state.json
 VOCABULARY = "features.npz"  # the values of each feature, in the order of their rows in the model's tables
 
 
@@ -53,20 +55,32 @@ def load(folder, model, config: Config, optimizer=None):
     _check_vocabulary(folder, config)
     fill(model, folder / "rec.pdparams")
     if optimizer is not None and (folder / "rec.pdopt").is_file():
-        automatic = {structured: name for name, structured in _names(model).items()}
-        optimizer.set_state_dict(_rename(unpickle.read(folder / "rec.pdopt"), automatic))
+        fill_optimizer(optimizer, model, folder / "rec.pdopt")
 
 
 def fill(model, path):
     """Set a model's parameters from a file; a `UserError` that names one that is missing or of another shape."""
-    state = unpickle.read(path)
+    model.set_state_dict(matching(unpickle.read(path), model, path))
+
+
+def matching(state, model, path) -> dict:
+    """A state with the model's parameters in the model's type; errors as `fill`."""
     for name, own in model.state_dict().items():
         found, wanted = getattr(state.get(name), "shape", None), list(own.shape)
         if found is None or list(found) != wanted:
             raise UserError(
                 f"{path}: {name} is {found and list(found)}, {type(model).__name__} has {wanted}; use its checkpoint"
             )
-    model.set_state_dict(state)
+        state[name] = sound.numbers(path, name, state[name], str(own.dtype).rpartition(".")[2])
+    return state
+
+
+def fill_optimizer(optimizer, model, path):
+    """Set what an optimizer kept from a file; a `UserError` where something of a parameter is missing or no number."""
+    shapes = {name: list(one.shape) for name, one in model.named_parameters()}
+    state = sound.optimizer_state(path, unpickle.read(path), shapes, type(optimizer).__name__)
+    automatic = {structured: name for name, structured in _names(model).items()}
+    optimizer.set_state_dict(_rename(state, automatic))
 
 
 def _names(model):
@@ -121,7 +135,7 @@ def single(config: Config) -> Path:
 def read_state(folder) -> dict:
     """`state.json` of a checkpoint; empty where it is not readable."""
     try:
-        found = json.loads((Path(folder) / "state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(read_regular(Path(folder) / "state.json", LARGEST_STATE))
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

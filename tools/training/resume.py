@@ -3,13 +3,13 @@
 import logging
 import re
 import shutil
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.common import checksums, ranks
 from tools.common.errors import UserError
 from tools.config.load import Config
-from tools.training import agreement, checkpoint
+from tools.training import agreement, checkpoint, sound
 
 NUMBERED = re.compile(r"\d+|step-\d+")  # a whole epoch, a step within one
 ANY = re.compile(rf"{NUMBERED.pattern}|{checkpoint.BEST}")
@@ -76,14 +76,19 @@ def start(folder, config: Config, model, optimizer, batches) -> RunState:
         if config.runner.model_init_path:
             checkpoint.load(config.runner.model_init_path, model, config, optimizer)
         return state
+    if not (folder / "rec.pdopt").is_file():
+        raise UserError(
+            f"{folder}: no rec.pdopt here, without which a run cannot go on; go on from its parameters with "
+            "runner.model_init_path and runner.resume none"
+        )
     checkpoint.load(folder, model, config, optimizer)
-    saved = checkpoint.read_state(folder)
-    if (processes := saved.get("processes", 1)) != state.processes:
+    saved = sound.run_state(folder / "state.json", RunState, checkpoint.read_state(folder))
+    if (processes := saved["processes"]) != state.processes:
         raise UserError(
             f"{folder}: trained by {processes} processes, now there are {state.processes}; start as many, or go on "
             "from its parameters with runner.model_init_path and runner.resume none"
         )
-    state = RunState(**{one.name: saved.get(one.name, one.default) for one in fields(RunState)})
+    state = RunState(**saved)
     if state.batches != batches:
         raise UserError(
             f"{folder}: trained with {state.batches} batches an epoch, {config.runner.train_data_dir} gives {batches}; "
@@ -120,7 +125,7 @@ def recover(root):
     """Put right what a killed run left while it wrote a checkpoint: the replaced one comes back where the new is not
     there yet, half of a new one goes."""
     for path in sorted(Path(root).glob(".*"), key=lambda path: not path.name.endswith("-old")):
-        if found := UNFINISHED.fullmatch(path.name):
+        if (found := UNFINISHED.fullmatch(path.name)) and path.is_dir() and not path.is_symlink():
             if found[2] and not (path.parent / found[1]).exists():
                 path.rename(path.parent / found[1])
             else:

@@ -34,7 +34,7 @@ $(DATA): | .venv/.core
 	$(BIN)/python -m tools.preprocess movielens-100k
 
 $(BEST): config.yaml $(DATA)
-	$(BIN)/python trainer.py -m config.yaml
+	$(BIN)/python trainer.py -m config.yaml -o runner.overwrite=true
 
 .venv/.core: requirements/core.txt
 	$(PYTHON) -m venv .venv

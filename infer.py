@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from models import MODELS
-from tools.common import progress
+from tools.common import progress, replacing
 from tools.common.errors import command
 from tools.common.files import atomic_file
 from tools.config.arguments import add_arguments, positive
@@ -154,7 +154,7 @@ def recommendation_table(path, settings):
         return
     maps = Path(settings.runner.test_data_dir).parent
     names = [read_map(maps / name) for name in ("user_map.csv", "item_map.csv")]
-    with atomic_file(path) as file:
+    with replacing.writing(path), atomic_file(path) as file:
         yield RecommendationTable(file, *names)
 
 

@@ -20,11 +20,13 @@ from tools.common import progress
 from tools.common.errors import UserError, command
 from tools.common.files import atomic_folder, scratch_folder, sha256, shown
 from tools.common.ragged import ragged, single
+from tools.common.replacing import writing
 from tools.logs.amazon import add_metadata
 from tools.logs.command_line import check_users, form_of, output_folder, parse_args, report
 from tools.logs.interactions import Interactions
 from tools.logs.polars_blocks import log_files
 from tools.logs.protocol import Events, Prepared, split_users, stretches_of
+from tools.logs.replaced import check_kept
 from tools.logs.spark_log import Numbered, number_rows, read_rows
 from tools.logs.write_dataset import write_dataset
 
@@ -41,12 +43,13 @@ def main(argv=None):
         raise UserError("--query: Spark reads no queries; use: python -m tools.preprocess table")
     output, session = output_folder(args), _session()
     try:
-        with progress.logging_to_terminal(), scratch_folder(output) as scratch:
+        with progress.logging_to_terminal(), writing(output), scratch_folder(output) as scratch:
             prepared, log, events = _prepare(session, args, scratch)
             if args.source == "amazon" and args.metadata is not None:
                 add_metadata(log, args.metadata)
             with progress.stage(f"write {output}", quick=0), atomic_folder(output) as folder:
                 meta = write_dataset(folder, prepared, log, args.protocol, events)
+                check_kept(output, folder, overwrite=args.overwrite)
     finally:
         session.stop()
     print(report(output, meta))

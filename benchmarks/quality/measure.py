@@ -137,7 +137,7 @@ def run_once(path, seed, to, overrides=()):
         "steps": run.state.step, "best_step": best["step"], "resumed_at": resumed,
         "seconds": round(time.perf_counter() - started),
         "valid": results.shown(best["valid"]), "test": {name: results.shown(result)},
-        results.USERS: results.pack(report.of_users("recall@50")), "resolved": resolved,
+        **results.of_users(report), "resolved": resolved,
     })  # fmt: skip
     unfinished.unlink()
 

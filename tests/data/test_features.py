@@ -170,7 +170,7 @@ def write_config(folder, tmp_path, **hyper):
 
 
 def recall(path, tmp_path):
-    trainer.main(["-m", path])
+    trainer.main(["-m", path, "-o", "runner.overwrite=true"])
     infer.main(["-m", path])
     found = json.loads((tmp_path / "out/metrics.json").read_text())
     return next(row["recall@10"] for name, row in found.items() if name != "MostPop")

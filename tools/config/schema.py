@@ -77,6 +77,10 @@ class Runner:
         "`auto`: continue from the newest complete checkpoint in `model_save_path`, if there is one",
         choices="none auto",
     )
+    overwrite: bool = key(
+        False,
+        "replace the run that `model_save_path` holds, which is refused otherwise; not read where `resume: auto` is",
+    )
     model_init_path: str | None = key(None, "checkpoint that training starts from; relative to the working folder")
     infer_load_path: str | None = key(None, "folder of the checkpoints that `infer.py` reads; null: `model_save_path`")
     infer_start_epoch: int | None = key(None, "first epoch that `infer.py` evaluates; null: `best/`", low=0)

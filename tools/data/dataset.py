@@ -10,6 +10,7 @@ import numpy as np
 from tools.common.errors import UserError
 from tools.common.files import load_array, read_text, sha256, shown
 from tools.common.ragged import Ragged, pieces, ragged
+from tools.common.replacing import restore
 from tools.common.written import append, save_array
 from tools.config.overrides import load_yaml
 from tools.data.split_text import Evaluation, Sequences, check_items, is_evaluation, parse_evaluation, parse_sequences
@@ -27,6 +28,7 @@ TEXT_ROWS = 1 << 16  # rows of text that are written at once
 def data_files(folder) -> list[str]:
     """The text files of a split; a `UserError` that names the command where there are none."""
     folder = Path(folder)
+    restore(folder.parent)
     files = sorted(
         str(one)
         for one in folder.glob("*")

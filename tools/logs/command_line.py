@@ -25,6 +25,9 @@ def parse_args(argv, prog, description):
     parser = argparse.ArgumentParser(prog=prog, **told)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--output", type=Path, help="folder to write; default: data/NAME")
+    common.add_argument(
+        "--overwrite", action="store_true", help="drop what the data set there has and this one has not"
+    )
     common.add_argument("--protocol", choices=PROTOCOLS, default="comirec", help="split of users and targets")
     common.add_argument("--min-count", type=positive, default=5, help="fewest interactions of an item, then of a user")
     shared = {"parents": [common], **told}

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tools.common import progress
+from tools.common import progress, replacing
 from tools.common.errors import UserError, did_you_mean
 from tools.common.files import atomic_path, digest, shown
 from tools.common.ragged import ragged
@@ -211,7 +211,8 @@ class IndexFiles:
             return exact(item_vectors)
         path = Path(folder) / f"index-{digest(chosen.factory.encode(), item_vectors)}.faiss"
         if not path.is_file():
-            save(build(item_vectors, self.runner, queries=queries), path)
+            with replacing.writing(path):
+                save(build(item_vectors, self.runner, queries=queries), path)
         return load(path, self.runner)
 
     def write(self, folder, item_vectors):

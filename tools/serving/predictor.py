@@ -4,12 +4,14 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from paddle import inference
 
+from tools.common import replacing
 from tools.common.errors import UserError
 from tools.common.files import load_array, load_arrays, map_array
 from tools.common.ragged import cut_histories, ragged
@@ -37,7 +39,9 @@ class Predictor:
     """
 
     def __init__(self, *, folder):
-        folder = Path(folder)
+        replacing.read_whole(folder, partial(self._open, Path(folder)))
+
+    def _open(self, folder):
         config, _ = exported.read(folder)
         self.maxlen = config.hyper_parameters.maxlen
         self.filter_seen, self.batch_size = config.runner.filter_seen, config.runner.infer_batch_size
@@ -50,6 +54,8 @@ class Predictor:
         self.diversity = Diversity.open(folder, first, self.item_num + 1) if first else PLAIN
         # Our ids and the user's own, which are the same where the data set has no map.
         self.names = read_map(folder / "item_map.csv") or {item: str(item) for item in range(1, self.item_num + 1)}
+        if max(self.names) > self.item_num:
+            raise UserError(f"{folder}: item_map.csv has item {max(self.names)} of {self.item_num}; export it again")
         self.numbers = {name: item for item, name in self.names.items()}
         check_parts(folder, vectors, self.retriever.index, self.names)
         check_tower(folder, self.route, self.maxlen, vectors.shape[1])

@@ -2,11 +2,13 @@
 
 import threading
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from tools.common import replacing
 from tools.common.errors import UserError
 from tools.common.files import load_arrays
 from tools.common.ragged import cut_histories, ragged
@@ -84,7 +86,11 @@ class Explorer:
     """
 
     def __init__(self, *, folder):
-        self.predictor, self.lock = Predictor(folder=folder), threading.Lock()
+        self.folder, self.lock = Path(folder), threading.Lock()
+        replacing.read_whole(folder, partial(self._open, folder))
+
+    def _open(self, folder):
+        self.predictor = Predictor(folder=folder)
         self.model = load_config(Path(folder) / exported.CONFIG).hyper_parameters.model  # its name
         item_count = self.predictor.item_num + 1
         self.titles = titles(folder, item_count)
@@ -157,6 +163,8 @@ def read_users(split, explorers: list[Explorer]) -> list[User]:
         UserError: where its items have other ids than the models', and as `read_evaluation`.
     """
     folder, first = Path(split).parent, explorers[0].predictor
+    for one in explorers:
+        exported.check_data(one.folder, [folder / "train", split])
     if read_map(folder / "item_map.csv").items() - first.names.items():
         raise UserError(f"{split}: items have other ids than in the export; give the data set that it was trained on")
     (users, history, target), _ = read_evaluation(data_files(split), first.item_num + 1)

@@ -11,7 +11,7 @@ import numpy as np
 import paddle
 import pytest
 import yaml
-from conftest import histories_of_test
+from conftest import histories_of_test, without_log
 from registry import NEEDS_EXTRA, training_items
 from test_features import write_features
 
@@ -377,7 +377,7 @@ def fails(main, arguments, message, capsys, answered=False):
     assert end.value.code == 2
     out, err = capsys.readouterr()
     assert bool(out) == answered
-    *counts, told = err.splitlines()
+    *counts, told = without_log(err).splitlines()
     assert told.startswith("error: ")
     assert len(counts) == answered
     assert message in told

@@ -28,7 +28,8 @@ from tools.config.arguments import add_arguments
 from tools.config.load import Config
 from tools.data.identity import read_identity
 from tools.evaluation.evaluate import evaluate
-from tools.training import agreement, check_finite, checkpoint, read_ahead, resume, runs, runtime
+from tools.evaluation.targets import count_targets, tell
+from tools.training import agreement, check_finite, checkpoint, memory, read_ahead, resume, runs, runtime
 from tools.training.average_gradients import average
 from tools.training.history import History
 from tools.training.interrupt import Interrupt, Interrupted
@@ -45,6 +46,7 @@ class Trainer:
     """
 
     def __init__(self, settings: Config):
+        memory.check(settings, training=True)
         self.config, self.runner = settings, settings.runner
         self.lock = resume.hold(self.runner.model_save_path)
         try:
@@ -69,6 +71,8 @@ class Trainer:
         self.history = History(folder=self.runner.model_save_path, state=self.state, visual=self.runner.use_visual)
         self.interrupt = Interrupt()
         self.check_ranks("settings, data or checkpoints")
+        counts = count_targets(self.valid_data, filter_seen=self.runner.filter_seen)
+        tell("valid", counts, self.runner.top_n, self.model.item_count - 1)
         runs.remove(old)
 
     def release(self):

@@ -25,7 +25,7 @@ def main(argv=None):
     parser.add_argument("file", type=Path, metavar="FILE", help="the new items, JSON lines")
     add_arguments(parser)
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="the export; default: <model_save_path>/export")
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
     settings = load_settings(args.config_yaml, args.opt, MODELS)
     folder = args.output or Path(settings.runner.model_save_path) / "export"
     with progress.logging_to_terminal():

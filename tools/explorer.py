@@ -36,7 +36,7 @@ def main(argv=None):
     )
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets others in; default: 127.0.0.1")
     parser.add_argument("--port", type=positive, default=7860, help="default: 7860")
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
     if not 1 <= len(args.folders) + bool(args.config_yaml) <= 2:
         raise UserError("one or two models are shown: give -m config.yaml, EXPORT, or two of them")
     if args.opt and not args.config_yaml:

@@ -22,7 +22,7 @@ def main(argv=None):
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     parser.add_argument("--metrics", nargs="+", metavar="NAME", help="of valid, for example recall@50")
     parser.add_argument("--output", type=Path, default=Path("curves.svg"), metavar="FILE", help="*.svg or *.png")
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
     if args.output.suffix not in (".svg", ".png"):
         raise UserError(f"--output: {args.output} ends neither in .svg nor in .png; name it so")
     runs = {str(folder): curves(folder) for folder in args.folders}

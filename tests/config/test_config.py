@@ -89,7 +89,7 @@ hyper_parameters:
         "config.yaml:9: hyper_parameters.optimizer.class: 'Adm' is not one of Adam, SGD, Adagrad, Momentum; "
         "did you mean Adam?",
         "config.yaml:10: hyper_parameters.optimizer.learning_rate: 'fast' is of type str; write a number",
-        "config.yaml:11: hyper_parameters.maxlen: 0 is out of range; it must be at least 1",
+        "config.yaml:11: hyper_parameters.maxlen: 0 is out of range; it must be from 1 to 1000000",
         "-o runner.sed=1: runner.sed: unknown key; did you mean runner.seed?",
         f"-o {HYPER}interest_num=99: {HYPER}interest_num: 99 is out of range; it must be from 1 to 64",
     ]
@@ -149,7 +149,7 @@ def test_several_o_on_the_command_line_add_up():
         ("runner.seed=null", "write a whole number"),
         ("runner.seed=", "write a whole number"),
         ("runner.epochs=0", "at least 1"),
-        ("runner.train_batch_size=0", "at least 1"),
+        ("runner.train_batch_size=0", "from 1 to 1000000"),
         ("runner.num_workers=-1", "from 0 to 64"),
         ("runner.top_n=[]", "at least one value"),
         ("runner.top_n=[20, 0]", "from 1 to 2000"),

@@ -45,6 +45,10 @@ def _code(error) -> int:
         _forget_output()
         print("error: no space is left on the device that is written to; free some or write elsewhere", file=sys.stderr)
         return 2
+    if isinstance(error, MemoryError):
+        reason = " ".join(str(error).split("[Hint")[0].split()) or "no more is to be had"
+        print(f"error: out of memory ({reason[:200]}); lower batch sizes, embedding_dim or maxlen", file=sys.stderr)
+        return 2
     traceback.print_exception(error)
     told = shlex.join(sys.orig_argv)
     print(f"error: this is our fault, not yours; please report it with all of the above and: {told}", file=sys.stderr)

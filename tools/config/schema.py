@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+MOST_LISTED = 2000  # items of a list that is measured
+
 
 def key(
     default: Any,
@@ -42,14 +44,14 @@ class Runner:
     use_gpu: bool = key(False, "train and compute interests on a GPU; each process has its own")
     seed: int = key(12345, "seed of the initial parameters and of every random draw in training", low=0, high=2**31 - 1)
     num_workers: int = key(0, "reader processes; 0: the training process reads", low=0, high=64)
-    train_batch_size: int = key(128, "samples a step, for each process", low=1)
-    infer_batch_size: int = key(512, "users a batch in evaluation", low=1)
+    train_batch_size: int = key(128, "samples a step, for each process", low=1, high=1_000_000)
+    infer_batch_size: int = key(512, "users a batch in evaluation", low=1, high=1_000_000)
     epochs: int = key(10, "maximum number of epochs; each has ceil(eligible positions / batch) steps", low=1)
     print_interval: int = key(100, "steps between two log lines", low=1)
     eval_interval: int = key(0, "steps between two evaluations on valid; 0: after each epoch", low=0)
     early_stop: int = key(0, "training stops after so many evaluations without a better `best_metric`; 0: never", low=0)
     best_metric: str = key("recall@50", "what chooses the best step on valid: `recall@N`, `hitrate@N` or `ndcg@N`")
-    top_n: list[int] = key([20, 50], "lengths N of the lists that are measured", low=1, high=2000)
+    top_n: list[int] = key([20, 50], "lengths N of the lists that are measured", low=1, high=MOST_LISTED)
     index: str = key(
         "flat", "index of `infer.py` and exports: `flat`, `ivf`, `hnsw`, `ivf_pq`, `milvus` or a Faiss factory string"
     )
@@ -83,9 +85,11 @@ class Runner:
     )
     model_init_path: str | None = key(None, "checkpoint that training starts from; relative to the working folder")
     infer_load_path: str | None = key(None, "folder of the checkpoints that `infer.py` reads; null: `model_save_path`")
-    infer_start_epoch: int | None = key(None, "first epoch that `infer.py` evaluates; null: `best/`", low=0)
+    infer_start_epoch: int | None = key(
+        None, "first epoch that `infer.py` evaluates; null: `best/`", low=0, high=1_000_000
+    )
     infer_end_epoch: int | None = key(
-        None, "epoch before which `infer.py` stops; null: only `infer_start_epoch` is evaluated", low=0
+        None, "epoch before which `infer.py` stops; null: only `infer_start_epoch` is evaluated", low=0, high=1_000_000
     )
 
 
@@ -106,11 +110,11 @@ class HyperParameters:
     optimizer: Optimizer = field(default_factory=Optimizer)
     model: str = key("mind", "name in `models.MODELS`")
     item_count: int | None = key(None, "rows of the item table, with the padding row 0; see `meta.yaml`", low=2)
-    embedding_dim: int = key(64, "D, size of item vectors and of interests", low=1)
+    embedding_dim: int = key(64, "D, size of item vectors and of interests", low=1, high=65_536)
     hidden_size: int | None = key(
         None, "PaddleRec's key; it must equal `embedding_dim`, since the score is an inner product", training=True
     )
-    maxlen: int = key(20, "T, how many of the last items of a history are read", low=1)
+    maxlen: int = key(20, "T, how many of the last items of a history are read", low=1, high=1_000_000)
     interest_num: int = key(4, "K, vectors a user", low=1, high=64)
     dynamic_interest_num: bool = key(
         False, "whether a user has K'_u = max(1, min(K, floor(log2 length))) interests instead of K"
@@ -123,12 +127,16 @@ class HyperParameters:
     )
     query: bool = key(False, "whether the words of the search query are joined to each interest")
     tower_sizes: list[int] | None = key(
-        None, "sizes of the ReLU layers of the towers; null: one of 4D, in `youtube_dnn` none", low=1, empty=True
+        None,
+        "sizes of the ReLU layers of the towers; null: one of 4D, in `youtube_dnn` none",
+        low=1,
+        high=1_000_000,
+        empty=True,
     )
     similarity: str = key("dot", "score of an interest and an item, in training and retrieval", choices="dot cosine")
 
     # Dynamic routing: mind, shared_capsule, comirec_dr
-    routing_times: int = key(3, "rounds of dynamic routing", low=1)
+    routing_times: int = key(3, "rounds of dynamic routing", low=1, high=1000)
     routing_softmax: str = key(
         "interests", "over what couplings sum to 1; in the papers over interests", choices="interests items"
     )
@@ -157,8 +165,8 @@ class HyperParameters:
         choices="log_uniform unigram uniform in_batch full",
         training=True,
     )
-    neg_samples: int = key(1280, "negatives a step, shared by the batch", low=1, training=True)
-    unigram_alpha: float = key(1.0, "exponent of the counts in `negatives: unigram`", low=0, training=True)
+    neg_samples: int = key(1280, "negatives a step, shared by the batch", low=1, high=100_000_000, training=True)
+    unigram_alpha: float = key(1.0, "exponent of the counts in `negatives: unigram`", low=0, high=10, training=True)
     log_q: bool = key(True, "whether sampled logits are corrected by the log of the expected count", training=True)
     hard_negative_beta: float | None = key(
         None,
@@ -193,8 +201,10 @@ class HyperParameters:
     re4_attend_weight: float = key(0.01, "re4: weight of re-attend", low=0, training=True)
     re4_construct_weight: float = key(0.1, "re4: weight of re-construct", low=0, training=True)
     re4_temperature: float = key(0.02, "re4: divides the similarities in re-contrast", low=1e-6, training=True)
-    re4_negatives: int = key(128, "re4: maximum number of other users' behaviours in re-contrast", low=0, training=True)
-    neighbors: int = key(100, "item_knn: neighbours of an item that are kept", low=1)
+    re4_negatives: int = key(
+        128, "re4: maximum number of other users' behaviours in re-contrast", low=0, high=1_000_000, training=True
+    )
+    neighbors: int = key(100, "item_knn: neighbours of an item that are kept", low=1, high=1_000_000)
     shrink: float = key(0.0, "item_knn: reduces similarities that few users support", low=0, training=True)
     als_regularization: float = key(0.01, "wals, maxmf: weight of the squared norms of vectors", low=0)
     als_alpha: float = key(40.0, "wals, maxmf: an interaction weighs 1 + alpha, its absence 1", low=0)
@@ -203,6 +213,7 @@ class HyperParameters:
         None,
         "spectral: number of singular values kept; null: as many as K vectors of size D can hold",
         low=1,
+        high=65_536,
         training=True,
     )
     spectral_recency: float = key(0.75, "spectral: r; the history's n-th last item counts r^(n-1)", low=0.01, high=1)
@@ -217,11 +228,11 @@ class HyperParameters:
         15.0, "spectral: added to the counts of items, so that rare items weigh less", low=1e-3, training=True
     )
     spectral_folds: int = key(
-        5, "spectral_net: folds of users; each is trained on the counts of the others", low=2, training=True
+        5, "spectral_net: folds of users; each is trained on the counts of the others", low=2, high=1000, training=True
     )
     spectral_epochs: int = key(2, "spectral_net: passes of the network over all events", low=1, training=True)
-    spectral_hidden: int = key(512, "spectral_net: size of the network's hidden layer", low=1)
-    mix_size: int = key(256, "spectral_mix: W, size of the attention's vectors", low=1)
+    spectral_hidden: int = key(512, "spectral_net: size of the network's hidden layer", low=1, high=65_536)
+    mix_size: int = key(256, "spectral_mix: W, size of the attention's vectors", low=1, high=65_536)
     mix_share: float = key(
         0.3, "spectral_mix: deviation of the attention's scores relative to the factors'", low=0, training=True
     )

@@ -20,6 +20,9 @@ from tools.retrieval.exact import exact, faiss
 from tools.retrieval.milvus import MilvusStore
 
 BLOCK = 65_536  # items that are added at once
+LARGEST = 2**20  # number in a factory string: the most inverted lists that Faiss itself speaks of
+# Of search parameters: what a search allocates grows with them.
+DEEPEST, MOST_SEARCHED = {"k_factor_rf": 1000, "k_factor": 1000}, 65_536
 SAMPLE = 1000  # queries that an approximate index is held against exact search with
 MAPPED = getattr(faiss, "IO_FLAG_MMAP_IFC", 0)  # from Faiss 1.11 on
 
@@ -66,9 +69,11 @@ def plan(index, item_num, size) -> Plan:
 
 def create(factory, size):
     """An empty index of inner products; a `ValueError` that says what is wrong with the factory string."""
+    if large := [one for one in re.findall(r"\d+", factory) if int(one[:20]) > LARGEST]:
+        raise ValueError(f"{shown(factory)!r}: {shown(large[0])} is out of range; a number in it is at most {LARGEST}")
     try:
         return faiss.index_factory(size, factory, faiss.METRIC_INNER_PRODUCT)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         known = ", ".join([*KINDS, *STORES])
         raise ValueError(
             f"{shown(factory)!r} is neither one of {known} nor a Faiss factory string for inner products of vectors of "
@@ -82,6 +87,8 @@ def set_search(index, text):
         name, _, value = (part.strip() for part in one.partition("="))
         if not value.isdecimal() or not 0 < int(value) < 2**31:
             raise ValueError(f"{shown(one)!r} is not name=number, a whole number above 0; write nprobe=32, say")
+        if int(value) > (most := DEEPEST.get(name, MOST_SEARCHED)):
+            raise ValueError(f"{shown(one)!r} is out of range; {name} is at most {most}")
         try:
             faiss.ParameterSpace().set_index_parameter(index, name, int(value))
         except RuntimeError:
@@ -117,7 +124,7 @@ def build(item_vectors, runner, *, queries=None):
         asked = (queries() if queries else vectors[:: max(1, len(vectors) // SAMPLE)])[:SAMPLE]
         depth = min(max(runner.top_n), len(vectors))
         found = recall(index, vectors, asked, depth)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, MemoryError) as error:
         raise UserError(
             f"runner.index: {chosen.factory} cannot be made of {len(vectors)} items ({_reason(error)}); choose another "
             "or flat"

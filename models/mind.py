@@ -26,8 +26,9 @@ class MIND(GradientModel):
         b_ij    ← b_ij + v_j · S e_i                                        eq. 8
         K'_u    = max(1, min(K, log2 |I_u|)) interests                      eq. 9, `dynamic_interest_num`
 
-    User features (`ContextTower`, fig. 2), where there are any: `v_j ← tower([v_j ; features])`, ReLU layers and a
-    linear one.
+    User features (`ContextTower`, fig. 2), where there are any, through ReLU layers and a linear one:
+
+        v_j     ← tower([v_j ; features])
 
     Read-out (`LabelAwareAttention`, section 3.4), with target e_i:
 

@@ -1,4 +1,4 @@
-"""What cannot be written to its last byte is an error, whichever library writes; a limit on files acts as a full disk."""
+"""What cannot be written to its last byte is an error, whichever library writes; a size limit acts as a full disk."""
 
 import os
 import resource

@@ -1,10 +1,10 @@
-"""Embed users, retrieve items and measure.
+"""Compute users' interests, retrieve items and measure.
 
 Example: python infer.py -m config.yaml -top_n 20 50 --recommend recommendations.csv
 Example: python infer.py -m config.yaml -o runner.index=hnsw
 
-Reports Recall, NDCG, HitRate, diversity and coverage on the test split beside MostPop's, one row a
-runner.diversity_lambda, and writes them to metrics.json, with 95 % intervals and by history length and popularity.
+Prints Recall, NDCG, HitRate, diversity and coverage on the test split, one row for each runner.diversity_lambda and one
+for MostPop. Writes them to metrics.json with 95 % intervals, and by history length and popularity.
 """
 
 import argparse
@@ -16,19 +16,22 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from models import MODELS
-from tools.common import progress
+from tools.common import progress, replacing
 from tools.common.errors import command
 from tools.common.files import atomic_file
-from tools.config.arguments import add_arguments, positive
+from tools.config.arguments import add_arguments, list_length
 from tools.config.load import Config
 from tools.data.dataset import data_files, read_map, read_sequences
 from tools.evaluation.evaluate import RecommendationTable, recommend
 from tools.evaluation.report import Report, popularity_deciles
+from tools.evaluation.targets import count_targets, tell
 from tools.retrieval.aggregate import Diversity
 from tools.retrieval.exact import exact
 from tools.retrieval.index import store
-from tools.training import agreement, checkpoint, runtime
+from tools.training import agreement, checkpoint, memory, runtime
 from tools.training.settings import load_settings
 from tools.training.splits import open_split
 from tools.training.static import GRAPHS
@@ -40,7 +43,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
     parser.add_argument(
-        "-top_n", "--top_n", type=positive, nargs="+", metavar="N", help="list lengths; default: runner.top_n"
+        "-top_n", "--top_n", type=list_length, nargs="+", metavar="N", help="list lengths; default: runner.top_n"
     )
     parser.add_argument(
         "--recommend",
@@ -59,9 +62,11 @@ def main(argv=None):
 
 def infer(settings: Config, table: Path | None):
     """Embed, retrieve, measure: for a checkpoint a row of its plain lists and one a lambda, and one for MostPop."""
+    memory.check(settings, training=False)
     for folder in checkpoint.folders(settings):
         agreement.check_checkpoint(folder, settings)
     study = Study(settings)
+    targets = study.count_targets()
     graph = GRAPHS[settings.runner.graph]()
     model = graph.create_model(settings)
     rows = {}
@@ -82,7 +87,7 @@ def infer(settings: Config, table: Path | None):
     else:
         logging.info("%s: no such folder, so no row for MostPop", settings.runner.train_data_dir)
     logging.info("test, %d users, percent\n%s", rows[name]["users"], progress.metric_table(rows))
-    write_metrics(settings, rows)
+    write_metrics(settings, {name: row | {"targets": targets} for name, row in rows.items()})
 
 
 class Study:
@@ -94,7 +99,7 @@ class Study:
 
     def __init__(self, settings: Config):
         self.settings, runner = settings, settings.runner
-        self.item_count = settings.hyper_parameters.item_count
+        self.item_count: int = settings.hyper_parameters.item_count  # type: ignore[assignment]
         self.test_data = open_split("test", settings)
         given = runner.diversity_lambda or [0.0]
         lambdas = list(dict.fromkeys([0.0, *given]))  # the plain list is always there, and first
@@ -104,6 +109,15 @@ class Study:
         if Path(runner.train_data_dir).is_dir():
             self.train_items = read_sequences(data_files(runner.train_data_dir), self.item_count).items
             self.decile = popularity_deciles(self.train_items.values, self.item_count)
+
+    def count_targets(self) -> dict[str, int]:
+        """What the figures of the split can and cannot say, told in the log, too; see `tools.evaluation.targets`."""
+        runner, trained = self.settings.runner, None
+        if self.train_items:
+            trained = np.bincount(self.train_items.values, minlength=self.item_count) > 0
+        counts = count_targets(self.test_data, filter_seen=runner.filter_seen, trained=trained)
+        tell("test", counts, runner.top_n, self.item_count - 1)
+        return counts
 
     def interests(self, graph, model):
         """Interests `[n, D]` of the first batch, which an approximate index is held against exact search with."""
@@ -154,7 +168,7 @@ def recommendation_table(path, settings):
         return
     maps = Path(settings.runner.test_data_dir).parent
     names = [read_map(maps / name) for name in ("user_map.csv", "item_map.csv")]
-    with atomic_file(path) as file:
+    with replacing.writing(path), atomic_file(path) as file:
         yield RecommendationTable(file, *names)
 
 

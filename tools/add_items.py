@@ -1,10 +1,10 @@
-"""Add items that nobody has met yet to an export.
+"""Add items without interactions to an export.
 
 Example: python -m tools.add_items new.jsonl -m config.yaml --output export
 
-FILE holds JSON lines {"item": "sku9", "features": {"brand": ["x"], "genres": ["Action"]}}, items in the user's own ids.
-A new item's vector is made of its features alone, so the model must have been trained with
-hyper_parameters.item_features. It is recommended like any other from then on, and may stand in histories.
+FILE has JSON lines {"item": "sku9", "features": {"brand": ["x"], "genres": ["Action"]}}, items in the user's own ids.
+A new item's vector is computed from its features alone, so the model must have been trained with
+hyper_parameters.item_features. From then on the item is recommended like any other and may occur in histories.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def main(argv=None):
     parser.add_argument("file", type=Path, metavar="FILE", help="the new items, JSON lines")
     add_arguments(parser)
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="the export; default: <model_save_path>/export")
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
     settings = load_settings(args.config_yaml, args.opt, MODELS)
     folder = args.output or Path(settings.runner.model_save_path) / "export"
     with progress.logging_to_terminal():

@@ -1,10 +1,10 @@
-"""Curves of training runs from their history.csv, as SVG or PNG; needs the extra plot.
+"""Draw curves of training runs from their history.csv, as SVG or PNG; needs the extra plot.
 
 Example: python -m tools.plot output/movielens-100k --output curves.svg
 Example: python -m tools.plot output/spread-0 output/spread-1 --metrics recall@50 interest_similarity --output both.png
 
-Each FOLDER holds the checkpoints of a run. Drawn are the loss and, from valid, the metrics: those of the longest lists
-where none are named.
+Each FOLDER has the checkpoints of a run. The command draws the loss and the metrics on valid; without --metrics those
+of the longest lists.
 """
 
 import argparse
@@ -22,7 +22,7 @@ def main(argv=None):
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     parser.add_argument("--metrics", nargs="+", metavar="NAME", help="of valid, for example recall@50")
     parser.add_argument("--output", type=Path, default=Path("curves.svg"), metavar="FILE", help="*.svg or *.png")
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
     if args.output.suffix not in (".svg", ".png"):
         raise UserError(f"--output: {args.output} ends neither in .svg nor in .png; name it so")
     runs = {str(folder): curves(folder) for folder in args.folders}

@@ -3,26 +3,32 @@
 Example: python -m tools.predict output/export histories.jsonl --top_n 10
 Example: python -m tools.predict output/export --format csv < histories.csv
 
-HISTORIES is a file, or standard input, in the item ids of the data set, oldest first. The answer has the same form:
+HISTORIES is a file, or standard input, with the item ids of the data set, oldest first. The answer has the same form:
 JSON lines {"user": "u1", "history": ["50", "258"]}, answered by
     {"user": "u1", "items": [{"item": "100", "score": 3.2, "interest": 0}, …], "unknown": 0}, best first;
 CSV rows user,item, answered by rows user,rank,item,score,interest.
-Items that the model doesn't know are skipped and counted; a user with no other gets an empty list.
-For a model with user features a JSON line may hold "profile": {"age": "24", "genres": ["a", "b"]}; values that the
-model doesn't know are skipped. One that was trained with queries takes "query": "red shoes" the same way.
+Items that the model doesn't know are skipped and counted; a user with no known item gets an empty list. A line that is
+no request is answered by {"user": "u1", "line": 3, "error": "…"}, a CSV row by user,error,MESSAGE,,; the others are
+answered as always, and the exit code is 2.
+A CSV may have a header: a first row of names like user_id,item_id, or one whose item the model doesn't know.
+For a model with user features a JSON line may have "profile": {"age": "24", "genres": ["a", "b"]}; values that the
+model doesn't know are skipped. A model that was trained with queries takes "query": "red shoes" in the same way.
 """
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
+from tools.common import progress
 from tools.common.errors import UserError, command, output_is_closed
 from tools.config.arguments import positive
-from tools.serving.histories import JSON_FORM, read_csv, read_input, read_json
+from tools.serving.histories import JSON_FORM, Fault, History, read_input, read_json
+from tools.serving.history_table import read_csv
 from tools.serving.predictor import Predictor, answers, csv_text, json_text
 
-# How to read histories, what stands above the answers, how to write one.
-FORMATS = {"json": (read_json, "", json_text), "csv": (read_csv, "user,rank,item,score,interest\n", csv_text)}
+# What stands above the answers, and how to write one.
+FORMATS = {"json": ("", json_text), "csv": ("user,rank,item,score,interest\n", csv_text)}
 
 
 @command
@@ -33,23 +39,51 @@ def main(argv=None):
     parser.add_argument("histories", type=Path, nargs="?", metavar="HISTORIES", help="default: standard input")
     parser.add_argument("--top_n", type=positive, default=50, metavar="N", help="items a user; default: 50")
     parser.add_argument("--format", choices=FORMATS, help="default: csv for a name that ends in .csv, json otherwise")
-    args = parser.parse_args(argv)
+    parser.add_argument("--user", metavar="NAME", help="the CSV's column of users, where it has more than two")
+    parser.add_argument("--item", metavar="NAME", help="the CSV's column of items")
+    parser.add_argument("--no-header", action="store_true", help="the CSV has no header, whatever it looks like")
+    args = parser.parse_intermixed_args(argv)
     if output_is_closed():
         raise UserError("standard output is closed, and the answers go there; send it to a file")
-    suffix = args.histories.suffix if args.histories else ""
-    read, header, text_of = FORMATS[args.format or ("csv" if suffix == ".csv" else "json")]
+    suffix = args.histories.suffix.lower() if args.histories else ""
+    form = args.format or ("csv" if suffix == ".csv" else "json")
+    if form != "csv" and (args.user or args.item or args.no_header):
+        raise UserError("--user, --item and --no-header are of CSV; JSON lines name what they hold: leave them out")
+    if args.no_header and (args.user or args.item):
+        raise UserError("--no-header: --user and --item name columns of a header; give one or the other")
     predictor = Predictor(folder=args.folder)
+    with progress.logging_to_terminal(logging.WARNING):
+        users = read_users(args, form, predictor)
+    write_answers(predictor, users, args.top_n, *FORMATS[form])
+
+
+def read_users(args, form, predictor) -> list[History | Fault]:
+    """The requests; a `UserError` where there are none."""
     text, name = read_input(args.histories)
-    users = read(text, name, predictor.profiles.numbers if predictor.profiles else ())
+    if form == "csv":
+        columns = (args.user, args.item)
+        users = read_csv(text, name, known=predictor.numbers, columns=columns, header=not args.no_header)
+    else:
+        users = read_json(text, name, predictor.features)
     if not users:
         raise UserError(f"{name}: no histories; give JSON lines like {JSON_FORM} or, with --format csv, rows user,item")
+    return users
+
+
+def write_answers(predictor, users, top_n, header, text_of):
+    """Print answers in the order of the requests; a `UserError` after the last where some have none."""
     unknown = empty = 0
     sys.stdout.write(header)
-    for answer in answers(predictor, users, args.top_n):
+    for answer in answers(predictor, users, top_n):
         sys.stdout.write(text_of(answer))
-        unknown += answer.unknown
-        empty += not answer.items
-    print(f"{len(users)} users, {empty} without recommendations; {unknown} unknown items skipped", file=sys.stderr)
+        if not isinstance(answer, Fault):
+            unknown += answer.unknown
+            empty += not answer.items
+    faults = [one for one in users if isinstance(one, Fault)]
+    answered = len(users) - len(faults)
+    print(f"{answered} users, {empty} without recommendations; {unknown} unknown items skipped", file=sys.stderr)
+    if faults:
+        raise UserError(f"{len(faults)} of {len(users)} requests not answered; the first: {faults[0].error}")
 
 
 if __name__ == "__main__":

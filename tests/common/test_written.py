@@ -1,4 +1,4 @@
-"""What cannot be written to its last byte is an error, whichever library writes; a limit on files is the disk."""
+"""What cannot be written to its last byte is an error, whichever library writes; a size limit acts as a full disk."""
 
 import os
 import resource

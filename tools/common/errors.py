@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend, and how a command ends: exit codes 0, 1 our fault, 2 the user's, 130 Ctrl-C."""
+"""Errors that the user can correct, and how a command ends: exit code 0, 1 our fault, 2 the user's, 130 Ctrl-C."""
 
 import contextlib
 import difflib
@@ -61,6 +61,10 @@ def _code(error) -> int:
     if isinstance(error, OSError) and error.errno in SYSTEM:
         _forget_output()
         _tell(f"error: {_place(error)}{SYSTEM[error.errno]}")
+        return 2
+    if isinstance(error, MemoryError):
+        reason = " ".join(str(error).split("[Hint")[0].split()) or "no more is to be had"
+        _tell(f"error: out of memory ({reason[:200]}); lower batch sizes, embedding_dim or maxlen")
         return 2
     _tell("".join(traceback.format_exception(error)).rstrip("\n"))
     told = shlex.join(sys.orig_argv)

@@ -43,6 +43,11 @@ class Ragged(NamedTuple):
         keys = np.arange(len(ids))[:, None] * stride + ids
         return np.isin(keys, self.rows * stride + self.values)
 
+    def holds(self, other) -> np.ndarray:
+        """Whether row r here holds each value of row r of another: bool `[E]`, in the order of the other's values."""
+        stride = max(int(other.values.max(initial=0)), int(self.values.max(initial=0))) + 1
+        return np.isin(other.rows * stride + other.values, self.rows * stride + self.values)
+
 
 def ragged(lengths, values) -> Ragged:
     """Rows of the given lengths over flat values."""

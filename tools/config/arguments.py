@@ -2,6 +2,8 @@
 
 import argparse
 
+from tools.config.schema import MOST_LISTED
+
 
 def add_arguments(parser: argparse.ArgumentParser, required=True):
     """Give a command PaddleRec's `-m config.yaml` and `-o key=value …`."""
@@ -14,10 +16,19 @@ def add_arguments(parser: argparse.ArgumentParser, required=True):
 
 
 def positive(text, low=1) -> int:
-    """A command line's whole number of at least `low`."""
-    if not text.isdecimal() or int(text) < low:
+    """A command line's whole number of at least `low`, and below 2^31 as all sizes and counts are."""
+    if not text.isdecimal() or int(text[:20]) < low:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {low}")
+    if int(text[:20]) >= 2**31:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is out of range; it must be from {low} to {2**31 - 1}")
     return int(text)
+
+
+def list_length(text) -> int:
+    """A command line's length N of lists that are measured, as `runner.top_n`."""
+    if (value := positive(text)) > MOST_LISTED:
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range; it must be from 1 to {MOST_LISTED}")
+    return value
 
 
 def item_count(text) -> int:

@@ -27,7 +27,8 @@ GRADIENT_ONLY = (
     "hyper_parameters.min_history",
     "hyper_parameters.train_sampling",
 )
-LARGEST = 2**31 - 1  # of a whole number: what sizes and counts may be in every library
+# Of a whole number: what sizes and counts may be in every library; of any other, what float32 holds with room above.
+LARGEST: dict[type, float] = {int: 2**31 - 1, float: 1e30}
 LONGEST = 4096  # characters of a text: of a path on most systems
 CONTROL = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
 DATA_DIRS = ("runner.train_data_dir", "runner.valid_data_dir", "runner.test_data_dir")
@@ -166,8 +167,8 @@ def _convert_scalar(value, kind, rule):
         raise ValueError(f"{shown(value)!r} is not one of {', '.join(choices)}{did_you_mean(value, choices)}")
     if kind is float and not math.isfinite(value) and not rule["infinite"]:
         raise ValueError(f"{value} is not finite; write a number")
-    low, high = rule["low"], min(rule["high"], LARGEST) if kind is int else rule["high"]
-    if kind in (int, float) and not low <= value <= high:
+    low, high = rule["low"], min(rule["high"], LARGEST.get(kind, math.inf))
+    if kind in (int, float) and not low <= value <= high and not (rule["infinite"] and math.isinf(value)):
         bounds = f"from {low} to {high}" if value > high or rule["high"] < math.inf else f"at least {low}"
         raise ValueError(f"{shown(value)} is out of range; it must be {bounds}")
     return value
@@ -235,10 +236,5 @@ def useless_keys(name, models) -> set[str]:
 
 
 def constructor_options(model) -> set[str]:
-    """Names of all keyword arguments that a model's class and its bases take."""
-    names: set[str] = set()
-    for owner in model.__mro__:
-        if "__init__" in vars(owner) and owner.__module__.startswith("models"):
-            parameters = inspect.signature(owner.__init__).parameters.values()
-            names.update(one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
-    return names
+    """Names of all keyword arguments that a model's constructor takes."""
+    return set(inspect.signature(model).parameters)

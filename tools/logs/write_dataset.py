@@ -9,6 +9,7 @@ from tools.common.ragged import Ragged
 from tools.common.written import save_array
 from tools.data.dataset import is_whole, write_map, write_stretches
 from tools.data.features import QUERIES
+from tools.data.identity import of_prepared
 from tools.logs.interactions import Interactions
 from tools.logs.protocol import PROTOCOLS, SPLIT_SEED, Prepared, events
 
@@ -39,6 +40,7 @@ def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol:
         "interactions": written,
         "dropped": dropped,
         "splits": splits,
+        "identity": of_prepared(folder),
     }
     (folder / "meta.yaml").write_text(yaml.safe_dump(meta, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return meta

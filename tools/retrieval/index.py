@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tools.common import progress
+from tools.common import progress, replacing
 from tools.common.errors import UserError, did_you_mean
 from tools.common.files import atomic_path, digest, shown
 from tools.common.ragged import ragged
@@ -21,6 +21,9 @@ from tools.retrieval.exact import exact, faiss
 from tools.retrieval.milvus import MilvusStore
 
 BLOCK = 65_536  # items that are added at once
+LARGEST = 2**20  # number in a factory string: the most inverted lists that Faiss itself speaks of
+# Of search parameters: what a search allocates grows with them.
+DEEPEST, MOST_SEARCHED = {"k_factor_rf": 1000, "k_factor": 1000}, 65_536
 SAMPLE = 1000  # queries that an approximate index is held against exact search with
 MAPPED = getattr(faiss, "IO_FLAG_MMAP_IFC", 0)  # from Faiss 1.11 on
 
@@ -67,9 +70,11 @@ def plan(index, item_num, size) -> Plan:
 
 def create(factory, size):
     """An empty index of inner products; a `ValueError` that says what is wrong with the factory string."""
+    if large := [one for one in re.findall(r"\d+", factory) if int(one[:20]) > LARGEST]:
+        raise ValueError(f"{shown(factory)!r}: {shown(large[0])} is out of range; a number in it is at most {LARGEST}")
     try:
         return faiss.index_factory(size, factory, faiss.METRIC_INNER_PRODUCT)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         known = ", ".join([*KINDS, *STORES])
         raise ValueError(
             f"{shown(factory)!r} is neither one of {known} nor a Faiss factory string for inner products of vectors of "
@@ -83,6 +88,8 @@ def set_search(index, text):
         name, _, value = (part.strip() for part in one.partition("="))
         if not value.isdecimal() or not 0 < int(value) < 2**31:
             raise ValueError(f"{shown(one)!r} is not name=number, a whole number above 0; write nprobe=32, say")
+        if int(value) > (most := DEEPEST.get(name, MOST_SEARCHED)):
+            raise ValueError(f"{shown(one)!r} is out of range; {name} is at most {most}")
         try:
             faiss.ParameterSpace().set_index_parameter(index, name, int(value))
         except RuntimeError:
@@ -118,7 +125,7 @@ def build(item_vectors, runner, *, queries=None):
         asked = (queries() if queries else vectors[:: max(1, len(vectors) // SAMPLE)])[:SAMPLE]
         depth = min(max(runner.top_n), len(vectors))
         found = recall(index, vectors, asked, depth)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, MemoryError) as error:
         raise UserError(
             f"runner.index: {chosen.factory} cannot be made of {len(vectors)} items ({_reason(error)}); choose another "
             "or flat"
@@ -146,10 +153,10 @@ def recall(index, vectors, queries, depth) -> float:
 
 def save(index, path):
     """Write an index, whole or not at all; a `UserError` where that fails."""
-    with progress.stage(f"write {path}"), atomic_path(path) as temporary:
+    # Faiss closes a file of its own without a look at what became of it.
+    with progress.stage(f"write {path}"), atomic_path(path) as temporary, open(temporary, "wb") as file:
         try:
-            with open(temporary, "wb") as file:  # Faiss closes a file of its own without a look at what became of it
-                faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, 1 << 22))  # type: ignore[attr-defined]
+            faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, 1 << 22))  # type: ignore[attr-defined]
         except RuntimeError as error:
             raise UserError(f"{path}: cannot be written ({_reason(error)}); check space and rights") from None
 
@@ -211,19 +218,14 @@ class IndexFiles:
         if chosen.factory == "Flat":
             return exact(item_vectors)
         path = Path(folder) / f"index-{digest(chosen.factory.encode(), item_vectors)}.faiss"
-        if path.is_file() and (index := self._kept(path, item_vectors)):
-            return index
-        save(build(item_vectors, self.runner, queries=queries), path)
+        if path.is_file():
+            with contextlib.suppress(UserError):
+                if ((index := load(path, self.runner)).ntotal + 1, index.d) == item_vectors.shape:
+                    return index
+            logging.warning("%s: damaged, or of other vectors; it is built again", path)
+        with replacing.writing(path):
+            save(build(item_vectors, self.runner, queries=queries), path)
         return load(path, self.runner)
-
-    def _kept(self, path, item_vectors):
-        """The index of a file, None where it is damaged or of other vectors: no sum says so beside a checkpoint."""
-        with contextlib.suppress(UserError):
-            index = load(path, self.runner)
-            if (index.ntotal, index.d) == (len(item_vectors) - 1, item_vectors.shape[1]):
-                return index
-        logging.warning("%s: damaged, or of other vectors; it is built again", path)
-        return None
 
     def write(self, folder, item_vectors):
         """Build an export's index."""

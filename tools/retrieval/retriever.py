@@ -68,11 +68,12 @@ class Retriever:
         Args:
             interests: `[U, K, D]`.
             live: `[U, K]` bool; the others are not searched.
-            depth: candidates an interest.
+            depth: candidates an interest, cut at the number of items.
 
         Returns:
             `(items, scores)`, `[U, K, depth]`, best first; id 0 with score -inf where there is none.
         """
+        depth = min(depth, self.index.ntotal)
         items = np.zeros((*live.shape, depth), np.int64)
         scores = np.full(items.shape, -np.inf, np.float32)
         scores[live], found = search(self.index, np.ascontiguousarray(interests[live], np.float32), depth)

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from tools.common import checksums, unpickle
+from tools.common import checksums, replacing, unpickle
 from tools.common.errors import UserError
 from tools.common.files import atomic_folder, load_array, map_array
 from tools.common.ragged import ragged
 from tools.common.written import save_array
 from tools.config.load import Config
+from tools.data import identity
 from tools.data.dataset import read_map, write_map
 from tools.data.features import Features, item_features, write_attributes
 from tools.retrieval.index import store
@@ -39,7 +40,12 @@ def add_items(folder, file, given: Config) -> tuple[int, NewItems]:
         UserError: for a folder that is no whole export of a model with item features, hyper-parameters other than the
             model's, and each line that is no new item.
     """
-    folder = Path(folder)
+    replacing.restore(folder)
+    with replacing.writing(folder):  # from the reading on, so that no other's items are lost
+        return _add_items(Path(folder), file, given)
+
+
+def _add_items(folder, file, given):
     settings, known = open_export(folder, given)
     runtime.prepare(use_gpu=False, seed=settings.runner.seed)
     first = len(map_array(folder / "item_vectors.npy", exported.MADE_AGAIN))
@@ -58,6 +64,7 @@ def add_items(folder, file, given: Config) -> tuple[int, NewItems]:
         write_vectors(model, settings.runner, folder, new, first)
         write_map(new / "item_map.csv", ("item", "original"), (names | dict(enumerate(items.names, first))).items())
         grown.save(new / exported.CONFIG)
+        write_identity(folder, new)
         checksums.write(new)
     return first, items
 
@@ -66,6 +73,7 @@ def open_export(folder, given: Config) -> tuple[Config, Features]:
     """The configuration of an export and its items' features; a `UserError` where it cannot be added to."""
     settings, trained = exported.read(folder)
     agreement.check(folder, trained, given)
+    exported.check_data(folder, agreement.runner_splits(given))
     features = item_features(within(settings, folder).features)
     if features is None:
         raise UserError(
@@ -73,6 +81,14 @@ def open_export(folder, given: Config) -> tuple[Config, Features]:
             "new items; set hyper_parameters.item_features and train again"
         )
     return settings, features
+
+
+def write_identity(old, new):
+    """That of the grown item map, which still says whose ids it goes on from."""
+    carried = identity.read(old)
+    if carried:
+        base = (carried.item_map,) if carried.item_map else ()
+        identity.write(new, carried._replace(item_map=identity.map_digest(new), bases=(*carried.bases, *base)))
 
 
 def within(settings: Config, folder) -> Config:

@@ -1,18 +1,18 @@
-"""What `tools.predict` is asked: histories and profiles as JSON lines or CSV, in the user's own ids."""
+"""What `tools.predict` is asked: histories and profiles, in the user's own ids, and how JSON lines say them."""
 
-import csv
 import re
 import sys
 from typing import NamedTuple
 
 import numpy as np
 
-from tools.common.errors import UserError, did_you_mean
-from tools.common.files import decode, lines_of, read_text, shown
+from tools.common.errors import did_you_mean
+from tools.common.files import decode, read_text, shown
 from tools.common.ragged import ragged
 from tools.data.split_text import parse_json
 
 NO_ID = re.compile("[\0\r\n\ud800-\udfff]")  # what our maps and answers, read line by line, cannot hold
+KEYS = ("user", "history", "profile", "query")  # of a request
 JSON_FORM = '{"user": "u1", "history": ["50", "258"]}'
 
 
@@ -22,6 +22,14 @@ class History(NamedTuple):
     user: str | int
     items: list[str]  # the user's own ids, oldest first
     profile: dict[str, list[str]] = {}  # feature -> its values; a query's words are those of the feature `query`
+
+
+class Fault(NamedTuple):
+    """A request that cannot be answered."""
+
+    user: str | int | None  # None where it is not known
+    line: int
+    error: str  # the message, with file and line
 
 
 class Profiles:
@@ -61,33 +69,40 @@ def number_values(texts) -> dict[str, dict[str, int]]:
     return numbers
 
 
-def read_json(text, name, features=()) -> list[History]:
-    """Histories of JSON lines, a profile with each where it has one.
+def read_json(text, name, features=()) -> list[History | Fault]:
+    """Histories of JSON lines, a profile with each where it has one, and a `Fault` for each line that is none.
 
     Args:
         text: the lines.
         name: of the file, for messages.
         features: names that a profile may hold.
-
-    Raises:
-        UserError: with the line for anything else.
     """
-    users = []
+    users: list[History | Fault] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         row = read_object(line)
-        if row is None or not (is_id(row.get("user")) and are_ids(row.get("history"))):
-            raise UserError(f"{name}:{number}: {line.strip()[:80]!r} is not a line like {JSON_FORM}; mend or remove it")
         try:
-            profile = read_values(row.get("profile"), "profile")
-            profile |= read_query(row.get("query"))
-            for feature in sorted(profile.keys() - set(features)):
-                raise ValueError(_unknown(feature, features))
+            users.append(_history(row, line, features))
         except ValueError as error:
-            raise UserError(f"{name}:{number}: {error}") from None
-        users.append(History(row["user"], [str(item) for item in row["history"]], profile))
+            user = row.get("user") if row else None
+            users.append(Fault(user if is_id(user) else None, number, f"{name}:{number}: {error}"))
     return users
+
+
+def _history(row, line, features):
+    """The history on a line; a `ValueError` where it is none."""
+    for key in row or ():
+        if key not in KEYS:
+            hint = did_you_mean(key, KEYS) or "; remove it"
+            raise ValueError(f"{shown(key)!r} is none of a request's keys, {', '.join(KEYS)}{hint}")
+    if row is None or not (is_id(row.get("user")) and are_ids(row.get("history"))):
+        raise ValueError(f"{line.strip()[:80]!r} is not a line like {JSON_FORM}; mend or remove it")
+    profile = read_values(row.get("profile"), "profile")
+    profile |= read_query(row.get("query"))
+    for feature in sorted(profile.keys() - set(features)):
+        raise ValueError(_unknown(feature, features))
+    return History(row["user"], [str(item) for item in row["history"]], profile)
 
 
 def _unknown(feature, features):
@@ -113,7 +128,7 @@ def read_values(given, name) -> dict[str, list[str]]:
     lists = {key: one if isinstance(one, list) else [one] for key, one in pairs}
     if not all(map(are_ids, lists.values())):
         form = '{"age": "24", "genres": ["a", "b"]}'
-        raise ValueError(f"{name}: {str(given)[:80]!r} is not like {form}; mend or remove it")
+        raise ValueError(f"{name}: {str(given)[:80]!r} is not like {form}; correct or remove it")
     return {key: [str(value) for value in values] for key, values in lists.items()}
 
 
@@ -132,21 +147,6 @@ def is_id(value) -> bool:
 def are_ids(values) -> bool:
     """Whether a JSON value is a list of texts of one line and whole numbers."""
     return isinstance(values, list) and all(map(is_id, values))
-
-
-def read_csv(text, name, features=()) -> list[History]:
-    """Histories of CSV rows user,item, users by first appearance; a `UserError` with the line for anything else."""
-    users: dict[str, list[str]] = {}
-    for place, (number, line) in enumerate(lines_of(text)):
-        try:
-            (row,) = csv.reader([line], strict=True)
-        except csv.Error as error:
-            raise UserError(f"{name}:{number}: not readable as CSV ({shown(error)}); mend or remove it") from None
-        if len(row) != 2:
-            raise UserError(f"{name}:{number}: {len(row)} fields; a row is user,item: mend or remove it")
-        if place or row != ["user", "item"]:
-            users.setdefault(row[0], []).append(row[1])
-    return [History(user, items) for user, items in users.items()]
 
 
 def read_input(path) -> tuple[str, str]:

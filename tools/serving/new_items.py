@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tools.common.errors import UserError
-from tools.common.files import read_text
+from tools.common.files import read_text, shown
 from tools.common.ragged import Ragged, ragged
 from tools.serving.histories import is_id, number_values, read_object, read_values
 
@@ -62,6 +62,8 @@ def read_items(file, texts, taken) -> NewItems:
 def read_item(text) -> tuple[str, dict[str, list[str]]]:
     """The user's own id of a JSON line's item, and its features; a `ValueError` for anything else."""
     row = read_object(text)
+    for key in sorted((row or {}).keys() - {"item", "features"}):
+        raise ValueError(f"{shown(key)!r} is neither item nor features; remove it")
     if row is None or not is_id(row.get("item")):
-        raise ValueError(f"{text.strip()[:80]!r} is not a line like {FORM}; mend or remove it")
+        raise ValueError(f"{text.strip()[:80]!r} is not a line like {FORM}; correct or remove it")
     return str(row["item"]), read_values(row.get("features"), "features")

@@ -4,30 +4,30 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from paddle import inference
 
+from tools.common import replacing
 from tools.common.errors import UserError
 from tools.common.files import load_array, load_arrays, map_array
-from tools.common.ragged import cut_histories, ragged
+from tools.common.ragged import cut_histories
 from tools.data.dataset import read_map
 from tools.data.features import QUERIES, attribute
 from tools.retrieval.aggregate import PLAIN, Diversity, Recommendations
 from tools.retrieval.index import store
 from tools.retrieval.retriever import Retriever
 from tools.serving import exported
-from tools.serving.histories import History, Profiles
+from tools.serving.histories import Fault, History, Profiles
 from tools.serving.probe import AGAIN, check_parts, check_table, check_tower
-from tools.serving.tower_files import check
-
-OUTPUTS = ("interests", "live", "coupling")  # of the user tower, in this order
+from tools.serving.requests import check_arrays, check_histories, check_length, check_profiles
+from tools.serving.tower import Tower
 
 
 class Predictor:
-    """A folder of `tools.export`, ready to recommend.
+    """A folder of `tools.export`, ready to recommend, to any number of threads at once.
 
     Args:
         folder: the folder.
@@ -37,12 +37,15 @@ class Predictor:
     """
 
     def __init__(self, *, folder):
-        folder = Path(folder)
+        replacing.read_whole(folder, partial(self._open, Path(folder)))
+
+    def _open(self, folder):
         config, _ = exported.read(folder)
         self.maxlen = config.hyper_parameters.maxlen
         self.filter_seen, self.batch_size = config.runner.filter_seen, config.runner.infer_batch_size
-        self.tower = _open_tower(folder)
+        self.tower = Tower(folder=folder)
         self.profiles = _open_profiles(folder, config)
+        self.features = tuple(self.profiles.numbers) if self.profiles else ()  # that a profile may hold
         self.retriever = Retriever(index=store(config.runner).read(folder))
         vectors = item_vectors(folder, config.hyper_parameters.item_count)
         self.item_num = len(vectors) - 1  # V, without padding
@@ -50,6 +53,8 @@ class Predictor:
         self.diversity = Diversity.open(folder, first, self.item_num + 1) if first else PLAIN
         # Our ids and the user's own, which are the same where the data set has no map.
         self.names = read_map(folder / "item_map.csv") or {item: str(item) for item in range(1, self.item_num + 1)}
+        if max(self.names) > self.item_num:
+            raise UserError(f"{folder}: item_map.csv has item {max(self.names)} of {self.item_num}; export it again")
         self.numbers = {name: item for item, name in self.names.items()}
         check_parts(folder, vectors, self.retriever.index, self.names)
         check_tower(folder, self.route, self.maxlen, vectors.shape[1])
@@ -58,22 +63,23 @@ class Predictor:
         """Interests `[B, K, D]` and live mask `[B, K]`.
 
         Args:
-            hist_item, seq_len: right-padded histories and their lengths, int64 `[B, T]` and `[B]`.
+            hist_item, seq_len: right-padded histories and their lengths, whole numbers `[B, T]` and `[B]`.
             profiles: for a model with user features, those of each user, see `Profiles.pool`; None: nothing is known.
+
+        Raises:
+            RequestError: a `UserError` and `ValueError`, for an id, length, shape or profile that can't be.
         """
         interests, live, _ = self.route(hist_item, seq_len, profiles)
         return interests, live
 
     def route(self, hist_item, seq_len, profiles=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """As `embed`, and the coupling `[B, K, T]`: how much of each behaviour goes into each interest."""
+        hist_item, seq_len = check_arrays(hist_item, seq_len, self.maxlen, self.item_num)
+        profiles = check_profiles(profiles, len(hist_item), self.features)
         inputs = {"hist_item": hist_item, "seq_len": seq_len}
         if self.profiles:
-            inputs["context_eb"] = self.profiles.pool(profiles or [{}] * len(hist_item))  # [B, P]
-        for name, array in inputs.items():
-            self.tower.get_input_handle(name).copy_from_cpu(array)
-        self.tower.run()
-        outputs = map(self.tower.get_output_handle, self.tower.get_output_names())
-        interests, live, coupling = (one.copy_to_cpu() for one in outputs)
+            inputs["context_eb"] = self.profiles.pool(profiles)  # [B, P]
+        interests, live, coupling = self.tower.run(inputs)
         return interests, live, coupling
 
     def recommend(self, histories, top_n, profiles=None) -> Recommendations:
@@ -84,11 +90,14 @@ class Predictor:
                 left out of the lists where the exported configuration says `filter_seen`.
             top_n: N, cut at the size of the catalogue; with `diversity_lambda` they are chosen among N an interest.
             profiles: see `embed`.
+
+        Raises:
+            RequestError: see `embed`.
         """
-        items = ragged([len(one) for one in histories], np.concatenate(histories).astype(np.int64))
+        items = check_histories(histories, self.item_num)
         hist_item, seq_len = cut_histories(items, np.arange(len(histories)), items.lengths, self.maxlen)
         interests, live = self.embed(hist_item, seq_len, profiles)
-        depth = min(top_n, self.item_num)
+        depth = min(check_length(top_n), self.item_num)
         seen = items if self.filter_seen else None
         (lists,) = self.retriever.recommend_each(interests, live, depth, self.diversity, seen=seen, maxlen=self.maxlen)
         return lists
@@ -100,21 +109,6 @@ def item_vectors(folder, item_count) -> np.ndarray:
     vectors = map_array(path, AGAIN)
     check_table(path, vectors, item_count)
     return vectors
-
-
-def _open_tower(folder):
-    check(folder / "user_tower")
-    config = inference.Config(str(folder / "user_tower.json"), str(folder / "user_tower.pdiparams"))
-    config.disable_glog_info()
-    config.disable_mkldnn()  # the default: on Paddle 3.3.1 it gives wrong squashed vectors and live masks
-    try:
-        tower = inference.create_predictor(config)
-    except Exception as error:  # of Paddle's own kinds
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{folder}: user_tower is not readable ({reason}); export it again") from None
-    if len(tower.get_output_names()) != len(OUTPUTS):
-        raise UserError(f"{folder}: user_tower does not give {', '.join(OUTPUTS)}; export it again")
-    return tower
 
 
 def _open_profiles(folder, config):
@@ -142,16 +136,22 @@ class Answer(NamedTuple):
     unknown: int  # items of the history that were skipped
 
 
-def answers(predictor: Predictor, users: list[History], top_n) -> Iterator[Answer]:
-    """Answers to histories, batch by batch."""
+def answers(predictor: Predictor, users: list[History | Fault], top_n) -> Iterator[Answer | Fault]:
+    """Answers to histories in their order, batch by batch; what could not be read is answered as it is."""
     numbers = predictor.numbers
     for start in range(0, len(users), predictor.batch_size):
         batch = users[start : start + predictor.batch_size]
-        known = [[numbers[item] for item in one.items if item in numbers] for one in batch]
-        embedded = [one for one in known if one]
-        profiles = [one.profile for one, items in zip(batch, known, strict=True) if items]
+        known = [
+            [numbers[item] for item in one.items if item in numbers] if isinstance(one, History) else []
+            for one in batch
+        ]
+        embedded = [items for items in known if items]
+        profiles = [one.profile for one, items in zip(batch, known, strict=True) if items and isinstance(one, History)]
         lists = zip(*predictor.recommend(embedded, top_n, profiles), strict=True) if embedded else iter(())
         for one, items in zip(batch, known, strict=True):
+            if not isinstance(one, History):
+                yield one
+                continue
             columns = next(lists) if items else ((), (), ())
             rows = [
                 (predictor.names.get(int(item), str(item)), f"{score:.8g}", int(interest))
@@ -161,15 +161,20 @@ def answers(predictor: Predictor, users: list[History], top_n) -> Iterator[Answe
             yield Answer(one.user, rows, len(one.items) - len(items))
 
 
-def json_text(answer: Answer) -> str:
+def json_text(answer: Answer | Fault) -> str:
     """One line."""
+    if isinstance(answer, Fault):
+        return json.dumps(answer._asdict()) + "\n"
     rows = [{"item": item, "score": float(score), "interest": interest} for item, score, interest in answer.items]
     return json.dumps({"user": answer.user, "items": rows, "unknown": answer.unknown}) + "\n"
 
 
-def csv_text(answer: Answer) -> str:
-    """One line a recommended item."""
+def csv_text(answer: Answer | Fault) -> str:
+    """One line a recommended item; for what could not be read one with `error` for a rank and the message after it."""
+    if isinstance(answer, Fault):
+        rows: list[tuple] = [(answer.user, "error", answer.error, "", "")]
+    else:
+        rows = [(answer.user, rank, *row) for rank, row in enumerate(answer.items, 1)]
     text = io.StringIO()
-    rows = ((answer.user, rank, *row) for rank, row in enumerate(answer.items, 1))
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()

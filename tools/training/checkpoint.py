@@ -2,16 +2,18 @@
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import paddle
 
-from tools.common import checksums, ranks, unpickle
+from tools.common import checksums, ranks, replacing, unpickle
 from tools.common.errors import UserError
 from tools.common.files import atomic_folder, load_arrays
 from tools.common.regular import read_regular
 from tools.config.load import Config
+from tools.data import identity
 from tools.data.features import vocabulary
 from tools.training import agreement, sound
 
@@ -21,10 +23,10 @@ VOCABULARY = "features.npz"  # the values of each feature, in the order of their
 
 
 @ranks.first_only
-def save(folder, model, optimizer, config: Config, state: dict):
+def save(folder, model, optimizer, config: Config, state: dict, origin: identity.Identity | None = None):
     """Write parameters, optimizer, resolved configuration and `state.json` (epoch, step, metrics), or nothing.
 
-    A model that brings its own `fit` has no optimizer, None.
+    A model that brings its own `fit` has no optimizer, None. `origin` is the identity of the data set.
     For a model with features also `features.npz`, see `tools.data.features.vocabulary`; last SHA256SUMS.
     """
     with atomic_folder(folder) as temporary:
@@ -34,24 +36,37 @@ def save(folder, model, optimizer, config: Config, state: dict):
         config.save(temporary / "config.yaml")
         if texts := vocabulary(config.features):
             np.savez(temporary / VOCABULARY, **texts)  # type: ignore[arg-type]
+        if origin is not None:
+            identity.write(temporary, origin)
         state = {**state, "written": time.time()}
         (temporary / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
         checksums.write(temporary)
 
 
-def load(folder, model, config: Config, optimizer=None):
+def load(folder, model, config: Config, optimizer=None, *, going_on=False):
     """Fill a model, and an optimizer where given, from a checkpoint; nothing in its files is executed.
+
+    Args:
+        folder: of the checkpoint.
+        model: what is filled.
+        config: the configuration.
+        optimizer: what is filled, too.
+        going_on: see `tools.data.identity.check`.
 
     Raises:
         UserError: where there is none or it is damaged, its hyper-parameters differ from the configuration's, with both
-            values, or a feature has other values in the data set than it was trained with.
+            values, it was trained on another data set, or a feature has other values there than it was trained with.
     """
-    folder = Path(folder)
+    replacing.read_whole(folder, partial(_load, Path(folder), model, config, optimizer, going_on))
+    identity.warn_unknown(folder, identity.read(folder))
+
+
+def _load(folder, model, config, optimizer, going_on):
     if not (folder / "rec.pdparams").is_file():
         raise UserError(f"{folder}: no rec.pdparams here; train first: python trainer.py -m config.yaml")
     if (folder / checksums.NAME).is_file() and (faults := checksums.faults(folder)):  # other programs' have no sums
         raise UserError(f"{folder}: damaged, {'; '.join(faults)}; use another checkpoint or a copy")
-    agreement.check_checkpoint(folder, config)
+    agreement.check_checkpoint(folder, config, going_on=going_on)
     _check_vocabulary(folder, config)
     fill(model, folder / "rec.pdparams")
     if optimizer is not None and (folder / "rec.pdopt").is_file():
@@ -84,7 +99,7 @@ def fill_optimizer(optimizer, model, path):
 
 
 def _names(model):
-    """Automatic name -> structured name of each parameter. The automatic one hangs on what was built before."""
+    """Automatic name -> structured name of each parameter. The automatic one depends on what was built before."""
     return {parameter.name: structured for structured, parameter in model.named_parameters()}
 
 

@@ -8,6 +8,7 @@ from tools.data.features import context_features, item_features
 from tools.evaluation.metrics import Metrics
 from tools.retrieval.exact import exact
 from tools.retrieval.retriever import Retriever
+from tools.training import memory
 
 
 class DygraphModel:
@@ -15,6 +16,7 @@ class DygraphModel:
 
     def create_model(self, config: Config):
         """The model of `hyper_parameters.model`, built with the hyper-parameters that its constructor takes."""
+        memory.check(config, training=False)
         hyper, model = config.hyper_parameters, MODELS[config.hyper_parameters.model]
         options = {name: getattr(hyper, name) for name in constructor_options(model) if hasattr(hyper, name)}
         for name in options.keys() & FEATURES.keys():  # the configuration names them, the model takes what they hold

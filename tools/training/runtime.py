@@ -20,4 +20,4 @@ def prepare(use_gpu, seed):
 
 def seed_step(seed, step, rank=0):
     """Seed the draws of a training step: they depend on these numbers alone, so a resumed run draws the same."""
-    paddle.seed(int(np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)[0] >> 1))
+    paddle.seed(int(np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)[0]) >> 1)

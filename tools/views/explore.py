@@ -1,12 +1,13 @@
 """What the explorer shows: a history's interests, what feeds each, what each retrieves, and the list made of them."""
 
-import threading
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from tools.common import replacing
 from tools.common.errors import UserError
 from tools.common.files import load_arrays
 from tools.common.ragged import cut_histories, ragged
@@ -84,13 +85,17 @@ class Explorer:
     """
 
     def __init__(self, *, folder):
-        self.predictor, self.lock = Predictor(folder=folder), threading.Lock()
+        self.folder = Path(folder)
+        replacing.read_whole(folder, partial(self._open, folder))
+
+    def _open(self, folder):
+        self.predictor = Predictor(folder=folder)
         self.model = load_config(Path(folder) / exported.CONFIG).hyper_parameters.model  # its name
         item_count = self.predictor.item_num + 1
         self.titles = titles(folder, item_count)
         self.category = read_categories(folder, item_count)  # [item_count]
         self.category_names = read_map(Path(folder) / "category_map.csv", "name")
-        self.features = sorted(self.predictor.profiles.numbers) if self.predictor.profiles else []  # of users
+        self.features = sorted(self.predictor.features)  # of users
         one = np.ones(1, np.int64)
         self.interest_num = self.predictor.embed(np.zeros((1, self.predictor.maxlen), np.int64), one)[1].shape[1]  # K
 
@@ -99,8 +104,8 @@ class Explorer:
         predictor, top_n = self.predictor, min(question.top_n, self.predictor.item_num)
         history = ragged([len(question.history)], np.array(question.history, np.int64))
         hist_item, seq_len = cut_histories(history, np.zeros(1, np.int64), history.lengths, predictor.maxlen)
-        with self.lock:  # Paddle's predictor serves one thread at a time
-            interests, live, coupling = predictor.route(hist_item, seq_len, [question.profile])
+        profile = {name: values for name, values in question.profile.items() if name in self.features}
+        interests, live, coupling = predictor.route(hist_item, seq_len, [profile])
         seen = np.array(question.earlier + question.history if predictor.filter_seen else [], np.int64)
         found, scores = (one[0] for one in predictor.retriever.search(interests, live, top_n + len(seen)))  # [K, depth]
         kept = (found > 0) & ~np.isin(found, seen)
@@ -157,6 +162,8 @@ def read_users(split, explorers: list[Explorer]) -> list[User]:
         UserError: where its items have other ids than the models', and as `read_evaluation`.
     """
     folder, first = Path(split).parent, explorers[0].predictor
+    for one in explorers:
+        exported.check_data(one.folder, [folder / "train", split])
     if read_map(folder / "item_map.csv").items() - first.names.items():
         raise UserError(f"{split}: items have other ids than in the export; give the data set that it was trained on")
     (users, history, target), _ = read_evaluation(data_files(split), first.item_num + 1)

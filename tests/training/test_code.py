@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from conftest import prepare_users
+from datasets import prepare_users
 
 import infer
 import trainer

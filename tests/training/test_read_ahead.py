@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import prepare_users
+from datasets import prepare_users
 
 from tools.training.read_ahead import of_thread
 

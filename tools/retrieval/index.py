@@ -152,8 +152,7 @@ def recall(index, vectors, queries, depth) -> float:
 
 
 def save(index, path):
-    """Write an index, whole or not at all; a `UserError` where that fails."""
-    # Faiss closes a file of its own without a look at what became of it.
+    """Write an index, whole or not at all; a `UserError` where that fails. Faiss closes files of its own unchecked."""
     with progress.stage(f"write {path}"), atomic_path(path) as temporary, open(temporary, "wb") as file:
         try:
             faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, 1 << 22))  # type: ignore[attr-defined]

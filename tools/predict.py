@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 
 from tools.common import progress
-from tools.common.errors import UserError, command
+from tools.common.errors import UserError, command, output_is_closed
 from tools.config.arguments import positive
 from tools.serving.histories import JSON_FORM, Fault, History, read_input, read_json
 from tools.serving.history_table import read_csv
@@ -43,6 +43,8 @@ def main(argv=None):
     parser.add_argument("--item", metavar="NAME", help="the CSV's column of items")
     parser.add_argument("--no-header", action="store_true", help="the CSV has no header, whatever it looks like")
     args = parser.parse_intermixed_args(argv)
+    if output_is_closed():
+        raise UserError("standard output is closed, and the answers go there; send it to a file")
     suffix = args.histories.suffix.lower() if args.histories else ""
     form = args.format or ("csv" if suffix == ".csv" else "json")
     if form != "csv" and (args.user or args.item or args.no_header):

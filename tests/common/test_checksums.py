@@ -1,5 +1,6 @@
 """Checksums of a folder: every damage to every file is found, that of the list itself included."""
 
+import os
 import shutil
 import subprocess
 
@@ -70,6 +71,29 @@ def test_noise_in_a_name_is_a_fault_and_no_crash(folder):
     (folder / "SHA256SUMS").write_bytes((b"0" * 64 + b"  \x00name\n") * 2)
     (fault,) = checksums.faults(folder)
     assert fault.startswith("\x00name: cannot be read (")
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "../outside", "train/../../outside", "link", "linked/outside"])
+def test_nothing_outside_the_folder_is_read(name, folder):
+    (folder.parent / "outside").write_text("")
+    (folder / "link").symlink_to(folder.parent / "outside")
+    (folder / "linked").symlink_to(folder.parent)
+    line = f"{'0' * 64}  {name}\n"
+    (folder / "SHA256SUMS").write_text(line * 2)
+    assert checksums.faults(folder) == [f"{name}: cannot be read (it leads out of the folder)"]
+
+
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("/dev/zero"), os.mkfifo])
+@pytest.mark.parametrize("name", ["vectors.npy", "SHA256SUMS", "train/other"])
+def test_a_device_or_a_pipe_is_no_file_of_a_folder(make, name, folder):
+    (folder / name).unlink(missing_ok=True)
+    make(folder / name)
+    assert checksums.faults(folder) == [f"{name}: cannot be read (not a regular file)"]
+
+
+def test_a_list_without_end_is_none(folder):
+    (folder / "SHA256SUMS").write_bytes(b"x" * (2 << 20))
+    assert checksums.faults(folder)[0].startswith("SHA256SUMS: cannot be read (larger than")
 
 
 @pytest.mark.skipif(not shutil.which("sha256sum"), reason="sha256sum is not installed")

@@ -189,6 +189,21 @@ def test_a_signal_to_the_launcher_saves_first(number, workers, project, tmp_path
     assert resume.newest(folder) is not None
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+def test_ranks_save_and_end_with_a_killed_launcher(project, tmp_path):
+    folder, log = tmp_path / "run", tmp_path / "log/workerlog.0"
+    launcher = ["--nproc_per_node", 2, "--log_dir", tmp_path / "log"]
+    process = launch(options(project, folder, "runner.epochs=1000"), launcher=launcher, notes=tmp_path)
+    while not (log.exists() and "epoch: 1, batch_id: 3" in log.read_text()):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.kill()
+    process.communicate(timeout=100)  # returns when nobody holds its output
+    while "SIGTERM: the run is saved" not in log.read_text():
+        time.sleep(0.1)
+    assert resume.newest(folder) is not None
+
+
 def test_the_others_wait_for_a_checkpoint_longer_than_gloo_would(project, tmp_path):
     fixed = "hyper_parameters.optimizer.learning_rate=0.0"  # so the first evaluation is the best
     code, said = train(project, tmp_path, fixed, SLOW_SAVE="33")

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import prepare_users
+from datasets import prepare_users
 
 from tools.training.read_ahead import of_thread
 
@@ -37,6 +37,8 @@ class RecDataset(reader.RecDataset):
             raise UserError("the log has a hole; mend it")
         if step == 3 and os.environ["HOW"] == "MemoryError":
             raise MemoryError
+        if step == 3 and os.environ["HOW"] == "LookupError":
+            raise LookupError
         return super().batch(step)
 """
 
@@ -61,7 +63,8 @@ def environment(project, how):
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("how, code, told", [("UserError", 2, "error: the log has a hole; mend it\n"),
-                                             ("MemoryError", 1, "MemoryError")])  # fmt: skip
+                                             ("MemoryError", 2, "error: out of memory"),
+                                             ("LookupError", 1, "LookupError")])  # fmt: skip
 def test_an_exception_of_the_reader_ends_the_run(how, code, told, workers, project):
     done = subprocess.run(
         command(project, workers), env=environment(project, how), capture_output=True, text=True, timeout=120

@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import prepare_users
+from datasets import prepare_users
 
 import trainer
 from tools.common import checksums, unpickle

@@ -1,5 +1,6 @@
 """Errors that the user can correct, and how a command ends: exit code 0, 1 our fault, 2 the user's, 130 Ctrl-C."""
 
+import contextlib
 import difflib
 import errno
 import functools
@@ -7,6 +8,21 @@ import os
 import shlex
 import sys
 import traceback
+
+# What the system says that no code of ours can mend, and what who asked can do.
+SYSTEM = {
+    errno.ENOSPC: "no space is left on the device that is written to; free some or write elsewhere",
+    errno.EDQUOT: "no space is left of the quota; free some or write elsewhere",
+    errno.EFBIG: "the file grows larger than the system allows; raise the limit (ulimit -f) or write elsewhere",
+    errno.EIO: "the device fails to read or write; use another",
+    errno.EROFS: "the file system can only be read; write elsewhere",
+    errno.EACCES: "no right to it; check name and rights",
+    errno.EPERM: "no right to it; check name and rights",
+    errno.ENAMETOOLONG: "the name is too long for the system; shorten it",
+    errno.ELOOP: "links that lead to each other; check the name",
+    errno.EMFILE: "too many files are open; raise the limit (ulimit -n)",
+}
+LONGEST = 200  # characters of a name in a message
 
 
 class UserError(Exception):
@@ -22,6 +38,7 @@ def command(main):
 
     @functools.wraps(main)
     def wrapped(*args, **kwargs):
+        open_standard_streams()
         try:
             main(*args, **kwargs)
             sys.stdout.flush()  # what fails here is caught, and at the interpreter's end is not
@@ -36,28 +53,60 @@ def command(main):
 def _code(error) -> int:
     """Exit code of an exception, after its message is printed."""
     if isinstance(error, UserError):
-        print(f"error: {error}", file=sys.stderr)
+        _tell(f"error: {error}")
         return 2
     if isinstance(error, BrokenPipeError):
         _forget_output()
         return 0
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno in SYSTEM:
         _forget_output()
-        print("error: no space is left on the device that is written to; free some or write elsewhere", file=sys.stderr)
+        _tell(f"error: {_place(error)}{SYSTEM[error.errno]}")
         return 2
     if isinstance(error, MemoryError):
         reason = " ".join(str(error).split("[Hint")[0].split()) or "no more is to be had"
-        print(f"error: out of memory ({reason[:200]}); lower batch sizes, embedding_dim or maxlen", file=sys.stderr)
+        _tell(f"error: out of memory ({reason[:200]}); lower batch sizes, embedding_dim or maxlen")
         return 2
-    traceback.print_exception(error)
+    _tell("".join(traceback.format_exception(error)).rstrip("\n"))
     told = shlex.join(sys.orig_argv)
-    print(f"error: this is our fault, not yours; please report it with all of the above and: {told}", file=sys.stderr)
+    _tell(f"error: this is our fault, not yours; please report it with all of the above and: {told}")
     return 1
+
+
+def _tell(text):
+    with contextlib.suppress(OSError):  # standard error may be full as well
+        print(text, file=sys.stderr)
+
+
+def _place(error):
+    """The name of the file that an `OSError` is about, in one line of some length, or nothing."""
+    if error.filename is None:
+        return ""
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+    return f"{name if len(name) < LONGEST else name[:40] + '…'}: "
 
 
 def _forget_output():
     """Send what is still to be printed nowhere, since the interpreter would try again at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError, ValueError):  # a stream without a file, as in a notebook
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def open_standard_streams():
+    """Give the streams that were closed before we started to nobody, and their numbers with them.
+
+    Otherwise the next file that is opened gets the number, and what a library prints goes into it.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass
+    os.close(number)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, for as long as we run
+
+
+def output_is_closed() -> bool:
+    """Whether standard output was closed before we started."""
+    return getattr(sys.stdout, "name", None) == os.devnull
 
 
 def did_you_mean(word, known):

@@ -39,6 +39,15 @@ def read_bytes(path) -> bytes:
         return file.read()
 
 
+def read_bounded(path, most) -> bytes:
+    """As `read_bytes`, of a plain file; a `UserError` where it has more than `most` bytes."""
+    with _reading(path), open(path, "rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise UserError(f"{path}: larger than the {most:,} bytes that such a file may have; check the name")
+    return content
+
+
 @contextlib.contextmanager
 def _reading(path):
     try:

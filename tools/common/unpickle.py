@@ -141,9 +141,8 @@ class Machine:
         elif name in ("BINGET", "LONG_BINGET"):
             self.stack.append(self.memo[argument])
         elif name not in ("PROTO", "FRAME", "STOP"):
-            do = getattr(self, f"_do_{name.lower()}", None)
-            _demand(do, f"the opcode {name}, and parameters need no code")
-            do(argument)
+            _demand(hasattr(self, do := f"_do_{name.lower()}"), f"the opcode {name}, and parameters need no code")
+            getattr(self, do)(argument)
 
     def pop(self, number) -> list:
         """The last values, or those since the last mark where the number is None."""

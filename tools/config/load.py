@@ -29,6 +29,7 @@ GRADIENT_ONLY = (
 )
 # Of a whole number: what sizes and counts may be in every library; of any other, what float32 holds with room above.
 LARGEST: dict[type, float] = {int: 2**31 - 1, float: 1e30}
+LONGEST = 4096  # characters of a text: of a path on most systems
 CONTROL = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
 DATA_DIRS = ("runner.train_data_dir", "runner.valid_data_dir", "runner.test_data_dir")
 
@@ -157,6 +158,8 @@ def _convert_scalar(value, kind, rule):
     if type(value) is not kind:
         wanted = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}[kind.__name__]
         raise ValueError(f"{shown(repr(value))} is of type {type(value).__name__}; write {wanted}")
+    if kind is str and len(value) > LONGEST:
+        raise ValueError(f"{len(value):,} characters; a text has at most {LONGEST:,}")
     if kind is str and CONTROL.search(value):
         raise ValueError(f"{shown(repr(value))} has a character that is none of a text; remove it")
     if rule["choices"] and value not in rule["choices"].split():

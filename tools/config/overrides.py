@@ -3,8 +3,9 @@
 import yaml
 
 from tools.common.errors import UserError
-from tools.common.files import read_text, shown
+from tools.common.files import decode, read_bounded, shown
 
+LARGEST = 1 << 20  # bytes of a yaml
 DEEPEST = 20  # nested lists and mappings
 # What PyYAML raises for a tag that does not fit its value, `!!int ''` say, and for a date that is none.
 MISFITS = (ValueError, LookupError, AttributeError, TypeError, OverflowError)
@@ -42,7 +43,7 @@ def read_yaml(path) -> dict[str, tuple]:
     Raises:
         UserError: for a file that is not readable or no mapping, a value that yaml refuses, a key that occurs twice.
     """
-    text = read_text(path)
+    text = decode(read_bounded(path, LARGEST), path)
     try:
         loader = PlainLoader(text)
         root = loader.get_single_node()

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from tools.common.errors import UserError
-from tools.common.files import load_array, read_text, sha256, shown
+from tools.common.files import decode, load_array, read_bounded, read_text, sha256, shown
 from tools.common.ragged import Ragged, pieces, ragged
 from tools.common.replacing import restore
 from tools.common.written import append, save_array
-from tools.config.overrides import load_yaml
+from tools.config.overrides import LARGEST, load_yaml
 from tools.data.split_text import Evaluation, Sequences, check_items, is_evaluation, parse_evaluation, parse_sequences
 
 CSV_NAME = "interactions.csv"
@@ -47,7 +47,7 @@ def read_meta(split_folder) -> dict:
     if not path.is_file():
         return {}
     try:
-        meta = load_yaml(read_text(path))
+        meta = load_yaml(decode(read_bounded(path, LARGEST), path))
     except ValueError:
         meta = None
     if not isinstance(meta, dict):
@@ -125,7 +125,8 @@ def read_sequences(files, item_count) -> Sequences:
 def _read_arrays(folder):
     try:
         entry = read_meta(folder)["splits"][folder.name]
-        if entry["sha256"] != _checksums(folder):
+        whole = all((folder / name).is_file() for name in FILES)  # and no device, which has no end
+        if not whole or entry["sha256"] != _checksums(folder):
             return None
         users, items, offsets = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS)
         counted = (

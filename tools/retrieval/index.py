@@ -4,6 +4,7 @@
 inner products everywhere: where a model means cosines, its interests and item vectors are units.
 """
 
+import contextlib
 import logging
 import math
 import re
@@ -151,11 +152,10 @@ def recall(index, vectors, queries, depth) -> float:
 
 
 def save(index, path):
-    """Write an index, whole or not at all; a `UserError` where that fails."""
-    with progress.stage(f"write {path}"), atomic_path(path) as temporary:
+    """Write an index, whole or not at all; a `UserError` where that fails. Faiss closes files of its own unchecked."""
+    with progress.stage(f"write {path}"), atomic_path(path) as temporary, open(temporary, "wb") as file:
         try:
-            with open(temporary, "wb") as file:  # Faiss closes a file of its own without a look at what became of it
-                faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, 1 << 22))
+            faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, 1 << 22))  # type: ignore[attr-defined]
         except RuntimeError as error:
             raise UserError(f"{path}: cannot be written ({_reason(error)}); check space and rights") from None
 
@@ -217,9 +217,13 @@ class IndexFiles:
         if chosen.factory == "Flat":
             return exact(item_vectors)
         path = Path(folder) / f"index-{digest(chosen.factory.encode(), item_vectors)}.faiss"
-        if not path.is_file():
-            with replacing.writing(path):
-                save(build(item_vectors, self.runner, queries=queries), path)
+        if path.is_file():
+            with contextlib.suppress(UserError):
+                if ((index := load(path, self.runner)).ntotal + 1, index.d) == item_vectors.shape:
+                    return index
+            logging.warning("%s: damaged, or of other vectors; it is built again", path)
+        with replacing.writing(path):
+            save(build(item_vectors, self.runner, queries=queries), path)
         return load(path, self.runner)
 
     def write(self, folder, item_vectors):

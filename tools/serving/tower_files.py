@@ -77,7 +77,8 @@ def _pass_tensor(file) -> list[int]:
     version, levels, inner, described = struct.unpack("<IQIi", file.read(20))
     if version or levels or inner or not 0 < described < 1 << 10:
         raise ValueError("no tensor where one belongs")
-    description, place, fields = file.read(described), 0, {1: [], 2: []}
+    description, place = file.read(described), 0
+    fields: dict[int, list[int]] = {1: [], 2: []}
     while place < described:
         key, place = _varint(description, place)
         number, place = _varint(description, place)

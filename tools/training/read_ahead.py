@@ -28,6 +28,8 @@ class Told(IterableDataset):
             yield from self.reader
         except UserError as error:
             yield [np.frombuffer(str(error).encode(), np.uint8)]
+        except MemoryError:
+            yield [np.frombuffer(b"out of memory in a reader process; lower runner.train_batch_size", np.uint8)]
 
 
 def batches(reader, num_workers) -> Iterator:

@@ -12,7 +12,7 @@ from tools.common.errors import UserError
 from tools.common.files import atomic_folder, load_arrays
 from tools.config.load import Config
 from tools.data.features import vocabulary
-from tools.training import agreement
+from tools.training import agreement, paddlerec
 
 BEST = "best"
 VOCABULARY = "features.npz"  # the values of each feature, in the order of their rows in the model's tables
@@ -53,13 +53,14 @@ def load(folder, model, config: Config, optimizer=None):
     _check_vocabulary(folder, config)
     fill(model, folder / "rec.pdparams")
     if optimizer is not None and (folder / "rec.pdopt").is_file():
-        automatic = {structured: name for name, structured in _names(model).items()}
-        optimizer.set_state_dict(_rename(unpickle.read(folder / "rec.pdopt"), automatic))
+        _fill_optimizer(optimizer, model, folder)
 
 
 def fill(model, path):
     """Set a model's parameters from a file; a `UserError` that names one that is missing or of another shape."""
     state = unpickle.read(path)
+    if paddlerec.is_theirs(state):
+        state = paddlerec.translate(state, path)
     for name, own in model.state_dict().items():
         found, wanted = getattr(state.get(name), "shape", None), list(own.shape)
         if found is None or list(found) != wanted:
@@ -67,6 +68,13 @@ def fill(model, path):
                 f"{path}: {name} is {found and list(found)}, {type(model).__name__} has {wanted}; use its checkpoint"
             )
     model.set_state_dict(state)
+
+
+def _fill_optimizer(optimizer, model, folder):
+    if paddlerec.is_theirs(unpickle.read(folder / "rec.pdparams")):
+        return  # its moments are of other names and shapes: the optimizer begins anew
+    automatic = {structured: name for name, structured in _names(model).items()}
+    optimizer.set_state_dict(_rename(unpickle.read(folder / "rec.pdopt"), automatic))
 
 
 def _names(model):

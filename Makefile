@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA := data/movielens-100k/meta.yaml
 BEST := output/movielens-100k/best/rec.pdparams
+# A worker a core, each with a part of the suite. A worker's libraries have one thread each: by themselves they start one a
+# core, and those of two workers only take the cores from each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal
 
 .PHONY: run test test-extras lint format docs lock clean
 
@@ -10,10 +13,10 @@ run: $(BEST)  ## from nothing to measured recommendations on MovieLens 100K
 	$(BIN)/python infer.py -m config.yaml
 
 test: .venv/.dev  ## the core suite
-	$(BIN)/python -m pytest -m "not extras"
+	$(PYTEST) -m "not extras"
 
 test-extras: .venv/.extras  ## what needs optional packages
-	$(BIN)/python -m pytest -m extras
+	$(PYTEST) -m extras
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
@@ -31,7 +34,7 @@ $(DATA): | .venv/.core
 	$(BIN)/python -m tools.preprocess movielens-100k
 
 $(BEST): config.yaml $(DATA)
-	$(BIN)/python trainer.py -m config.yaml
+	$(BIN)/python trainer.py -m config.yaml -o runner.overwrite=true
 
 .venv/.core: requirements/core.txt
 	$(PYTHON) -m venv .venv

@@ -1,10 +1,10 @@
-"""Embed users, retrieve items and measure.
+"""Compute users' interests, retrieve items and measure.
 
 Example: python infer.py -m config.yaml -top_n 20 50 --recommend recommendations.csv
 Example: python infer.py -m config.yaml -o runner.index=hnsw
 
-Reports Recall, NDCG, HitRate, diversity and coverage on the test split beside MostPop's, one row a
-runner.diversity_lambda, and writes them to metrics.json, with 95 % intervals and by history length and popularity.
+Prints Recall, NDCG, HitRate, diversity and coverage on the test split, one row for each runner.diversity_lambda and one
+for MostPop. Writes them to metrics.json with 95 % intervals, and by history length and popularity.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from models import MODELS
-from tools.common import progress
+from tools.common import progress, replacing
 from tools.common.errors import command
 from tools.common.files import atomic_file
 from tools.config.arguments import add_arguments, list_length
@@ -168,7 +168,7 @@ def recommendation_table(path, settings):
         return
     maps = Path(settings.runner.test_data_dir).parent
     names = [read_map(maps / name) for name in ("user_map.csv", "item_map.csv")]
-    with atomic_file(path) as file:
+    with replacing.writing(path), atomic_file(path) as file:
         yield RecommendationTable(file, *names)
 
 

@@ -5,31 +5,31 @@ Example: python trainer.py -m config.yaml -o runner.epochs=3 hyper_parameters.mo
 Example: python trainer.py -m config.yaml -o runner.resume=auto
 
 Writes a checkpoint after each epoch to <model_save_path>/<epoch>/, and the best step on valid to best/ beside them.
-A run that was interrupted goes on with runner.resume=auto. In several processes, see docs/distributed.md:
+runner.resume=auto continues an interrupted run. To train with several processes (docs/distributed.md):
 python -m paddle.distributed.launch --nproc_per_node 2 trainer.py -m config.yaml
 """
 
 import argparse
+import contextlib
 import logging
 import shlex
 import sys
 import time
-from contextlib import closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from paddle.io import DataLoader
 
 from models import MODELS
 from tools.common import progress, ranks
 from tools.common.errors import UserError, command
 from tools.config.arguments import add_arguments
 from tools.config.load import Config
+from tools.data.identity import read_identity
 from tools.evaluation.evaluate import evaluate
 from tools.evaluation.targets import count_targets, tell
-from tools.training import check_finite, checkpoint, memory, resume, runtime
+from tools.training import agreement, check_finite, checkpoint, memory, read_ahead, resume, runs, runtime
 from tools.training.average_gradients import average
 from tools.training.history import History
 from tools.training.interrupt import Interrupt, Interrupted
@@ -48,23 +48,43 @@ class Trainer:
     def __init__(self, settings: Config):
         memory.check(settings, training=True)
         self.config, self.runner = settings, settings.runner
-        origin = resume.find(settings)
-        self.train_data = open_split("train", settings)
-        self.valid_data = open_split("valid", settings)
+        self.lock = resume.hold(self.runner.model_save_path)
+        try:
+            self.open()
+        except BaseException:
+            self.release()
+            raise
+
+    def open(self):
+        """Find what is there, read the data, build the model; nothing is written or removed before all fits."""
+        before = read_identity(agreement.runner_splits(self.config))
+        found = resume.find(self.config)
+        self.train_data = open_split("train", self.config)
+        self.valid_data = open_split("valid", self.config)
+        self.origin = resume.data_identity(self.config, self.train_data, before)
         self.graph = GRAPHS[self.runner.graph]()
-        self.model = self.graph.create_model(settings)
-        total_steps = self.runner.epochs * self.train_data.batches
-        self.optimizer = self.graph.create_optimizer(self.model, settings, total_steps)
-        self.state = resume.start(origin, settings, self.model, self.optimizer, self.train_data.batches)
+        self.model = self.graph.create_model(self.config)
+        batches = self.train_data.batches
+        self.optimizer = self.graph.create_optimizer(self.model, self.config, self.runner.epochs * batches)
+        self.state = resume.start(found, self.config, self.model, self.optimizer, batches, self.origin)
+        old = [] if found or self.runner.resume == "auto" else runs.found(self.runner.model_save_path)
         self.history = History(folder=self.runner.model_save_path, state=self.state, visual=self.runner.use_visual)
         self.interrupt = Interrupt()
         self.check_ranks("settings, data or checkpoints")
         counts = count_targets(self.valid_data, filter_seen=self.runner.filter_seen)
         tell("valid", counts, self.runner.top_n, self.model.item_count - 1)
+        runs.remove(old)
+
+    def release(self):
+        """Let others write into `model_save_path`."""
+        if self.lock:  # of the first process alone
+            self.lock.close()
 
     def train(self):
         """Fit the model, by its own `fit` or by gradient, and keep the best."""
-        with closing(self.history):
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.release)
+            stack.enter_context(contextlib.closing(self.history))
             if hasattr(self.model, "fit"):
                 ranks.refuse(f"{self.config.hyper_parameters.model} is fitted at once")
                 self.fit_at_once()
@@ -107,7 +127,7 @@ class Trainer:
         state, runner, started = self.state, self.runner, time.perf_counter()
         epoch, batches = state.epoch, self.train_data.batches
         self.train_data.set_epoch(epoch, state.batch)
-        loader = DataLoader(self.train_data, batch_size=None, num_workers=runner.num_workers)
+        loader = read_ahead.batches(self.train_data, runner.num_workers)
         bar = progress.progress(loader, total=batches - state.batch, name=f"epoch {epoch}")
         log = progress.TrainingLog(runner.print_interval, runner.train_batch_size * ranks.count())
         self.model.train()
@@ -145,7 +165,7 @@ class Trainer:
 
     def give_up(self, fault, batch):
         """End on a step without a number, with what reproduces it in `failed/`: the parameters before it, the batch."""
-        state, folder = self.state, self.save("failed")
+        state, folder = self.state, self.save(runs.FAILED)
         np.savez(folder / ranks.own_name("batch.npz"), *map(np.asarray, batch))
         raise UserError(
             f"{fault} at epoch {state.epoch}, batch {state.batch}, step {state.step}, learning rate "
@@ -191,13 +211,14 @@ class Trainer:
         """Write a checkpoint named by the epoch where that is whole, else by the step; none before the first step."""
         if self.state.epoch == self.state.batch == 0:
             return
-        self.save(f"step-{self.state.step}" if self.state.batch else str(self.state.epoch - 1))
-        resume.prune(self.runner.model_save_path, self.runner.keep_checkpoints)
+        state = self.state
+        self.save(runs.name(state.step, state.epoch, state.batch))
+        resume.prune(self.runner.model_save_path, self.runner.keep_checkpoints, state.step)
 
     def save(self, name, **more) -> Path:
         """Write a checkpoint, with more to say in its `state.json`; gives its folder."""
         folder = Path(self.runner.model_save_path) / name
-        checkpoint.save(folder, self.model, self.optimizer, self.config, asdict(self.state) | more)
+        checkpoint.save(folder, self.model, self.optimizer, self.config, asdict(self.state) | more, self.origin)
         ranks.wait_for_first()
         return folder
 
@@ -217,7 +238,7 @@ def main(argv=None):
         except Interrupted as stopped:
             options = [*(sys.argv[1:] if argv is None else argv), "-o", "runner.resume=auto"]
             command_line = shlex.join([*ranks.command("trainer.py"), *options])
-            logging.info("%s: the run is saved; go on with: %s", stopped, command_line)
+            logging.info("%s: the run is saved; continue with: %s", stopped, command_line)
             sys.exit(stopped.exit_code)
 
 

@@ -1,4 +1,4 @@
-"""All tables of the READMEs that are made of runs, written anew from the files of the runs.
+"""All tables of docs/ and the READMEs that are made of runs, written anew from the files of the runs.
 
 Example: python -m benchmarks.tables
 """

@@ -4,13 +4,16 @@ import paddle
 from paddle import nn
 
 from models.base.gradient_model import GradientModel
+from models.base.keywords import flat_options
+from models.base.options import Common, Loss
+from models.layers.extractor import Extractor
+from models.layers.features import create_item_table
+from models.layers.read_out import LabelAwareAttention
+from models.losses.objective import create_objective
 
 
-class LastState(nn.Layer):
-    """The state of a GRU after the last real behaviour: GRU4Rec eq. 2 to 5, in Paddle's form.
-
-    `r = sigmoid(W_r e + U_r h)`, `z = sigmoid(W_z e + U_z h)`, `c = tanh(W_c e + r * U_c h)`, `h <- z h + (1 - z) c`,
-    each product with a bias. The paper resets before the product, `U_c (r * h)`, and has z and 1 - z exchanged.
+class LastState(Extractor):
+    """The state of a GRU after the last real behaviour, see `GRU4Rec`.
 
     Args:
         hidden_size: D, of behaviours and of the state.
@@ -19,10 +22,6 @@ class LastState(nn.Layer):
     def __init__(self, *, hidden_size):
         super().__init__()
         self.gru = nn.GRU(hidden_size, hidden_size)
-
-    def forward(self, item_eb, mask):
-        """`[B, T, D]` and mask `[B, T]` to the interest `[B, 1, D]`."""
-        return self.route(item_eb, mask)[0]
 
     def route(self, item_eb, mask):
         """The interest `[B, 1, D]`, zero for an empty history, and a coupling `[B, 1, T]`.
@@ -36,13 +35,29 @@ class LastState(nn.Layer):
         return paddle.matmul(coupling, states), coupling
 
 
+@flat_options
 class GRU4Rec(GradientModel):
-    """One interest: the state of a GRU after the last behaviour, as in ComiRec's comparison.
+    """One vector a user: the state of a GRU after the last behaviour, as in ComiRec's comparison.
 
-    Args:
-        embedding_dim: D.
-        options: what `GradientModel` takes.
+    GRU (`LastState`) over the rows e of the item table (`ItemTable`), in Paddle's form, each product with a bias:
+
+        r       = sigmoid(W_r e + U_r h)                                    eq. 5
+        z       = sigmoid(W_z e + U_z h)                                    eq. 3
+        c       = tanh(W_c e + r * (U_c h))                                 eq. 4
+        h       ← z h + (1 - z) c                                           eq. 2
+        f(u, i) = h · e_i
+
+    Where it departs from the paper: eq. 4 resets before the product, `U_c (r * h)`, and eq. 2 has z and 1 - z exchanged
+    and no bias. There is one layer, which gives the user's vector at once; items read and items recommended share one
+    table; and the loss is `SampledSoftmax` over users' next items, not a ranking loss over sessions in parallel.
     """
 
-    def __init__(self, *, embedding_dim, **options):
-        super().__init__(embedding_dim=embedding_dim, extractor=LastState(hidden_size=embedding_dim), **options)
+    def __init__(self, common: Common, loss: Loss):
+        last_state = LastState(hidden_size=common.embedding_dim)
+        super().__init__(
+            common,
+            item_table=create_item_table(common, loss),
+            extractor=last_state,
+            read_out=LabelAwareAttention(),  # of one interest: that one
+            objective=create_objective(item_num=common.item_count - 1, **vars(loss)),
+        )

@@ -4,34 +4,38 @@ import paddle
 from paddle import nn
 
 from models.base.fit_libraries import libraries
+from models.base.keywords import flat_options
+from models.base.options import Sizes
 from models.layers.functional import l2_normalize, length_mask
-from models.wals import WALS
+from models.wals import WALS, LeastSquares
 
 ROUNDS = 3  # of assignment and user step at inference
 BATCH = 1024  # pieces of training users that are assigned at once
 
 
+@flat_options
 class MaxMF(WALS):
-    """The paper's max model, `f(u, i) = max_k v_uk · e_i`, fitted by weighted alternating least squares.
+    """The paper's max model, fitted by weighted alternating least squares.
 
-    The paper fits by sampled ranking loss; here the cost is that of `WALS`, which is the case K = 1. After a fit of
-    WALS come as many rounds again, each of two steps: every training user's items are assigned to the user's best
-    vector, and each (user, k) with its items is a user of one round of WALS.
+        f(u, i) = max_k v_uk · y_i                                          the max model of section 2
+        k(i)    = argmax_k v_uk · y_i                                       `assign`, i of the history
+        v_uk    = user step of `WALS` over the i with k(i) = k              `user_step`
 
-    Vectors hang on the history alone, for users in training and others: K items of it that are far apart in direction
-    (farthest first, from the oldest) are the first vectors; three times, each item is assigned to the vector with the
-    largest inner product and each vector is made of its items by the user step of WALS, in which a user's other items
-    count as not taken. An interest without items is zero. Training users longer than `maxlen` are cut into successive
-    pieces, each a user.
+    Where it departs from the paper: that fits by a sampled ranking loss; here the cost is that of `WALS`, which is the
+    case K = 1. After a fit of WALS come as many rounds again, each of two steps: every training user's items are
+    assigned to the user's best vector, and each (user, k) with its items is a user of one round of WALS.
+
+    Vectors depend on the history alone, for users in training and others. The first are K items of it that are far
+    apart in direction, from the oldest on (`farthest_first`). Then, three times, items are assigned and vectors made
+    of them; a user's other items count as not taken. An interest without items is zero. Training users longer than
+    `maxlen` are cut into successive pieces, each a user.
 
     Args:
-        item_count, maxlen: see `Recommender`.
-        interest_num: K.
-        options: what `WALS` takes.
+        interest_num: K, vectors a user.
     """
 
-    def __init__(self, *, item_count, maxlen, interest_num=4, **options):
-        super().__init__(item_count=item_count, maxlen=maxlen, **options)
+    def __init__(self, sizes: Sizes, squares: LeastSquares, *, interest_num=4):
+        super().__init__(**vars(sizes), **vars(squares))
         self.interest_num = interest_num
 
     def fit(self, items):

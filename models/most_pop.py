@@ -1,22 +1,22 @@
 """MostPop: everybody is recommended the items that most people took."""
 
 import paddle
-from paddle import nn
 
-from models.base.recommender import Recommender
+from models.base.recommender import Recommender, frozen_table
 
 
 class MostPop(Recommender):
     """Popularity as vectors of size 1: an item's is its count among the training users' items, a user's is 1.
 
-    K = 1 and D = 1; all histories, empty ones too, have the same interest and so the same list. No option but those of
-    every model: `item_count, maxlen`, see `Recommender`.
+    K = 1 and D = 1; all histories, empty ones too, have the same interest and so the same list.
+
+    Args:
+        item_count, maxlen: see `Recommender`.
     """
 
     def __init__(self, *, item_count, maxlen):
         super().__init__(item_count=item_count, maxlen=maxlen)
-        zero = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0), trainable=False)
-        self.item_table = nn.Embedding(item_count, 1, padding_idx=0, weight_attr=zero)
+        self.item_table = frozen_table(item_count, 1)
 
     def fit(self, items):
         """Count `items.values`, the training users' items."""

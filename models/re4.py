@@ -3,10 +3,15 @@
 import paddle
 from paddle import nn
 
-from models.base.multi_interest import MultiInterestModel
+from models.base.gradient_model import GradientModel
+from models.base.keywords import flat_options
+from models.base.options import Common, Interests, Loss
 from models.layers.backward_flow import ReConstruct, find_positives, re_attend, re_contrast
+from models.layers.features import create_item_table
 from models.layers.functional import length_mask
+from models.layers.read_out import LabelAwareAttention
 from models.layers.self_attention import SelfAttention
+from models.losses.objective import create_objective
 
 
 class ValueAttention(SelfAttention):
@@ -28,41 +33,65 @@ class ValueAttention(SelfAttention):
         return self.value(pooled), attention  # W2 of the sum: K products a user, not T
 
 
-class Re4(MultiInterestModel):
-    """Self-attention, and a loss that holds interests to the behaviours they were made of.
+@flat_options
+class Re4(GradientModel):
+    """Self-attention, and a loss that holds interests to the behaviours that they were made of.
 
-    `L_Rec + lambda_CL L_CL + lambda_ATT L_ATT + lambda_CT L_CT` (`models.layers.backward_flow`); a weight of 0 leaves
-    its term out. The backward flows cost nothing at inference.
+    Forward flow (`ValueAttention`), over the rows x_i of the item table (`ItemTable`):
+
+        a_ki    = softmax over positions i of w_k · tanh(W1 x_i)
+        z_k     = Σ_i a_ki W2 x_i                                           the interests
+
+    Backward flows (`models.layers.backward_flow`), in training only. P_k, the positives of interest k, are the x_i with
+    `a_ki > 1/|I_u|` (`find_positives`):
+
+        L_CL    = -log(exp(z_k·x_i / τ) / (exp(z_k·x_i / τ) + Σ_j exp(z_k·n_j / τ)))    `re_contrast`, x_i in P_k
+        L_ATT   = -Σ_i a_ki log softmax_i(z_k·x_i)                                      `re_attend`
+        L_CT    = |x̂_kj - x_j|²                                                         `ReConstruct`, x_j in P_k
+        L       = L_Rec + λ_CL L_CL + λ_ATT L_ATT + λ_CT L_CT
+
+    L_Rec is `SampledSoftmax` with the interest that scores highest (`LabelAwareAttention`). In retrieval
+    `f(u, i) = max_k z_k · x_i`.
+
+    Where it departs from the paper:
+        - Each term is a mean over what is valid in it, not a sum, so that its weight does not depend on the batch.
+        - a is a constant in L_ATT: it teaches the interests, not they it.
+        - The attention has positions, as `SelfAttention`, and W2 starts as the identity.
+        - Negatives n_j of other users are drawn from the batch, at most `re4_negatives`.
 
     Args:
-        embedding_dim, maxlen, interest_num: D, T, K.
-        re4_contrast_weight, re4_attend_weight, re4_construct_weight: the three lambdas.
-        re4_temperature: tau of re-contrast.
+        re4_contrast_weight, re4_attend_weight, re4_construct_weight: λ_CL, λ_ATT, λ_CT; 0 leaves the term out.
+        re4_temperature: τ of re-contrast.
         re4_negatives: at most so many behaviours of other users in re-contrast.
-        options: what `MultiInterestModel` takes.
     """
 
     def __init__(
         self,
+        common: Common,
+        interests: Interests,
+        loss: Loss,
         *,
-        embedding_dim,
-        maxlen,
-        interest_num=4,
         re4_contrast_weight=0.1,
         re4_attend_weight=0.01,
         re4_construct_weight=0.1,
         re4_temperature=0.02,
         re4_negatives=128,
-        **options,
     ):
-        extractor = ValueAttention(hidden_size=embedding_dim, seq_len=maxlen, interest_num=interest_num)
+        attention = ValueAttention(
+            hidden_size=common.embedding_dim, seq_len=common.maxlen, interest_num=interests.interest_num
+        )
         super().__init__(
-            embedding_dim=embedding_dim, maxlen=maxlen, interest_num=interest_num, extractor=extractor, **options
+            common,
+            interests,
+            item_table=create_item_table(common, loss),
+            extractor=attention,
+            read_out=LabelAwareAttention(pow_p=interests.pow_p),
+            objective=create_objective(item_num=common.item_count - 1, **vars(loss)),
         )
         self.contrast_weight, self.attend_weight = re4_contrast_weight, re4_attend_weight
         self.construct_weight = re4_construct_weight
         self.re4_temperature, self.re4_negatives = re4_temperature, re4_negatives
-        self.re_construct = ReConstruct(embedding_dim=embedding_dim, seq_len=maxlen)
+        self.re_construct = ReConstruct(embedding_dim=common.embedding_dim, seq_len=common.maxlen)
 
     def regularize(self, loss, interests, coupling, hist_eb, hist_item, seq_len):
         """The loss and, each by its weight, the three backward flows."""

@@ -1,14 +1,41 @@
 """The capsule network between MIND and ComiRec-DR: one matrix per interest, shared by all positions."""
 
-from models.base.capsule_model import CapsuleModel
+from models.base.gradient_model import GradientModel
+from models.base.keywords import flat_options
+from models.base.options import Common, Interests, Loss, Routing
+from models.layers.capsule import CapsuleNetwork
+from models.layers.features import create_item_table
+from models.layers.read_out import LabelAwareAttention
+from models.losses.objective import create_objective
 
 
-class SharedCapsule(CapsuleModel):
-    """Dynamic routing with `û_ij = S_j e_i` and zero initial logits (`bilinear_type` 1 of the public codes).
+@flat_options
+class SharedCapsule(GradientModel):
+    """Dynamic routing with `û_ij = S_j e_i` and zero first logits: `bilinear_type` 1 of the public codes, in no paper.
 
-    Args:
-        options: what `CapsuleModel` takes.
+    routing_times times (`CapsuleNetwork`):
+
+        c_ij  = softmax over interests j of b_ij, at first 0
+        v_j   = squash(S_j Σ_i c_ij e_i)
+        b_ij  ← b_ij + v_j · S_j e_i
+
+    Read-out (`LabelAwareAttention`) and loss (`SampledSoftmax`) are those of `ComiRecDR`.
     """
 
-    def __init__(self, **options):
-        super().__init__(bilinear_type=1, initial_logits={}, **options)
+    def __init__(self, common: Common, interests: Interests, routing: Routing, loss: Loss):
+        capsules = CapsuleNetwork(
+            common.embedding_dim,
+            common.maxlen,
+            bilinear_type=1,  # S_j
+            interest_num=interests.interest_num,
+            dynamic_interest_num=interests.dynamic_interest_num,
+            **vars(routing),
+        )
+        super().__init__(
+            common,
+            interests,
+            item_table=create_item_table(common, loss),
+            extractor=capsules,
+            read_out=LabelAwareAttention(pow_p=interests.pow_p),
+            objective=create_objective(item_num=common.item_count - 1, **vars(loss)),
+        )

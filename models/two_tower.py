@@ -1,37 +1,70 @@
 """Two towers, one for the user and one for the item, with one interest or MIND's several."""
 
+from dataclasses import replace
+
 import paddle
 
+from models.base.gradient_model import GradientModel
+from models.base.keywords import flat_options
+from models.base.options import Common, GaussianLogits, Interests, Loss, Routing
+from models.layers.capsule import CapsuleNetwork
+from models.layers.features import create_item_table
 from models.layers.mean_pooling import MeanPooling
+from models.layers.read_out import LabelAwareAttention
 from models.layers.tower import Tower
-from models.mind import MIND
+from models.losses.objective import create_objective
 
 CHUNK = 65536  # items whose hidden layers are in memory at once
 
 
-class TwoTower(MIND):
-    """`f(u, i) = max_k <tower_u([v_k ; context]), tower_i(e_i)>`: deep layers on both sides of the inner product.
+@flat_options
+class TwoTower(GradientModel):
+    """Deep layers on both sides of the inner product.
 
-    The interests `v_k` are MIND's, with the context tiled and joined to each (MIND fig. 2), or the mean
-    of the history alone. The item tower reads the item's row, id and features averaged.
+        v_1 … v_K = MIND's interests (`CapsuleNetwork`), or the mean of the history (`MeanPooling`)
+        u_k       = tower_user([v_k ; context])                             `ContextTower`; MIND fig. 2
+        t_i       = tower_item(e_i)                                         `Tower`; e_i: the id and features averaged
+        f(u, i)   = max_k u_k · t_i
+
+    A tower has ReLU layers of `tower_sizes` and a linear layer. Read-out (`LabelAwareAttention`) and loss
+    (`SampledSoftmax`) are those of `MIND`, of u_k and t_i.
 
     Args:
-        embedding_dim: D.
         interests: `mean`, one interest (`interest_num` and the routing's options are not used), or `mind`.
-        interest_num: K.
-        tower_sizes: ReLU layers of either tower, before its linear one; None: one of 4D.
-        options: what `MIND` takes.
     """
 
-    def __init__(self, *, embedding_dim, interests="mean", interest_num=4, tower_sizes=None, **options):
-        number = {"mean": 1, "mind": interest_num}[interests]
-        super().__init__(embedding_dim=embedding_dim, interest_num=number, tower_sizes=tower_sizes, **options)
-        if interests == "mean":
-            self.extractor = MeanPooling()
-        if self.user_tower is None:  # the base has one for user features only
-            self.user_tower = self.create_user_tower(embedding_dim, tower_sizes)
-        sizes = [4 * embedding_dim] if tower_sizes is None else tower_sizes
-        self.item_tower = Tower(input_size=embedding_dim, output_size=embedding_dim, sizes=sizes)
+    def __init__(
+        self,
+        common: Common,
+        several: Interests,
+        routing: Routing,
+        gaussian_logits: GaussianLogits,
+        loss: Loss,
+        *,
+        interests="mean",
+    ):
+        several = {"mean": replace(several, interest_num=1), "mind": several}[interests]
+        capsules = CapsuleNetwork(
+            common.embedding_dim,
+            common.maxlen,
+            bilinear_type=0,
+            interest_num=several.interest_num,
+            dynamic_interest_num=several.dynamic_interest_num,
+            **vars(routing),
+            **vars(gaussian_logits),
+        )
+        super().__init__(
+            common,
+            several,
+            item_table=create_item_table(common, loss),
+            extractor={"mean": MeanPooling(), "mind": capsules}[interests],
+            read_out=LabelAwareAttention(pow_p=several.pow_p),
+            objective=create_objective(item_num=common.item_count - 1, **vars(loss)),
+            tower_sizes=common.relu_sizes,
+        )
+        self.item_tower = Tower(
+            input_size=common.embedding_dim, output_size=common.embedding_dim, sizes=common.relu_sizes
+        )
 
     def item_vectors(self):
         """What interests are searched among: `[item_count, D]`, row 0 zero."""

@@ -1,39 +1,47 @@
 """WALS: weighted matrix factorisation of implicit feedback (Hu, Koren and Volinsky, ICDM 2008)."""
 
+from dataclasses import dataclass
+
 import paddle
-from paddle import nn
 
 from models.base.fit_libraries import libraries, user_items
-from models.base.recommender import Recommender
+from models.base.keywords import flat_options, option
+from models.base.options import Sizes
+from models.base.recommender import Recommender, frozen_table
 from models.layers.functional import length_mask
 
 
+@dataclass(frozen=True, kw_only=True)
+class LeastSquares:
+    """The cost and the rounds that lower it."""
+
+    als_regularization: float = option("weight of the squared lengths of vectors", default=0.01)
+    als_alpha: float = option("an interaction weighs 1 + alpha, its absence 1", default=40.0)
+    als_iterations: int = option("rounds of alternating least squares", default=15)
+
+
+@flat_options
 class WALS(Recommender):
     """One vector a user, fitted by alternating least squares with the package implicit.
 
-    The cost is eq. 3 of the paper, with confidence `1 + alpha` of what a user took and 1 of all else. Vectors of
-    training users are not kept: everybody, whether in training or not, gets that of the history, by the paper's user
-    step, eq. 4, with item vectors Y fixed: `v = (YᵀY + alpha Σ_i y_i y_iᵀ + reg I)^-1 (1 + alpha) Σ_i y_i`. An item
-    that stands several times counts as often.
+        cost    = Σ_ui c_ui (p_ui - x_u · y_i)² + reg (Σ_u |x_u|² + Σ_i |y_i|²)         eq. 3
+        p_ui    = 1 where u took i, else 0;  c_ui = 1 + alpha p_ui
+        x_u     = (YᵀY + alpha Σ_i y_i y_iᵀ + reg I)^-1 (1 + alpha) Σ_i y_i             eq. 4, i over u's items
+        f(u, i) = x_u · y_i
 
-    Args:
-        item_count, maxlen: see `Recommender`.
-        embedding_dim: D.
-        als_regularization: reg, weight of the squared lengths of vectors.
-        als_alpha: alpha.
-        als_iterations: rounds; each updates all users, then all items.
+    The package takes turns of eq. 4 and its mirror image for items (`sweep`). Vectors of training users are not kept:
+    everybody, whether in training or not, gets that of the history by eq. 4 with item vectors Y fixed (`user_step`).
+    An item that stands several times counts as often. alpha is `als_alpha`, reg `als_regularization`.
     """
 
     has_onnx = False  # paddle2onnx ends the process on a system of equations
 
-    def __init__(
-        self, *, item_count, maxlen, embedding_dim, als_regularization=0.01, als_alpha=40.0, als_iterations=15
-    ):
-        super().__init__(item_count=item_count, maxlen=maxlen)
-        self.regularization, self.alpha, self.iterations = als_regularization, als_alpha, als_iterations
-        zero = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0), trainable=False)
-        self.item_table = nn.Embedding(item_count, embedding_dim, padding_idx=0, weight_attr=zero)
-        self.register_buffer("inverse", paddle.eye(embedding_dim))  # (YᵀY + reg I)^-1
+    def __init__(self, sizes: Sizes, squares: LeastSquares):
+        super().__init__(item_count=sizes.item_count, maxlen=sizes.maxlen)
+        self.regularization, self.alpha = squares.als_regularization, squares.als_alpha
+        self.iterations = squares.als_iterations
+        self.item_table = frozen_table(sizes.item_count, sizes.embedding_dim)
+        self.register_buffer("inverse", paddle.eye(sizes.embedding_dim))  # (YᵀY + reg I)^-1
 
     def fit(self, items):
         """Factorise; the first vectors are drawn from Paddle's generator.

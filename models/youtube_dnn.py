@@ -1,20 +1,34 @@
 """YouTube DNN: deep neural networks for YouTube recommendations (Covington et al., RecSys 2016)."""
 
 from models.base.gradient_model import GradientModel
+from models.base.keywords import flat_options
+from models.base.options import Common, Loss
+from models.layers.features import create_item_table
 from models.layers.mean_pooling import MeanPooling
+from models.layers.read_out import LabelAwareAttention
+from models.losses.objective import create_objective
 
 
+@flat_options
 class YouTubeDNN(GradientModel):
-    """`v_u = W relu(… [mean_i e_i ; context])`: one interest, by a tower over the mean history (section 3, fig. 3).
+    """One vector a user, by a tower over the mean of the history (candidate generation, section 3 and fig. 3).
 
-    Args:
-        embedding_dim: D.
-        tower_sizes: ReLU layers before the linear one; None: none, as in ComiRec's comparison.
-        options: what `GradientModel` takes.
+        m       = (1/|I_u|) Σ_i e_i                                         `MeanPooling` over rows of the `ItemTable`
+        v       = W relu(… relu(W1 [m ; context] + b1) …) + b               `ContextTower`, `tower_sizes` ReLU layers
+        P(i|u)  = exp(v · e_i) / Σ_j exp(v · e_j)                           section 3.1, the loss is -log P
+        f(u, i) = v · e_i
+
+    The loss is `SampledSoftmax`. Where it departs from the paper: items watched and items recommended share one table;
+    the last layer is linear, so that v may point anywhere; there are no ReLU layers unless set, as in ComiRec's
+    comparison; and of the context, the age of an example is not among the features.
     """
 
-    def __init__(self, *, embedding_dim, tower_sizes=None, **options):
-        sizes = tower_sizes or []
-        super().__init__(embedding_dim=embedding_dim, extractor=MeanPooling(), tower_sizes=sizes, **options)
-        if self.user_tower is None:  # the base has one for user features only
-            self.user_tower = self.create_user_tower(embedding_dim, sizes)
+    def __init__(self, common: Common, loss: Loss):
+        super().__init__(
+            common,
+            item_table=create_item_table(common, loss),
+            extractor=MeanPooling(),
+            read_out=LabelAwareAttention(),  # of one interest: that one
+            objective=create_objective(item_num=common.item_count - 1, **vars(loss)),
+            tower_sizes=common.tower_sizes or [],
+        )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import paddle
-from test_features import write_features
+from datasets import write_features
 
 from tools import preprocess
 from tools.config.load import Config

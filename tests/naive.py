@@ -1,11 +1,79 @@
 """What a data set holds, by dictionaries and lists: the reference that the readers of logs are held against."""
 
+import csv
 import itertools
+import random
 from collections import Counter
 
 import numpy as np
 import yaml
-from conftest import CUTS, check_dataset, table_of
+
+CUTS = {"comirec": (0.8, 0.9), "mind": (0.9, 0.95)}
+
+
+def reference(events, min_count=5, protocol="comirec"):
+    """The protocol word by word: names of users and items, rows [(item id, time)] of each user, users of each split."""
+    count = Counter(item for _, item, _ in events)
+    common = [event for event in events if count[event[1]] >= min_count]
+    left = Counter(user for user, _, _ in common)
+    users = [user for user in dict.fromkeys(user for user, _, _ in events) if left[user] >= min_count]
+    items = sorted((item for item in count if count[item] >= min_count), key=lambda item: -count[item])
+    number = {item: n for n, item in enumerate(items, 1)}
+    rows = {user: [] for user in users}
+    for user, item, time in sorted(common, key=lambda event: event[2]):
+        if user in rows:
+            rows[user].append((number[item], time))
+    shuffled = users.copy()
+    random.Random(1230).shuffle(shuffled)
+    first, second = (int(share * len(users)) for share in CUTS[protocol])
+    return users, items, rows, {"train": shuffled[:first], "valid": shuffled[first:second], "test": shuffled[second:]}
+
+
+def table_of(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def number(text):
+    """A time, exactly."""
+    return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
+def rows_of(folder):
+    """Rows of a split, the CSV's, after a look that the arrays beside it say the same."""
+    rows = [(int(user), int(item), number(time)) for user, item, time in table_of(folder / "interactions.csv")]
+    users, items, offsets = (np.load(folder / f"{name}.npy") for name in ("users", "items", "offsets"))
+    assert [row[:2] for row in rows] == list(zip(np.repeat(users, np.diff(offsets)), items, strict=True))
+    return rows
+
+
+def check_dataset(folder, events, min_count=5, protocol="comirec", read=None):
+    """Hold a data set against the reference; `read`: rows of the log, where some of them are no events."""
+    users, items, rows, splits = reference(events, min_count, protocol)
+    assert table_of(folder / "user_map.csv") == [["user", "original"], *([str(n), u] for n, u in enumerate(users))]
+    assert table_of(folder / "item_map.csv") == [["item", "original"], *([str(n), i] for n, i in enumerate(items, 1))]
+    kept = 0
+    for name, members in splits.items():
+        found = rows_of(folder / name)
+        expected = [(users.index(user), item, time) for user in members for item, time in rows[user]]
+        if protocol == "mind" and name != "train":  # each user up to the target, which is not the first
+            length = Counter(user for user, *_ in found)
+            assert all(length[users.index(user)] >= min(2, len(rows[user])) for user in members)
+            expected = [row for row, place in zip(expected, places(expected), strict=True) if place < length[row[0]]]
+        assert found == expected, name
+        kept += len(found)
+    meta = yaml.safe_load((folder / "meta.yaml").read_text(encoding="utf-8"))
+    assert (meta["users"], meta["item_count"], meta["interactions"]) == (len(users), len(items) + 1, kept)
+    assert kept + sum(meta["dropped"].values()) == (len(events) if read is None else read)
+    return meta
+
+
+def places(rows):
+    """Which of its user's rows each row is, from 0."""
+    before = Counter()
+    for user, *_ in rows:
+        yield before[user]
+        before[user] += 1
 
 
 def check(folder, rows, *, min_count=5, protocol="comirec", left_out=0, leaf=None, attributes=None):

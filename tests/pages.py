@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[1]
+from paths import ROOT
+
 PARTS = ("models", "tools", "tests", "docs", "reader.py", "trainer.py", "infer.py", "config.yaml", "pyproject.toml")
 FENCE = re.compile(r'^```(\w+)(?: title="([^"\n]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
@@ -67,7 +68,7 @@ def change(path, diff):
 def shell(script, folder, fails=False) -> str:
     """What a script prints, or the error that it ends with; log lines are neither.
 
-    An AssertionError where the exit code is not 0, or not 2 where it `fails`, for the user to mend.
+    An AssertionError where the exit code is not 0, or not 2 where it `fails`, for the user to correct.
     """
     script = 'set -euo pipefail\npython() { "$PYTHON" "$@"; }\n' + script
     environment = os.environ | {"PYTHON": sys.executable, "PYTHONWARNINGS": "ignore", "LC_ALL": "C.UTF-8"}

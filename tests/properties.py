@@ -1,6 +1,6 @@
 """What the property tests share: how many examples they take, bytes to harm files with, and what an error must be.
 
-CI takes the same few examples each time. `PROPERTY_EXAMPLES=5000 pytest tests/test_properties_*.py` takes that many
+CI takes the same few examples each time. `PROPERTY_EXAMPLES=5000 pytest tests/**/test_properties_*.py` takes that many
 others.
 """
 
@@ -12,9 +12,9 @@ import warnings
 from pathlib import Path
 
 import pytest
-from conftest import without_log
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from messages import check_message, without_log
 
 from tools.common.errors import UserError
 from tools.preprocess import main
@@ -70,16 +70,6 @@ def refused(call, *names, line=None):
         except UserError as error:
             check_message(str(error), *names, line=line)
     return None
-
-
-def check_message(text, *names, line=None):
-    """Hold an error against the rules: one printable line, file (and line) first, a fix after it."""
-    assert len(text.splitlines()) == 1
-    assert text.isprintable()
-    assert len(text) < 1000
-    assert any(name in text for name in names)
-    if line is not None:
-        assert f":{line}: " in text
 
 
 def prepare(source, name, content, *options):

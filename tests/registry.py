@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models import MODELS
+from models.spectral.events import Items
 from tools.config.load import constructor_options
 
 # Their `fit` needs the package implicit.
@@ -32,3 +33,6 @@ def training_items(item_count, users=40, length=12, seed=0):
     """What a model's own `fit` takes: random users."""
     values = np.random.default_rng(seed).integers(1, item_count, users * length)
     return SimpleNamespace(values=values, offsets=np.arange(0, len(values) + 1, length))
+
+
+USERS = Items(np.array([5, 6, 7, 8, 9, 1, 2, 3], "int32"), np.array([0, 5, 6, 8]))  # of 5, 1 and 2 items

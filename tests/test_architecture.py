@@ -2,11 +2,10 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 SOURCES = sorted(path for folder in ("models", "tools", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
 SOURCES += [ROOT / name for name in ("reader.py", "trainer.py", "infer.py", "notebooks/build.py")]
 PLAIN = ("tools/data/", "tools/logs/", "tools/retrieval/")  # rooms that neither models nor Paddle enter
@@ -63,7 +62,7 @@ IN_ROOMS = [
 ]
 
 
-@pytest.mark.parametrize("path, part, rooms", IN_ROOMS, ids=lambda one: relative(one) if isinstance(one, Path) else "")
+@pytest.mark.parametrize("path, part, rooms", IN_ROOMS, ids=[relative(path) for path, *_ in IN_ROOMS])
 def test_no_room_imports_one_above_it(path, part, rooms):
     own = floor(relative(path), rooms)
     floors = {name: floor(name, rooms) for name in imports(path) if name.startswith(f"{part}.")}
@@ -92,7 +91,10 @@ def test_commands_do_not_import_each_other(path):
 def test_models_are_mathematics(path):
     # One file has the libraries of an extra, and only inside the function that says what installs them.
     extra = {"implicit", "scipy", "threadpoolctl"} if relative(path) == "models/base/fit_libraries.py" else set()
-    assert {name.split(".")[0] for name in imports(path)} <= {"models", "paddle", "math"} | extra
+    # Another is about signatures, not mathematics.
+    language = {"functools", "inspect", "textwrap", "typing"} if relative(path) == "models/base/keywords.py" else set()
+    allowed = {"models", "paddle", "math", "dataclasses"} | extra | language
+    assert {name.split(".")[0] for name in imports(path)} <= allowed
     at_import = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Import)]
     assert not {one.name.split(".")[0] for node in at_import for one in node.names} & extra
 
@@ -118,6 +120,12 @@ def test_nothing_unpacks_archives_opens_pickles_or_loads_yaml_another_way(path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_no_library_writes_where_errors_of_the_last_bytes_are_lost(path):
+    if not relative(path).startswith("benchmarks/"):
+        assert not re.search(r"np\.save\(|\.tofile\(|write_index\(\w+, str", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_one_place_formats_log_lines_and_shows_progress(path):
     if relative(path) != "tools/common/progress.py":
         text = path.read_text(encoding="utf-8")
@@ -139,6 +147,12 @@ def test_files_and_functions_stay_short(path):
         if isinstance(node, ast.FunctionDef):
             first = node.body[ast.get_docstring(node) is not None :] or node.body
             assert node.end_lineno - first[0].lineno < 45, node.name
+
+
+def test_tests_share_by_helpers_and_not_by_importing_each_other():
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        found = {name.split(".")[0] for name in imports(path)}
+        assert not [name for name in found if name == "conftest" or name.startswith("test_")], relative(path)
 
 
 def headings(name):

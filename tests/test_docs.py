@@ -7,13 +7,16 @@ import subprocess
 import sys
 
 import pytest
-from pages import ROOT, copy_repository, run_page, shell
+from datasets import write_features
+from pages import copy_repository, run_page, shell
+from paths import ROOT
 from registry import NEEDS_EXTRA, SEVERAL
-from test_features import write_features
 
 from models import MODELS
 from tools import config_reference
 from tools.config.load import constructor_options
+
+PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 
 
 @pytest.fixture
@@ -69,6 +72,30 @@ def test_what_models_can_do_is_what_they_can():
         assert exports == ("no" if model.gives_scores else "yes")
         assert onnx == ("yes" if exports == "yes" and model.has_onnx else "no")
         assert (extra == "baselines") == (name in NEEDS_EXTRA)
+
+
+@pytest.mark.parametrize("name", ["README.md", "README_CN.md"])
+def test_a_readme_is_one_page_with_its_tables(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert text.count("\n") <= 180
+    for table in ("best:amazon-beauty", "speed:short"):
+        assert f"<!-- {table} -->\n|" in text
+    for page in PAGES:
+        assert f"(docs/{page})" in text, page
+
+
+@pytest.mark.parametrize("name", ["docs/index.md", "mkdocs.yml"])
+def test_every_page_is_listed(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    listed = re.findall(r"[(\s](\w+\.md)[)\s]", text)
+    assert [page for page in PAGES if name != f"docs/{page}" and page not in listed] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "README_CN.md", "CONTRIBUTING.md"])
+def test_links_lead_to_files(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 @pytest.mark.extras

@@ -1,12 +1,11 @@
 """The committed figures are those of the reference files, where these are at hand."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from paths import ROOT
 from reference import GOLDEN, golden
 
-SOURCE = Path(__file__).parents[2] / "shared" / "golden"
+SOURCE = ROOT.parent / "shared" / "golden"
 
 
 @pytest.mark.skipif(not SOURCE.is_dir(), reason="the reference files are not beside the checkout")

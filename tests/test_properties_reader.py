@@ -7,10 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from conftest import without_log
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import check_message
+from messages import check_message, without_log
 
 from reader import InferDataset, RecDataset
 from tools.common.errors import UserError

@@ -1,1 +1,1 @@
-"""What the root scripts share, a module per word; `python -m tools.NAME` where it is a command."""
+"""The commands, `python -m tools.NAME`, and behind them one folder a subject, which commands and root scripts share."""

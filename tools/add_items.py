@@ -1,10 +1,10 @@
-"""Add items that nobody has met yet to an export.
+"""Add items without interactions to an export.
 
 Example: python -m tools.add_items new.jsonl -m config.yaml --output export
 
-FILE holds JSON lines {"item": "sku9", "features": {"brand": ["x"], "genres": ["Action"]}}, items in the user's own ids.
-A new item's vector is made of its features alone, so the model must have been trained with
-hyper_parameters.item_features. It is recommended like any other from then on, and may stand in histories.
+FILE has JSON lines {"item": "sku9", "features": {"brand": ["x"], "genres": ["Action"]}}, items in the user's own ids.
+A new item's vector is computed from its features alone, so the model must have been trained with
+hyper_parameters.item_features. From then on the item is recommended like any other and may occur in histories.
 """
 
 import argparse

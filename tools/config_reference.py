@@ -1,4 +1,4 @@
-"""Every configuration key as a page: `docs/configuration.md`, made of the schema and the models' constructors.
+"""Print the page of all configuration keys, docs/configuration.md, from the schema and the models' constructors.
 
 Example: python -m tools.config_reference > docs/configuration.md
 """
@@ -21,17 +21,17 @@ INTRODUCTION = f"""\
 
 Every key of the yaml, made by `{COMMAND}` from `tools/config/schema.py`; a test keeps both in step.
 
-- A key that is left out has its default. An unknown key, a value of another type or out of range and a key that means
-  nothing to the model are refused, all at once, with file and line.
+- A key that is left out has its default. Unknown keys, values of another type or out of range, and keys that do not
+  apply to the model are refused, all at once, with file and line.
 - `-o key=value …` overrides any key in every command: `-o runner.epochs=3 hyper_parameters.model=comirec_sa`.
-- Lists are written `[20, 50]`, nothing `null`, infinity `.inf`.
-- Each checkpoint carries its whole configuration. Keys with † must be at inference and export what they were in
-  training; the others may change.
-- "gradient": the models that are trained by gradient, {{gradient}}. The others fit at once: batches, epochs and what
-  happens between them mean nothing to them.
+- A list is written `[20, 50]`, no value `null`, infinity `.inf`.
+- Each checkpoint has its complete configuration. Keys with † must have the same value in training, inference and
+  export; the others may change.
+- "gradient" means the models that are trained by gradient: {{gradient}}. The others have a `fit` of their own, without
+  batches and epochs.
 """
 SECTIONS = {
-    "runner": "Where the data is, how a run goes, where results are written.",
+    "runner": "Where the data is, how a run proceeds, where results are written.",
     "hyper_parameters.optimizer": "How a gradient model learns.",
     "hyper_parameters": "The model and how it is trained.",
 }

@@ -1,13 +1,13 @@
-"""Pictures of what a model makes of its users, as in MIND's figures 6 and 7; needs the extra plot.
+"""Draw the interests of a model's users, as in MIND's figures 6 and 7; needs the extra plot.
 
 Example: python -m tools.explain -m config.yaml
 Example: python -m tools.explain -m config.yaml --pictures coupling items --user 405 --format png --output pictures
 
-A file explain-PICTURE.svg or .png is written for each picture:
+Writes a file explain-PICTURE.svg or .png for each picture:
 coupling    how much each item of a test user's history gives to each interest (MIND, fig. 6)
 items       what each interest of that user retrieves, in a plane, by interest and by category (MIND, fig. 7)
-similarity  how alike a user's interests are: over training, and each two of them, the mean over the test users;
-            of models with several interests
+similarity  the mean cosine of two interests over training, and of each two interests over the test users; only for
+            models with several interests
 """
 
 import argparse

@@ -1,12 +1,12 @@
-"""A page that shows what interests a model finds in a history and what they retrieve; needs the extra explorer.
+"""Open a page that shows the interests in a history and what they retrieve; needs the extra explorer.
 
 Example: python -m tools.explorer -m config.yaml
 Example: python -m tools.explorer output/export --users data/movielens-100k/test --port 7861
 Example: python -m tools.explorer -m config.yaml output/spread-1/export
 
 Choose a user or build a history by titles; change how many interests retrieve (K') and what variety is worth (lambda).
-Each EXPORT is a folder of tools.export, and -m exports its checkpoint to a temporary one; two models stand side by
-side. An export knows no users: they come from the data set, with -m from its test split.
+Each EXPORT is a folder of tools.export; -m exports its checkpoint to a temporary folder. Two models can be shown side
+by side. An export has no users: they come from the data set, with -m from its test split, else from --users.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from pathlib import Path
 from models import MODELS
 from tools.common.errors import UserError, command
 from tools.config.arguments import add_arguments, positive
+from tools.data import identity
 from tools.serving.exporter import export
 from tools.training import runtime
 from tools.training.settings import load_settings
@@ -57,9 +58,16 @@ def open_explorers(args, temporary) -> tuple[dict[str, Explorer], Path | None]:
         folders = {str(source): temporary / "export", **folders}
         split = split or Path(settings.runner.test_data_dir)
     explorers = {name: Explorer(folder=folder) for name, folder in folders.items()}
-    if any(one.predictor.names != other.predictor.names for one, other in pairwise(explorers.values())):
+    if any(not same_items(one, other) for one, other in pairwise(explorers.values())):
         raise UserError(f"{' and '.join(explorers)} have other items or ids; give two models of one data set")
     return {f"{one.model}, {name}": one for name, one in explorers.items()}, split
+
+
+def same_items(one: Explorer, other: Explorer) -> bool:
+    """Whether ids mean the same in two exports; without item maps, whether their training files were the same."""
+    first, second = identity.read(one.folder), identity.read(other.folder)
+    files = (first.files, second.files) if first and second else (None, None)
+    return one.predictor.names == other.predictor.names and (None in files or files[0] == files[1])
 
 
 if __name__ == "__main__":

@@ -3,16 +3,16 @@
 Example: python -m tools.export -m config.yaml
 Example: python -m tools.export -m config.yaml -o runner.index=hnsw --output export --onnx
 
-The folder holds all that `python -m tools.predict FOLDER` needs and nothing that training needs:
+The folder has all that `python -m tools.predict FOLDER` needs:
 user_tower.json and .pdiparams (histories to interests), item_vectors.npy, index.faiss, config.yaml, trained.yaml (what
 the model was trained with, also after items were added), and, where the data set has them, item_map.csv, user_map.csv,
 item_category.npy, category_map.csv and item_title.json. SHA256SUMS shows damage; `sha256sum -c` reads it too.
-With --onnx also user_tower.onnx:
+With --onnx also user_tower.onnx, from
 hist_item [B, T] and seq_len [B], int64, to interests [B, K, D], float32, live mask [B, K], bool, and coupling
 [B, K, T], float32, in that order: which behaviour feeds which interest.
 A model with user features has a third input, context_eb [B, P], float32: the mean vectors of a user's values, feature
-after feature. user_attributes.npz holds the values, train/query.npz the words of queries, user_features.npy their rows.
-A model with item features also brings what `python -m tools.add_items` needs: rec.pdparams and item_attributes.npz.
+after feature. user_attributes.npz has the values, train/query.npz the words of queries, user_features.npy their rows.
+A model with item features also writes what `python -m tools.add_items` needs: rec.pdparams and item_attributes.npz.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main(argv=None):
     settings = load_settings(args.config_yaml, args.opt, MODELS)
     output = args.output or Path(settings.runner.model_save_path) / "export"
     if output.is_dir() and any(output.iterdir()) and not (output / "user_tower.json").is_file():
-        raise UserError(f"{output}: holds something else than an export; choose another --output")
+        raise UserError(f"{output}: contains something other than an export; choose another --output")
     to_onnx = onnx_converter() if args.onnx else None
     runtime.prepare(use_gpu=False, seed=settings.runner.seed)
     with progress.logging_to_terminal():

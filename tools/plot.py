@@ -1,10 +1,10 @@
-"""Curves of training runs from their history.csv, as SVG or PNG; needs the extra plot.
+"""Draw curves of training runs from their history.csv, as SVG or PNG; needs the extra plot.
 
 Example: python -m tools.plot output/movielens-100k --output curves.svg
 Example: python -m tools.plot output/spread-0 output/spread-1 --metrics recall@50 interest_similarity --output both.png
 
-Each FOLDER holds the checkpoints of a run. Drawn are the loss and, from valid, the metrics: those of the longest lists
-where none are named.
+Each FOLDER has the checkpoints of a run. The command draws the loss and the metrics on valid; without --metrics those
+of the longest lists.
 """
 
 import argparse

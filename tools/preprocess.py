@@ -1,4 +1,4 @@
-"""From a raw log to a data set.
+"""Make a data set from a raw log.
 
 Example: python -m tools.preprocess movielens-100k
 Example: python -m tools.preprocess sequences sequences.txt.xz --attributes item_attributes.json.xz
@@ -12,11 +12,13 @@ import contextlib
 from tools.common import progress
 from tools.common.errors import command
 from tools.common.files import atomic_folder, scratch_folder
+from tools.common.replacing import writing
 from tools.logs.amazon import add_metadata
 from tools.logs.command_line import check_users, form_of, output_folder, parse_args, report
 from tools.logs.interactions import read_movielens, read_sequence_file
 from tools.logs.large import read_log, wants_engine
 from tools.logs.protocol import prepare
+from tools.logs.replaced import check_kept
 from tools.logs.tables import read_table
 from tools.logs.write_dataset import write_dataset
 
@@ -24,12 +26,14 @@ from tools.logs.write_dataset import write_dataset
 @command
 def main(argv=None):
     """Read, prepare, write, report."""
-    args = parse_args(argv)
+    args = parse_args(argv, "python -m tools.preprocess", __doc__)
     output = output_folder(args)
     with progress.logging_to_terminal(), contextlib.ExitStack() as stack:
+        stack.enter_context(writing(output))
         prepared, log = _prepare(args, output, lambda: stack.enter_context(scratch_folder(output)))
         with progress.stage(f"write {output}", quick=0) as counted, atomic_folder(output) as folder:
             meta = write_dataset(folder, prepared, log, args.protocol)
+            check_kept(output, folder, overwrite=args.overwrite)
             counted |= {name: one["users"] for name, one in meta["splits"].items()}
     print(report(output, meta))
 

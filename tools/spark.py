@@ -1,12 +1,12 @@
-"""From a raw log to a data set on a Spark cluster: the folder that `tools.preprocess` writes, from the same options.
+"""Make a data set from a raw log on a Spark cluster: the folder of `tools.preprocess`, from the same options.
 
 Example: python -m tools.spark table logs/ --user uid --item sku --time ts --output data/clicks
 Example: python -m tools.spark amazon reviews/ --metadata meta/
 Example: python -m tools.spark taobao UserBehavior.csv
 
-Spark filters, numbers and sorts the rows; the driver, whose memory holds users and items only, writes the folder. Paths
-are such as the driver and all workers see. It runs in this machine, or where Spark's own settings say, as
-PYSPARK_SUBMIT_ARGS='--master yarn pyspark-shell' does.
+Spark filters, numbers and sorts the rows; the driver writes the folder and holds only users and items in memory. The
+driver and all workers must see the paths. It runs on this machine unless Spark's own settings say otherwise, such as
+PYSPARK_SUBMIT_ARGS='--master yarn pyspark-shell'.
 """
 
 import logging
@@ -20,11 +20,13 @@ from tools.common import progress
 from tools.common.errors import UserError, command
 from tools.common.files import atomic_folder, scratch_folder, sha256, shown
 from tools.common.ragged import ragged, single
+from tools.common.replacing import writing
 from tools.logs.amazon import add_metadata
 from tools.logs.command_line import check_users, form_of, output_folder, parse_args, report
 from tools.logs.interactions import Interactions
 from tools.logs.polars_blocks import log_files
 from tools.logs.protocol import Events, Prepared, split_users, stretches_of
+from tools.logs.replaced import check_kept
 from tools.logs.spark_log import Numbered, number_rows, read_rows
 from tools.logs.write_dataset import write_dataset
 
@@ -41,12 +43,13 @@ def main(argv=None):
         raise UserError("--query: Spark reads no queries; use: python -m tools.preprocess table")
     output, session = output_folder(args), _session()
     try:
-        with progress.logging_to_terminal(), scratch_folder(output) as scratch:
+        with progress.logging_to_terminal(), writing(output), scratch_folder(output) as scratch:
             prepared, log, events = _prepare(session, args, scratch)
             if args.source == "amazon" and args.metadata is not None:
                 add_metadata(log, args.metadata)
             with progress.stage(f"write {output}", quick=0), atomic_folder(output) as folder:
                 meta = write_dataset(folder, prepared, log, args.protocol, events)
+                check_kept(output, folder, overwrite=args.overwrite)
     finally:
         session.stop()
     print(report(output, meta))
@@ -80,7 +83,7 @@ def _prepare(session, args, scratch):
         with progress.stage("sort", quick=0):
             return prepared, log, _sorted_events(session, numbered.events, numbered.users, prepared, log, scratch)
     except (PySparkException, Py4JJavaError) as error:
-        raise UserError(f"{args.file}: not readable by Spark ({shown(error, 300)}); mend the file") from None
+        raise UserError(f"{args.file}: not readable by Spark ({shown(error, 300)}); correct the file") from None
 
 
 def _left_out(rows, numbered: Numbered, min_count):

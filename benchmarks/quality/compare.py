@@ -2,7 +2,7 @@
 
 Example: python -m benchmarks.quality.compare amazon-beauty paper/mind paper/youtube_dnn
 
-Seeds are averaged for each user; the interval is the bootstrap's over test users, each drawn with both of its values.
+The seeds of a user are averaged. The interval is a bootstrap over test users; each is drawn with both values.
 """
 
 import argparse

@@ -2,10 +2,10 @@
 
 Example: python -m benchmarks.quality.crossval amazon-beauty tuned/spectral tuned/spectral_single
 
-A fifth of the users at a time is measured by a model that was fitted to the others; test is never read. One row a
-configuration and part in crossval.jsonl; what stands there is not run again. Printed is how the first configuration
-differs from each other, with the paired 95 % interval over users. A model that is trained by gradient is refused: it
-would choose its best step on the users that it is measured on.
+Each fifth of the users is measured by a model that was fitted to the other four; test is never read. Each configuration
+and fifth adds a row to crossval.jsonl; a row that is there is not run again. The command prints how the first
+configuration differs from each of the others, with the paired 95 % interval over users. A model that is trained by
+gradient is refused: it would choose its best step on the users that it is measured on.
 """
 
 import argparse

@@ -5,8 +5,9 @@ Example: python -m benchmarks.quality.measure --dataset amazon-apps --source ../
 Example: python -m benchmarks.quality.measure --render
 
 The configuration of a run is benchmarks/configs/DATASET/RECIPE/MODEL.yaml; a data set that is missing is prepared.
-A run that stands in the file is not repeated, and one that was killed goes on when the command is given again. The
-READMEs' tables and the configurations' heads are then written from the file; --render does that alone.
+A run that is in the file is not repeated. A run that was killed continues when the command is given again. Then the
+tables of docs/results.md and the READMEs and the heads of the configurations are written from the file. --render only
+writes.
 """
 
 import argparse
@@ -24,7 +25,7 @@ import paddle
 import infer
 import trainer
 from benchmarks.quality import results
-from benchmarks.quality.render import READMES, rendered, table, write
+from benchmarks.quality.render import PAGES, rendered, table, write
 from models import MODELS
 from tools import preprocess
 from tools.common import progress
@@ -50,7 +51,7 @@ def main(argv=None):
     parser.add_argument(
         "--source", type=Path, help="folder of sequences.txt.xz to prepare from; default: ../shared/data/DATASET"
     )
-    parser.add_argument("--render", action="store_true", help="run nothing")
+    parser.add_argument("--render", action="store_true", help="only write the tables")
     args = parser.parse_args(argv)
     check_results(results.file())
     if not args.render:
@@ -59,7 +60,7 @@ def main(argv=None):
         campaign(args)
     write(rendered())
     if args.dataset:
-        print(table(args.dataset, results.read_rows(results.file()), READMES["README.md"]), end="")
+        print(table(args.dataset, results.read_rows(results.file()), PAGES["docs/results.md"]), end="")
 
 
 def campaign(args):
@@ -83,7 +84,7 @@ def run_or_stop(path, seed, to, overrides=()):
         try:
             run_once(path, seed, to, overrides)
         except Interrupted as stopped:
-            logging.info("%s: the run is saved; the same command goes on with it", stopped)
+            logging.info("%s: the run is saved; the same command continues it", stopped)
             sys.exit(stopped.exit_code)
 
 
@@ -136,7 +137,7 @@ def run_once(path, seed, to, overrides=()):
         "steps": run.state.step, "best_step": best["step"], "resumed_at": resumed,
         "seconds": round(time.perf_counter() - started),
         "valid": results.shown(best["valid"]), "test": {name: results.shown(result)},
-        results.USERS: results.pack(report.of_users("recall@50")), "resolved": resolved,
+        **results.of_users(report), "resolved": resolved,
     })  # fmt: skip
     unfinished.unlink()
 

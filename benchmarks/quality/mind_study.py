@@ -2,10 +2,10 @@
 
 Example: python -m benchmarks.quality.mind_study --seeds 3
 
-One key of benchmarks/configs/amazon-beauty/paper/mind.yaml is changed at a time. A run is one of
-`benchmarks.quality.measure`, its row in mind_study.jsonl; the runs of the recipe itself are those in results.jsonl. A
-run that stands there is not repeated, and one that was killed goes on when the command is given again.
-`benchmarks.tables` writes the table.
+One key of benchmarks/configs/amazon-beauty/paper/mind.yaml is changed at a time. A run is as in
+`benchmarks.quality.measure`, and its row goes to mind_study.jsonl; the runs of the recipe itself are in results.jsonl.
+A run that is there is not repeated. A run that was killed continues when the command is given again.
+`benchmarks.tables` writes the table of docs/results.md.
 """
 
 import argparse
@@ -13,16 +13,13 @@ import statistics
 from pathlib import Path
 
 from benchmarks.quality import measure, results
-from benchmarks.quality.render import in_readmes, markdown
+from benchmarks.quality.render import in_pages, markdown
 from tools.common.errors import command
 from tools.config.arguments import positive
 
 DATASET, LABEL = "amazon-beauty", "paper/mind"
 STUDIES = {"routing_logits_std": ("0.1", "1", "5"), "pow_p": ("0", "1", "2", "5", ".inf")}
-WORDS = {
-    "README.md": ("key", "value", "step of the best", "seeds"),
-    "README_CN.md": ("键", "值", "最优步", "种子数"),
-}
+WORDS = {"docs/results.md": ("key", "value", "step of the best", "seeds")}
 
 
 @command
@@ -38,7 +35,7 @@ def main(argv=None):
         for _, _, overrides in settings():
             if seed not in results.runs(path, read_rows(), overrides):
                 measure.run_or_stop(path, seed, file(), overrides)
-    print(table(WORDS["README.md"]), end="")
+    print(table(WORDS["docs/results.md"]), end="")
 
 
 def file():
@@ -57,8 +54,8 @@ def read_rows() -> list[dict]:
 
 
 def rendered() -> dict[Path, str]:
-    """README -> its text with the table."""
-    return in_readmes("mind_study", WORDS, lambda _, words: table(words))
+    """Page -> its text with the table."""
+    return in_pages("mind_study", WORDS, lambda _, words: table(words))
 
 
 def table(words) -> str:

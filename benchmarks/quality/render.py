@@ -1,4 +1,8 @@
-"""What the READMEs and the configurations' heads say of the runs in results.jsonl, written from that file."""
+"""The tables of results in docs/ and the READMEs, and the heads of the configurations, written from results.jsonl.
+
+`<!-- quality:DATASET -->` marks the table of all configurations, in docs/results.md. `<!-- best:DATASET -->` marks the
+short one, in the READMEs: of each kind of model the configuration with the highest recall@50.
+"""
 
 import re
 import statistics
@@ -7,7 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.quality import results
+from benchmarks.quality.compare import recalls
+from models import MODELS
 from tools.common.files import atomic_file, read_text
+from tools.config.load import load_config
+from tools.evaluation.report import bootstrap
 
 COLUMNS = {  # of a protocol's table
     "comirec": {
@@ -17,7 +25,33 @@ COLUMNS = {  # of a protocol's table
     "mind": {"HR@10": "recall@10", "HR@50": "recall@50", "HR@100": "recall@100"},  # the same, for one target
 }  # fmt: skip
 FIGURES = {"comirec": ("recall@50", "hitrate@50"), "mind": ("hitrate@10", "hitrate@50", "hitrate@100")}  # in a head
-READMES = {"README.md": ("model", "recipe", "seeds"), "README_CN.md": ("模型", "设置", "种子数")}
+PAGES = {"docs/results.md": ("model", "recipe", "seeds")}  # page -> what the columns of words are headed with
+KINDS = (  # of models, one row each of the short table
+    ("most_pop",),
+    ("item_knn",),
+    ("wals", "maxmf"),
+    ("youtube_dnn", "gru4rec", "two_tower"),
+    ("mind", "shared_capsule", "comirec_dr"),
+    ("comirec_sa", "re4", "remi"),
+    ("spectral",),
+    ("spectral_net", "spectral_mix"),
+)
+READMES = {  # README -> heads of the short table's columns of words, names of the kinds
+    "README.md": (
+        ("kind", "the best of it", "recipe", "95 % interval", "seeds"),
+        (
+            "popularity", "neighbours", "least squares", "one vector, by gradient", "dynamic routing",
+            "self-attention", "spectral", "spectral, with networks",
+        ),
+    ),
+    "README_CN.md": (
+        ("类型", "该类型最好的", "设置", "95 % 区间", "种子数"),
+        (
+            "热度", "近邻", "最小二乘", "单个向量,梯度训练", "动态路由",
+            "自注意力", "谱方法", "谱方法加网络",
+        ),
+    ),
+}  # fmt: skip
 GAVE = re.compile(r"^# Gave on test.*$", re.MULTILINE)
 AHEAD, BEHIND = 1.1, "†"  # a model below so many times item_knn's recall@50 has the mark
 
@@ -65,6 +99,35 @@ def table(dataset, rows, words) -> str:
     return markdown(cells)
 
 
+def best(dataset, rows, words) -> str:
+    """The short table of a data set: a row for each of `KINDS` that has a run, with the interval over test users.
+
+    Args:
+        dataset: its name, of ComiRec's protocol.
+        rows: of results.jsonl.
+        words: heads of the columns of words, names of the kinds.
+    """
+    found = [one for one in lines(dataset, rows) if one.seeds]
+    paths = results.configurations(dataset)
+    models = {label: load_config(path, (), MODELS).hyper_parameters.model for label, path in paths.items()}
+    (kind, model, recipe, interval, seeds), names = words
+    cells = [[kind, model, recipe, "R@50", interval, "± R@50", "NDCG@50", "HR@50", seeds]]
+    for name, members in zip(names, KINDS, strict=True):
+        ours = [one for one in found if models[f"{one.recipe}/{one.model}"] in members]
+        if not ours:
+            continue
+        top = max(ours, key=lambda one: one.means["recall@50"])
+        of_users = recalls(dataset, f"{top.recipe}/{top.model}", rows).mean(axis=0)
+        low, high = 100 * bootstrap(of_users[:, None])[:, 0]
+        figures = [f"{top.means[metric]:.2f}" for metric in ("recall@50", "ndcg@50", "hitrate@50")]
+        deviation = "-" if top.deviation is None else f"{top.deviation:.2f}"
+        cells.append([
+            name, f"`{top.model}`", top.recipe, figures[0], f"{low:.2f} - {high:.2f}", deviation, *figures[1:],
+            str(top.seeds),
+        ])  # fmt: skip
+    return markdown(cells)
+
+
 def markdown(cells) -> str:
     """Rows of cells, the first the head's, as a table."""
     head, *rows = cells
@@ -90,22 +153,23 @@ def head(found) -> str:
 
 
 def rendered() -> dict[Path, str]:
-    """Path -> text, of each README and configuration as results.jsonl has it to be."""
+    """Path -> text, of each page and configuration as results.jsonl has it to be."""
     rows = results.read_rows(results.file())
-    texts = in_readmes("quality", READMES, lambda dataset, words: table(dataset, rows, words))
+    texts = in_pages("quality", PAGES, lambda dataset, words: table(dataset, rows, words))
+    texts |= in_pages("best", READMES, lambda dataset, words: best(dataset, rows, words))
     for folder in sorted((results.ROOT / "benchmarks/configs").iterdir()):
         for path in results.configurations(folder.name).values():
             texts[path] = GAVE.sub(head(results.runs(path, rows)), read_text(path))
     return texts
 
 
-def in_readmes(kind, words, table_of) -> dict[Path, str]:
-    """Path -> text of each README, its tables from `<!-- KIND:NAME -->` to `<!-- end -->` written anew.
+def in_pages(kind, words, table_of) -> dict[Path, str]:
+    """Path -> text of each page, its tables from `<!-- KIND:NAME -->` to `<!-- end -->` written anew.
 
     Args:
         kind: KIND.
-        words: README -> what its columns are headed with.
-        table_of: NAME and a README's words to its table.
+        words: page -> what its columns are headed with.
+        table_of: NAME and a page's words to its table.
     """
     marked = re.compile(rf"(<!-- {kind}:([\w-]+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
 

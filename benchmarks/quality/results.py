@@ -17,8 +17,15 @@ from tools.training.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 # Keys that don't say what is computed: where files are, and how a run that was killed goes on.
-ASIDE = ("_dir", "_path", ".resume", ".keep_checkpoints")
+ASIDE = ("_dir", "_path", ".resume", ".keep_checkpoints", ".overwrite")
 USERS = "recall@50 of users"  # key of a row; what was measured before it has none
+
+
+def of_users(report) -> dict[str, str]:
+    """Key and packed values of each user's recall in a row: that of 50, or without it of the longest list."""
+    cut = 50 if 50 in report.top_n else max(report.top_n)
+    name = f"recall@{cut}"
+    return {USERS.replace("recall@50", name): pack(report.of_users(name))}
 
 
 def file() -> Path:
@@ -109,6 +116,6 @@ def read_rows(path) -> list[dict]:
     for number, line in enumerate(read_text(path).splitlines(), 1):
         row = read_object(line)
         if row is None or not isinstance(row.get("resolved"), dict):
-            raise UserError(f"{path}:{number}: {line[:80]!r} is not a row of this command; mend or remove it")
+            raise UserError(f"{path}:{number}: {line[:80]!r} is not a row of this command; correct or remove it")
         rows.append(row)
     return rows

@@ -4,11 +4,12 @@ Example: python -m benchmarks.quality.study -m output/quality/amazon-beauty/tune
 Example: python -m benchmarks.quality.study -m output/mind/best/config.yaml --levels leaf 1 2
 Example: python -m benchmarks.quality.study -m output/spectral/best/config.yaml -o runner.filter_seen=true
 
-Categories are the data set's own, leaf, or the nodes of that level in the category paths of item_attributes.npz. All is
-compared with the checkpoint's plain lists, without `-o`. For three quarters, half and a quarter of their share of pairs
-of one category in the 50, 1 - diversity@50, the smallest lambda is chosen on valid that surely brings it there, by the
-95 % interval over users; test is then measured with those, once. The aim is half of it at a loss of at most 3 % of
-recall@50. A row for each level goes to study.jsonl, and from there into the READMEs' tables (`benchmarks.tables`).
+Categories are the data set's own (`leaf`), or the nodes of a level in the category paths of item_attributes.npz. All
+figures are compared with the checkpoint's plain lists, without `-o`. The share of pairs of one category in the 50 is
+1 - diversity@50. To bring it to three quarters, half and a quarter of the plain lists', the smallest lambda is chosen
+on valid whose 95 % interval over users gets there; test is then measured with these lambdas, once. The aim is half of
+the pairs at a loss of at most 3 % of recall@50. Each level adds a row to study.jsonl; `benchmarks.tables` writes the
+tables of docs/variety.md from that file.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import paddle
 
 from benchmarks.quality import results
 from benchmarks.quality.measure import measure
-from benchmarks.quality.render import in_readmes, markdown
+from benchmarks.quality.render import in_pages, markdown
 from models import MODELS
 from tools.common import progress
 from tools.common.errors import UserError, command
@@ -41,13 +42,9 @@ KEPT = ("recall@50", "hitrate@50", "diversity@50", "coverage@50")
 
 MARK = "‡"  # of a lambda that reaches the aim on valid
 WORDS = {
-    "README.md": (
+    "docs/variety.md": (
         "categories", "setting", "lambda", "R@50 on valid", "R@50", "HR@50", "diversity@50", "pairs alike, % of plain",
         "R@50 to plain, %",
-    ),
-    "README_CN.md": (
-        "类别", "设置", "lambda", "验证集 R@50", "R@50", "HR@50", "diversity@50", "同类物品对,相对不加时 %",
-        "R@50 变化 %",
     ),
 }  # fmt: skip
 
@@ -155,9 +152,9 @@ def told(title, rows):
 
 
 def rendered() -> dict[Path, str]:
-    """README -> its text with the tables of the newest row of each data set, setting and level."""
+    """Page -> its text with the tables of the newest row of each data set, setting and level."""
     rows = results.read_rows(file())
-    return in_readmes("study", WORDS, lambda dataset, words: table(dataset, rows, words))
+    return in_pages("study", WORDS, lambda dataset, words: table(dataset, rows, words))
 
 
 def table(dataset, rows, words) -> str:

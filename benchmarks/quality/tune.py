@@ -1,15 +1,18 @@
 """Variants of a configuration, compared on valid alone: one row a run in tuning.jsonl, and a table of them, best first.
 
+The best is that of `runner.best_metric`.
+
 Example: python -m benchmarks.quality.tune config.yaml --grid hyper_parameters.temperature=0.1,1 runner.seed=1,2
 Example: python -m benchmarks.quality.tune config.yaml -o runner.epochs=9 --grid runner.seed=1,2,3
 
-Each combination of the grid's values is a run. One that is already in the file, with the same resolved configuration,
-is not repeated, so that a campaign that was interrupted goes on. Nothing here reads the test split.
+Each combination of the grid's values is a run. A run that is in the file with the same resolved configuration is not
+repeated, so an interrupted campaign continues when the command is given again. The test split is never read.
 """
 
 import argparse
 import itertools
 import json
+import math
 import shutil
 import time
 from datetime import date
@@ -37,12 +40,27 @@ def main(argv=None):
     parser.add_argument("--results", type=Path, default=RESULTS)
     args = parser.parse_args(argv)
     variants = [[*args.opt, *choice] for choice in combinations(args.grid)]
-    for overrides in variants:  # a wrong value in the last shows before the first has run
-        load_settings(args.config, overrides, MODELS)
+    # A wrong value in the last shows before the first has run.
+    names = {load_settings(args.config, overrides, MODELS).runner.best_metric for overrides in variants}
+    if len(names) > 1:
+        raise UserError(f"--grid: {' and '.join(sorted(names))} cannot be compared; give one runner.best_metric")
+    (name,) = names
     rows = [run_once(args.config, overrides, args.results) for overrides in variants]
-    for row in sorted(rows, key=lambda row: -max(row["valid"].values())):
-        metrics = ", ".join(f"{name} {100 * row['valid'][name]:.2f}" for name in ("recall@50", "hitrate@50"))
+    for row in sorted(rows, key=lambda row: rank(row["valid"], name)):
+        metrics = ", ".join(f"{one} {100 * row['valid'][one]:.2f}" for one in shown(row["valid"], name))
         print(f"{metrics}  step {row['best_step']}, {row['seconds']} s  {' '.join(row['overrides'])}")
+
+
+def rank(metrics, name) -> float:
+    """What rows are sorted by: the best first, one that is no number last."""
+    return -metrics[name] if math.isfinite(metrics[name]) else math.inf
+
+
+def shown(metrics, name) -> list[str]:
+    """The metric that ranks, and the others of its N and of what collapse shows in."""
+    cut = name.partition("@")[2]
+    others = (f"recall@{cut}", f"hitrate@{cut}", f"ndcg@{cut}", "interest_similarity")
+    return [name, *(one for one in others if one in metrics and one != name)]
 
 
 def combinations(grid) -> list[tuple[str, ...]]:

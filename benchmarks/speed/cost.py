@@ -3,10 +3,10 @@
 Example: python -m benchmarks.speed.cost > benchmarks/runs/cost.jsonl
 Example: python -m benchmarks.speed.cost --models mind spectral
 
-A step's time is the median of 3 runs of 200 steps, reader included; what has no steps is fitted once. Peak memory is
-of the whole process, Paddle's 300 MB included. The READMEs' table (`benchmarks.tables`) has speed.jsonl
-(`benchmarks.speed.train --model all`), beside it cost.jsonl, and the seconds to the best step on valid, without
-evaluations: a step's time, times the mean step of the best over the runs in results.jsonl.
+A step's time is the median of 3 runs of 200 steps, reader included; a model without steps is fitted once. Peak memory
+is of the whole process, Paddle's 300 MB included. `benchmarks.tables` writes the table of docs/speed.md from
+speed.jsonl (`benchmarks.speed.train --model all`) and cost.jsonl, and the READMEs' short one from speed.jsonl. The
+seconds to the best step on valid, without evaluations, are a step's time, times the mean best step in results.jsonl.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from pathlib import Path
 import paddle
 
 from benchmarks.quality import results
-from benchmarks.quality.render import in_readmes, markdown
+from benchmarks.quality.render import in_pages, markdown
 from benchmarks.speed import train as train_speed
 from benchmarks.speed.memory import megabytes
 from models import MODELS
@@ -34,15 +34,14 @@ from tools.training.settings import load_settings
 from trainer import Trainer
 
 DATASET, STEPS, SEED = "amazon-beauty", 200, 1
+SHORT = ("mind", "comirec_dr", "comirec_sa", "youtube_dnn")  # rows of the READMEs' table
 WORDS = {
-    "README.md": (
+    "docs/speed.md": (
         "model", "samples/s", "ms", "times `mind`", "times faster than dense", "times the products",
         "Beauty: ms", "seconds to the best", "peak MB",
     ),
-    "README_CN.md": (
-        "模型", "样本/秒", "毫秒", "相对 `mind`", "比稠密快几倍", "矩阵乘的几倍",
-        "Beauty:毫秒", "到最优的秒数", "峰值 MB",
-    ),
+    "README.md": ("model", "samples/s", "ms a step", "ms a step, dense table", "times faster"),
+    "README_CN.md": ("模型", "样本/秒", "每步毫秒", "每步毫秒,稠密表", "快几倍"),
 }  # fmt: skip
 
 
@@ -91,8 +90,20 @@ def step_seconds(trainer) -> dict:
 
 
 def rendered() -> dict[Path, str]:
-    """README -> its text with the table."""
-    return in_readmes("speed", WORDS, lambda _, words: table(words))
+    """Page -> its text with the table: `<!-- speed:models -->` in docs/, `<!-- speed:short -->` in the READMEs."""
+    tables = {"models": table, "short": short}
+    return in_pages("speed", WORDS, lambda name, words: tables[name](words))
+
+
+def short(words) -> str:
+    """The Markdown table of a few models beside the dense step; `words` head its columns."""
+    speed, cells = {row["model"]: row for row in read("speed")}, [list(words)]
+    for model in SHORT:
+        ms, times = speed[model]["ms_per_step"], speed[model]["times_dense"]
+        cells.append([
+            f"`{model}`", f"{speed[model]['samples_per_s']:,}", f"{ms:.2f}", f"{ms * times:.0f}", f"{times:.1f}"
+        ])  # fmt: skip
+    return markdown(cells)
 
 
 def table(words) -> str:

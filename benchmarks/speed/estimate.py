@@ -32,10 +32,10 @@ def main(argv=None):
 
 
 def table(users, items) -> str:
-    """Quantity, how it is reckoned, and value, as markdown."""
+    """Quantity, how it is calculated, and value, as markdown."""
     speed = next(row for row in rows("speed") if row["model"] == "mind")
     flat = next(row for row in rows("serve") if row["index"] == "flat")
-    lines = ["| what | reckoned as | value |", "| --- | --- | --- |"]
+    lines = ["| what | calculated as | value |", "| --- | --- | --- |"]
     parts = (memory(items), step(speed), epoch(users, speed), users_side(users, flat), index(items, flat))
     return "\n".join([*lines, *(f"| {' | '.join(line)} |" for part in parts for line in part)])
 
@@ -48,7 +48,7 @@ def memory(items):
 
 
 def step(speed):
-    """Bytes that a step moves, which do not hang on the catalogue."""
+    """Bytes that a step moves, which do not depend on the catalogue."""
     row = D * FLOAT
     looked_up = B * (T + 1) + NEGATIVES
     moved, a_second = looked_up * row, speed["samples_per_s"] / B

@@ -1,88 +1,66 @@
-"""What every gradient model shares: item table, extractor, towers, read-out and objective."""
+"""What every model trained by gradient is: how its parts play together in a forward pass and in a training step."""
 
 import paddle
 from paddle import nn
 
+from models.base.options import ONE, Common, Interests
 from models.base.recommender import Recommender
-from models.layers.features import FeatureTable, ItemTable
+from models.layers.features import FeatureTable
 from models.layers.functional import l2_normalize, length_mask
-from models.layers.read_out import LabelAwareAttention
 from models.layers.tower import ContextTower
-from models.losses.objective import create_objective
+from models.losses.spread import interest_spread
 
 
 class GradientModel(Recommender):
-    """Item table -> extractor -> user tower, where there are user features -> read-out -> objective.
+    """Parts that a model is composed of, and the one way from a history to interests and to the loss.
+
+        e_i         = item_table(i)                                         rows, [B, T, D]
+        v_1 … v_K   = extractor(e_1 … e_T)                                  interests, [B, K, D]
+        v_k         ← user_tower([v_k ; context])                           where there are user features, or always
+        v_u         = read_out(v_1 … v_K, e_target)                         the vector that is trained, [B, D]
+        loss        = objective(v_u, e_target, e_candidates) + regularize(…)
+        f(u, i)     = max_k v_k · item_tower(e_i)                           what retrieval searches by
+
+    With `similarity: cosine` interests and item vectors are scaled to length 1. So read-out, loss and retrieval are an
+    inner product either way.
 
     Args:
-        item_count, maxlen: see `Recommender`.
-        embedding_dim: D.
-        extractor: a layer with `route(item_eb, mask)`, giving interests `[B, K, D]` and coupling `[B, K, T]`.
-        similarity: `dot` or `cosine`; cosine scales interests and item vectors to unit length, so that read-out, loss
-            and retrieval are an inner product either way.
-        temperature: divides the scores in the loss.
-        negatives, neg_samples, log_q, unigram_alpha, hard_negative_beta: see `models.losses.objective`.
-        init_std: standard deviation of the item table's first values; None: `1 / sqrt(D)`.
-        dropout: share of the values of the history's rows that a training step drops.
-        item_features: None or what `ItemTable` takes.
-        user_features: None or what `FeatureTable` takes; the means are joined to each interest.
-        tower_sizes: ReLU layers between interests with user features and the interests that are searched; None: one
-            of 4D.
+        common, interests: options, see there.
+        item_table: ids to rows.
+        extractor: see `Extractor`.
+        read_out: interests `[B, K, D]`, targets `[B, M, D]` and live mask `[B, K]` to `[B, M, D]`.
+        objective: see `models.losses.objective`.
+        tower_sizes: ReLU layers of the user tower; None: those of `common`, and a tower for user features only.
     """
 
     def __init__(
         self,
+        common: Common,
+        interests: Interests = ONE,
         *,
-        item_count,
-        embedding_dim,
-        maxlen,
+        item_table,
         extractor,
-        similarity="dot",
-        temperature=1.0,
-        negatives="log_uniform",
-        neg_samples=1280,
-        log_q=True,
-        unigram_alpha=1.0,
-        hard_negative_beta=0.0,
-        init_std=None,
-        dropout=0.0,
-        item_features=None,
-        user_features=None,
+        read_out,
+        objective,
         tower_sizes=None,
     ):
-        super().__init__(item_count=item_count, maxlen=maxlen)
-        self.item_table = ItemTable(
-            item_count=item_count,
-            embedding_dim=embedding_dim,
-            # Candidates that are all rows make a dense gradient anyway; a sparse one would only sort them first.
-            sparse=negatives != "full",
-            init_std=embedding_dim**-0.5 if init_std is None else init_std,
-            features=item_features,
-        )
-        self.extractor = extractor
-        self.dropout = nn.Dropout(dropout)
-        self.read_out = LabelAwareAttention()
-        self.scale = {"dot": nn.Identity(), "cosine": l2_normalize}[similarity]
+        super().__init__(item_count=common.item_count, maxlen=common.maxlen)
+        self.interest_num, self.dynamic_interest_num = interests.interest_num, interests.dynamic_interest_num
+        self.interest_spread_weight = interests.interest_spread_weight
+        self.item_table, self.extractor = item_table, extractor
+        self.dropout = nn.Dropout(common.dropout)
+        self.read_out, self.objective = read_out, objective
+        self.scale = {"dot": nn.Identity(), "cosine": l2_normalize}[common.similarity]
         self.item_tower = nn.Identity()
         self.user_features = self.user_tower = None
-        self.context_size = 0 if user_features is None else user_features.feature_num * embedding_dim  # P
-        if user_features is not None:
-            self.user_features = FeatureTable(features=user_features, embedding_dim=embedding_dim)
-            self.user_tower = self.create_user_tower(embedding_dim, tower_sizes)
-        self.objective = create_objective(
-            negatives=negatives,
-            item_num=item_count - 1,
-            neg_samples=neg_samples,
-            log_q=log_q,
-            temperature=temperature,
-            unigram_alpha=unigram_alpha,
-            hard_negative_beta=hard_negative_beta,
-        )
-
-    def create_user_tower(self, embedding_dim, tower_sizes):
-        """The layers that join the context to each interest."""
-        sizes = [4 * embedding_dim] if tower_sizes is None else tower_sizes
-        return ContextTower(interest_size=embedding_dim, context_size=self.context_size, sizes=sizes)
+        if common.user_features is not None:
+            self.user_features = FeatureTable(features=common.user_features, embedding_dim=common.embedding_dim)
+            self.context_size = self.user_features.feature_num * common.embedding_dim  # P
+            tower_sizes = common.relu_sizes if tower_sizes is None else tower_sizes
+        if tower_sizes is not None:
+            self.user_tower = ContextTower(
+                interest_size=common.embedding_dim, context_size=self.context_size, sizes=tower_sizes
+            )
 
     def embed_context(self, users, *context):
         """The features of so many users, `[B, P]`; zeros where they are not given, None for a model without."""
@@ -158,5 +136,11 @@ class GradientModel(Recommender):
         return self.regularize(mean, interests, coupling, hist_eb, hist_item, seq_len)
 
     def regularize(self, loss, interests, coupling, hist_eb, hist_item, seq_len):
-        """The loss with what a model adds to it; shapes as in `loss_from_rows` and `route`."""
-        return loss
+        """The loss with what a model adds to it: here, weighted, how alike a user's interests are.
+
+        Shapes as in `loss_from_rows` and `route`.
+        """
+        if not self.interest_spread_weight:
+            return loss
+        spread = interest_spread(interests, self.live_interests(seq_len))
+        return loss - self.interest_spread_weight * paddle.mean(spread)

@@ -1,5 +1,6 @@
 """What every registered model is."""
 
+import paddle
 from paddle import nn
 
 from models.layers.functional import live_mask
@@ -68,3 +69,9 @@ class Recommender(nn.Layer):
     def item_vectors(self):
         """What interests are searched among: `[item_count, D]`, row 0 zero."""
         return self.item_rows()
+
+
+def frozen_table(item_count, size):
+    """An item table of zeros that no optimizer moves, for `fit` to fill."""
+    zero = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0), trainable=False)
+    return nn.Embedding(item_count, size, padding_idx=0, weight_attr=zero)

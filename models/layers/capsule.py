@@ -3,11 +3,12 @@
 import paddle
 from paddle import nn
 
+from models.layers.extractor import Extractor
 from models.layers.functional import live_mask, squash
 
 
 class SharedTransform:
-    """`û_ij = S e_i`, one S for all (MIND eq. 5); û is never in memory."""
+    """`û_ij = S e_i`, one S for all (MIND eq. 8); û is never in memory."""
 
     def __init__(self, item_eb, weight):
         self.item_eb, self.weight = item_eb, weight  # [B, T, D], [D, D]
@@ -57,11 +58,11 @@ class PositionTransform:
         return paddle.matmul(self.behaviour, interests.unsqueeze(3)).squeeze(3)
 
 
-class CapsuleNetwork(nn.Layer):
+class CapsuleNetwork(Extractor):
     """Interests of a history by dynamic routing, with the coupling a constant in the backward pass.
 
     For `routing_times` rounds: `c = softmax(b)`, masked positions 0; `z_j = sum_i c_ij û_ij`; `v_j = squash(z_j)`;
-    `b_ij += v_j · û_ij`. MIND section 4.3 (`bilinear_type` 0) and ComiRec Algorithm 1 (2); 1 has one matrix per
+    `b_ij += v_j · û_ij`. MIND section 3.3 (`bilinear_type` 0) and ComiRec Algorithm 1 (2); 1 has one matrix per
     interest. Gradient reaches û only through the last round's `z`.
 
     Args:
@@ -121,10 +122,6 @@ class CapsuleNetwork(nn.Layer):
         if relu_layer:
             self.relu = nn.Sequential(nn.Linear(hidden_size, hidden_size, bias_attr=False), nn.ReLU())
         self.relu_layer = relu_layer
-
-    def forward(self, item_eb, mask):
-        """`[B, T, D]` and mask `[B, T]` to interests `[B, K, D]`."""
-        return self.route(item_eb, mask)[0]
 
     def route(self, item_eb, mask, initial_logits=None):
         """Interests and the coupling that made them.

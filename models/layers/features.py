@@ -5,7 +5,7 @@ from paddle import nn
 
 
 class FeatureTable(nn.Layer):
-    """Embeddings of feature values, those of one feature averaged (MIND section 4.2).
+    """Embeddings of feature values, those of one feature averaged (MIND section 3.2).
 
     Values of all features are numbered together. A user or item has a slot for each feature, with any number of values;
     they come as one flat array, so that a row with many values costs the others nothing.
@@ -39,7 +39,7 @@ class FeatureTable(nn.Layer):
 class ItemTable(nn.Embedding):
     """Rows of items: the id's own, averaged with those of the item's features where there are any.
 
-    `e_i = (id_i + sum_f mean_f) / (1 + features that item i has)`: MIND section 4.2. A feature's row is the mean of its
+    `e_i = (id_i + sum_f mean_f) / (1 + features that item i has)`: MIND section 3.2. A feature's row is the mean of its
     values'.
 
     Args:
@@ -87,3 +87,15 @@ class ItemTable(nn.Embedding):
             return self.weight
         starts = range(0, len(self.weight), chunk)
         return paddle.concat([self(paddle.arange(one, min(one + chunk, len(self.weight)))) for one in starts])
+
+
+def create_item_table(common, loss):
+    """The item table of a gradient model, of its options `Common` and `Loss`."""
+    return ItemTable(
+        item_count=common.item_count,
+        embedding_dim=common.embedding_dim,
+        # Candidates that are all rows make a dense gradient anyway; a sparse one would only sort them first.
+        sparse=loss.negatives != "full",
+        init_std=common.embedding_dim**-0.5 if common.init_std is None else common.init_std,
+        features=common.item_features,
+    )

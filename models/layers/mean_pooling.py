@@ -1,15 +1,12 @@
 """One interest by averaging the history."""
 
 import paddle
-from paddle import nn
+
+from models.layers.extractor import Extractor
 
 
-class MeanPooling(nn.Layer):
+class MeanPooling(Extractor):
     """`v = (1/|I_u|) sum_i e_i` over the real behaviours; zero for an empty history (YouTube DNN section 3.2)."""
-
-    def forward(self, item_eb, mask):
-        """`[B, T, D]` and mask `[B, T]` to the interest `[B, 1, D]`."""
-        return self.route(item_eb, mask)[0]
 
     def route(self, item_eb, mask):
         """The interest `[B, 1, D]` and each behaviour's share in it `[B, 1, T]`, 0 at padding."""

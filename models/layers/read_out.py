@@ -7,7 +7,7 @@ from paddle import nn
 
 
 class LabelAwareAttention(nn.Layer):
-    """`v_u = V softmax(pow(Vᵀ e, p))` over the live interests: MIND eq. 8, ComiRec eq. 8 at infinite p.
+    """`v_u = V softmax(pow(Vᵀ e, p))` over the live interests: MIND section 3.4, ComiRec eq. 8 at infinite p.
 
     Args:
         pow_p: p. 0 is the mean, `inf` the interest that scores highest (the lowest index on a tie; gradient reaches

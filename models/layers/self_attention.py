@@ -3,8 +3,10 @@
 import paddle
 from paddle import nn
 
+from models.layers.extractor import Extractor
 
-class SelfAttention(nn.Layer):
+
+class SelfAttention(Extractor):
     """`A = softmax(W2ᵀ tanh(W1 H))ᵀ`, `V = H A`: ComiRec eq. 6 and 7, softmax over positions.
 
     Learned positions are added to H for the weights, not for the values.
@@ -23,10 +25,6 @@ class SelfAttention(nn.Layer):
         units = 4 * hidden_size if units is None else units
         self.linear1 = nn.Linear(hidden_size, units, bias_attr=False)
         self.linear2 = nn.Linear(units, interest_num, bias_attr=False)
-
-    def forward(self, item_eb, mask):
-        """`[B, T, D]` and mask `[B, T]` to interests `[B, K, D]`."""
-        return self.route(item_eb, mask)[0]
 
     def route(self, item_eb, mask):
         """Interests `[B, K, D]` and the attention `[B, K, T]` that made them, 0 at padding."""

@@ -77,7 +77,7 @@ class FullSoftmax(nn.Layer):
         self.sampler, self.temperature = AllItems(item_num=item_num), temperature
 
     def count_items(self, count):
-        """Nothing here hangs on how often an item stands in the data."""
+        """Nothing here depends on how often an item stands in the data."""
 
     def candidates(self, target_item):
         """The ids whose rows `forward` needs: all V."""

@@ -1,90 +1,67 @@
 """Interests from the spectrum of what followed what: a truncated SVD, with a subspace of its own for each interest."""
 
 import math
+from dataclasses import dataclass
 
 import paddle
-from paddle import nn
 
 from models.base.fit_libraries import libraries
-from models.base.recommender import Recommender
-from models.layers.functional import l2_normalize, length_mask
+from models.base.keywords import flat_options, option
+from models.base.options import Sizes
+from models.base.recommender import Recommender, frozen_table
+from models.layers.functional import length_mask
+from models.spectral.subspaces import SWEEPS, find_subspaces, in_own
 
 EXTRA = 16  # directions beside those that are kept, which make the others converge
-SWEEPS = 5  # of the subspace iteration
-ROUNDS = 30  # at most, of the items' assignment to subspaces
-TRIES = 8  # from different first assignments
 
 
-class Spectral(Recommender):
-    """Items that follow each other, as inner products of low rank, in closed form.
+@dataclass(frozen=True, kw_only=True)
+class Factors(Sizes):
+    """How factors are counted and cut."""
 
-    `C_ij` is how often item i stands in a history when j comes afterwards: each event of a training user, with the
-    `maxlen` items before it and as many from it on, counts once, spread over all pairs; a history's item by `r^n`, n
-    its place from the end, a later one by `o^n`, n its place from the event on. `backward` of the same counts goes from
-    j to i. `M = X^-1/2 C Y^-1/2`, where X and Y hold the sums of C's rows and columns and `smoothing`, is cut to its
-    largest singular values, `M = U S Q'`, and `f(u, j) = sum_n r^n (X^-1/2 U)_i(n) · (Y^1/2 Q S^1/2)_j`.
+    interest_num: int = option("K, vectors a user", default=4)
+    spectral_rank: int | None = option("singular values that are kept; None: what K vectors of D hold", default=None)
+    spectral_recency: float = option("r; the history's n-th last item counts r^(n-1)", default=0.75)
+    spectral_outlook: float = option("o; the n-th item from the event on counts o^(n-1)", default=1.0)
+    spectral_strength: float = option("power of an interest's length by which it counts", default=0.0)
+    spectral_backward: float = option("share of the counts that also goes back in time", default=0.1)
+    spectral_smoothing: float = option("added to the counts of items, so that rare ones say less", default=15.0)
 
-    With one interest the rank is D. With K it may be K times as much: each item belongs to that one of K subspaces of
-    the right singular vectors which holds most of it (Bradley and Mangasarian 2000, K-plane
-    clustering), and interest k is what the history says of the items of subspace k. Two values of each vector see to
-    it that an item scores highest with its own interest: points on a circle, one an interest. An interest counts by
-    `(|v_k| / max_j |v_j|)^strength`: where the history says much, it is more often right.
+    @property
+    def size(self):
+        """Dimensions of a subspace; with several there are two beside them, see `SpectralModel.gate`."""
+        return self.embedding_dim - 2 if self.interest_num > 1 else self.embedding_dim
+
+    @property
+    def rank(self):
+        """R, no more than there are items."""
+        return min(self.spectral_rank or self.size * self.interest_num, self.item_count)
+
+
+class SpectralModel(Recommender):
+    """What the family has in common: counts, factors, subspaces, and interests with a gate.
 
     Args:
-        item_count, maxlen: see `Recommender`.
-        embedding_dim: D, of interests and item vectors.
-        interest_num: K.
-        spectral_rank: R, how many singular values are kept; None: as many as K subspaces may have dimensions.
-        spectral_recency: r, in training and for the history.
-        spectral_outlook: o.
-        spectral_strength: strength.
-        spectral_backward: share of the counts that also goes the other way.
-        spectral_smoothing: added to the sums of rows and columns: the larger, the less rare items say.
+        factors: options.
+        row_size: R', size of the item table's rows.
     """
 
-    name = "spectral"  # for the message where the extra is missing
+    name: str  # in the registry, for the message where the extra is missing
 
-    def __init__(
-        self,
-        *,
-        item_count,
-        maxlen,
-        embedding_dim,
-        interest_num=4,
-        spectral_rank=None,
-        spectral_recency=0.75,
-        spectral_outlook=1.0,
-        spectral_strength=0.0,
-        spectral_backward=0.1,
-        spectral_smoothing=15.0,
-    ):
-        super().__init__(item_count=item_count, maxlen=maxlen)
-        self.interest_num, self.recency, self.outlook = interest_num, spectral_recency, spectral_outlook
-        self.strength = spectral_strength
-        self.backward, self.smoothing = spectral_backward, spectral_smoothing
-        self.size = embedding_dim - 2 if interest_num > 1 else embedding_dim  # of a subspace
-        self.rank = min(spectral_rank or self.size * interest_num, item_count)
-        self.item_table = frozen_table(item_count, self.size * interest_num)
-        self.register_buffer("target", paddle.zeros([item_count, embedding_dim]))
+    def __init__(self, factors: Factors, *, row_size):
+        super().__init__(item_count=factors.item_count, maxlen=factors.maxlen)
+        self.interest_num = interest_num = factors.interest_num
+        self.recency, self.outlook = factors.spectral_recency, factors.spectral_outlook
+        self.strength = factors.spectral_strength
+        self.backward, self.smoothing = factors.spectral_backward, factors.spectral_smoothing
+        self.size, self.rank = factors.size, factors.rank
+        self.item_table = frozen_table(factors.item_count, row_size)
+        self.register_buffer("target", paddle.zeros([factors.item_count, factors.embedding_dim]))
         angle = 2 * math.pi / interest_num * paddle.arange(interest_num, dtype="float32")
         self.register_buffer("corner", paddle.stack([angle.cos(), angle.sin()], axis=1), persistable=False)  # [K, 2]
 
-    def fit(self, items):
-        """Count, factorise, and find the subspaces.
-
-        Args:
-            items: the training users' items, one user after the other.
-
-        Raises:
-            ImportError: without the extra `baselines`.
-        """
-        left, right, column = self.factorise(items)
-        owner, bases = find_subspaces(right, self.interest_num, self.size)
-        self.item_table.weight.set_value(paddle.matmul(left, paddle.concat(bases, axis=1)))
-        self.set_target(in_own(right / column, owner, bases), owner)
-
     def factorise(self, items):
-        """`X^-1/2 U` and `Q S^1/2`, both `[item_count, R]`, and `Y^-1/2`, `[item_count, 1]`; arguments as in `fit`."""
+        """`X^-1/2 U` and `Q S^1/2`, both `[item_count, R]`, and `Y^-1/2`, `[item_count, 1]`; items as in `fit`."""
         sparse = libraries(self.name)[1]
         count = self.count(sparse, items)
         row, column = (paddle.to_tensor(count.sum(axis=axis)).flatten() + self.smoothing for axis in (1, 0))
@@ -94,7 +71,7 @@ class Spectral(Recommender):
         return left * row.unsqueeze(1), right * strength.sqrt(), column.unsqueeze(1)
 
     def count(self, sparse, items):
-        """C as a sparse matrix `[item_count, item_count]`; arguments as in `fit`."""
+        """C as a sparse matrix `[item_count, item_count]`; arguments as in `Spectral.fit`."""
         events, first = len(items.values), paddle.to_tensor(items.offsets[:-1])
         user = paddle.repeat_interleave(paddle.arange(len(first)), paddle.to_tensor(items.offsets[1:]) - first).numpy()
         before, after = [], []
@@ -156,16 +133,44 @@ class Spectral(Recommender):
         return self.target
 
 
-def frozen_table(item_count, size):
-    """An item table of zeros that no optimizer moves, for `fit` to fill."""
-    zero = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0), trainable=False)
-    return nn.Embedding(item_count, size, padding_idx=0, weight_attr=zero)
+@flat_options
+class Spectral(SpectralModel):
+    """Items that follow each other, as inner products of low rank, in closed form. Ours, from no paper.
 
+        C_ij    = Σ_events share(r^n of i) share(o^m of j)                  `count`; i stands in a history, j follows
+        C       ← C + backward Cᵀ
+        M       = X^-1/2 C Y^-1/2 ≈ U S Qᵀ                                  `factorise`; R singular values
+        f(u, j) = Σ_n r^n (X^-1/2 U)_i(n) · (Y^1/2 Q S^1/2)_j               i(n): the item n places from the end
 
-def in_own(vectors, owner, bases):
-    """Each of the vectors `[V, R]` in the basis of its own subspace: owners `[V]`, bases `[R, size]`; `[V, size]`."""
-    belongs = nn.functional.one_hot(owner, len(bases))  # [V, K]
-    return sum(belongs[:, k : k + 1] * paddle.matmul(vectors, basis) for k, basis in enumerate(bases))
+    Each event of a training user, with the `maxlen` items before it and as many from it on, counts once, spread over
+    all pairs; n counts places from the end of the history, m from the event on. X and Y hold the sums of C's rows and
+    columns and `smoothing`.
+
+    With one interest the rank is D. With K it may be K times as much (`find_subspaces`): each item belongs to that one
+    of K subspaces of the right singular vectors which holds most of it (Bradley and Mangasarian 2000, k-plane
+    clustering), and interest k is what the history says of the items of subspace k. Two values of each vector see to
+    it that an item scores highest with its own interest (`gate`): points on a circle, one an interest. An interest
+    counts by `(|v_k| / max_j |v_j|)^strength`: where the history says much, it is more often right.
+    """
+
+    name = "spectral"
+
+    def __init__(self, factors: Factors):
+        super().__init__(factors, row_size=factors.size * factors.interest_num)
+
+    def fit(self, items):
+        """Count, factorise, and find the subspaces.
+
+        Args:
+            items: the training users' items, one user after the other.
+
+        Raises:
+            ImportError: without the extra `baselines`.
+        """
+        left, right, column = self.factorise(items)
+        owner, bases = find_subspaces(right, self.interest_num, self.size)
+        self.item_table.weight.set_value(paddle.matmul(left, paddle.concat(bases, axis=1)))
+        self.set_target(in_own(right / column, owner, bases), owner)
 
 
 def shares(sparse, parts, shape):
@@ -192,55 +197,3 @@ def truncated_svd(matrix, rank):
     vectors = vectors.flip(1)[:, :rank]
     strength = paddle.clip(square.flip(0)[:rank], min=1e-12).sqrt()
     return paddle.matmul(product, vectors) / strength, strength, paddle.matmul(right, vectors)
-
-
-def find_subspaces(vectors, number, size):
-    """The partition of vectors `[V, R]` into so many, each near a subspace: owners `[V]` and bases `[R, size]`.
-
-    In turn, a subspace is made of the largest principal directions of its vectors, and a vector joins the subspace
-    that keeps most of it. Where that ends hangs on where it began, so it is done several times; the best is taken.
-    """
-    tries = [_descend(vectors, _by_direction(vectors, number), number, size) for _ in range(TRIES if number > 1 else 1)]
-    owner = max(tries, key=lambda one: one[0])[1]
-    return owner, [principal(_owned(vectors, owner, k), size) for k in range(number)]
-
-
-def _owned(vectors, owner, k):
-    """Those of the vectors `[V, R]` that belong to subspace k; owners `[V]`."""
-    return paddle.gather(vectors, (owner == k).nonzero().flatten())  # Paddle warns of an index that is bool
-
-
-def _by_direction(vectors, number):
-    """The partition that spherical k-means gives: `[V]`."""
-    unit = l2_normalize(vectors)
-    centre = unit[paddle.randperm(len(vectors))[:number]]  # [K, R]
-    for _ in range(ROUNDS):
-        owner = paddle.matmul(unit, centre, transpose_y=True).argmax(axis=1)
-        centre = l2_normalize(paddle.matmul(nn.functional.one_hot(owner, number), unit, transpose_x=True))
-    return owner
-
-
-def _descend(vectors, owner, number, size):
-    """How much of all vectors is kept, and owners, from a first partition `[V]`."""
-    bases = [paddle.randn([vectors.shape[1], min(size, vectors.shape[1])]) for _ in range(number)]
-    for _ in range(ROUNDS):
-        bases = [_nearer(_owned(vectors, owner, k), basis) for k, basis in enumerate(bases)]
-        kept = paddle.stack([paddle.matmul(vectors, basis).square().sum(axis=1) for basis in bases], axis=1)  # [V, K]
-        before, owner = owner, kept.argmax(axis=1)
-        if (before != owner).sum() * 1000 <= len(owner):  # the last few hardly matter
-            break
-    return float(kept.max(axis=1).sum()), owner
-
-
-def _nearer(vectors, basis):
-    """A basis `[R, size]` closer to the largest principal directions of vectors `[V, R]`, by subspace iteration."""
-    square = paddle.matmul(vectors, vectors, transpose_x=True)
-    for _ in range(SWEEPS):  # Paddle's eigh of a few hundred directions costs ten times as much
-        basis = paddle.linalg.qr(paddle.matmul(square, basis))[0]
-    return basis
-
-
-def principal(vectors, size):
-    """The largest principal directions of vectors `[V, R]`, without centring: `[R, size]`, zeros where R is smaller."""
-    directions = paddle.linalg.eigh(paddle.matmul(vectors, vectors, transpose_x=True))[1].flip(1)[:, :size]  # rising
-    return nn.functional.pad(directions, [0, 0, 0, size - directions.shape[1]])

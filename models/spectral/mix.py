@@ -2,14 +2,20 @@
 
 import paddle
 
-from models.base.multi_interest import MultiInterestModel
+from models.base.gradient_model import GradientModel
+from models.base.keywords import flat_options
+from models.base.options import Common, Interests, Loss
+from models.layers.features import create_item_table
 from models.layers.functional import l2_normalize, length_mask
+from models.layers.read_out import LabelAwareAttention
 from models.layers.self_attention import SelfAttention
 from models.layers.tower import Tower
+from models.losses.objective import create_objective
 from models.spectral.descent import descend
-from models.spectral.factors import find_subspaces, frozen_table
-from models.spectral.net import SpectralNet
+from models.spectral.factors import Factors
+from models.spectral.net import Network, NetworkModel, silence
 from models.spectral.student import Student
+from models.spectral.subspaces import find_subspaces
 
 HEADS = 4  # of the attention
 UNITS = 64  # of its hidden layer
@@ -23,59 +29,52 @@ SAMPLE = 8192  # histories, for how users' vectors lie
 BEST = 200  # scores of a user that tell a model's scale
 
 
-class SpectralMix(SpectralNet):
-    """`SpectralNet` and an attention model that scores beside it.
+@flat_options
+class SpectralMix(NetworkModel):
+    """`SpectralNet` and an attention model that scores beside it. Ours, from no paper.
 
-        y = normalised mean of the heads' interests                  `SelfAttention` over rows g, W dimensions, [W]
-        f(u, j) = v · b(j) E_j + c y · g_j / |g_j|                   the first product as in `SpectralNet`
+        y       = normalised mean of the heads' normalised interests        `SelfAttention` over rows g, [W]
+        f(u, j) = v · b(j) E_j + c y · g_j / |g_j|                          the first product as in `SpectralNet`
 
     The attention learns by itself from random vectors, as `REMI` does without its regularisation: cosine, the next
-    items, hard uniform negatives. What it finds is another thing than what counts say. c is such that the best scores
-    of a user deviate `mix_share` times as much by the second product as by the first.
+    items, hard uniform negatives (`attend`). What it finds is another thing than what counts say. c is such that the
+    best scores of a user deviate `mix_share` times as much by the second product as by the first (`best_spread`).
 
     R + W dimensions are more than K vectors have. As many are kept as K subspaces have, found as in `Spectral`, in
-    coordinates x in which users' vectors [v; y] are alike in all directions; from there a `Student` learns to score
-    as the whole does, and interest k is `(x B + MLP(x))_k`. It learns them without `spectral_strength`, which is
-    best left at 0.
+    coordinates x in which users' vectors [v; y] are alike in all directions (`cut`); from there a `Student` learns to
+    score as the whole does, and interest k is `(x B + MLP(x))_k` (`read`). It learns them without `spectral_strength`,
+    which is best left at 0.
 
     Args:
-        item_count, maxlen: see `Recommender`.
-        neg_samples: n, negatives a step.
-        mix_size: W.
+        mix_size: W, size of the attention's vectors.
         mix_share: how much the attention's scores count; those of the factors count 1.
         mix_dropout: share of the values of the history's rows that a step of the attention drops.
         mix_epochs: passes of the attention over as many samples as there are events.
         mix_student_epochs: passes of the student over all events; 0: the cut as it is.
         mix_truth: t, how much the items that followed count in what the student learns.
-        options: what `SpectralNet` takes.
     """
 
     name = "spectral_mix"
 
     def __init__(
         self,
+        factors: Factors,
+        network: Network,
         *,
-        item_count,
-        maxlen,
-        neg_samples=1280,
         mix_size=256,
         mix_share=0.3,
         mix_dropout=0.6,
         mix_epochs=8,
         mix_student_epochs=2,
         mix_truth=0.1,
-        **options,
     ):
-        super().__init__(item_count=item_count, maxlen=maxlen, neg_samples=neg_samples, **options)
-        self.item_table = frozen_table(item_count, self.rank + mix_size)
+        super().__init__(factors, network, extra=mix_size)
         self.mix_size, self.share, self.mix_dropout, self.mix_epochs = mix_size, mix_share, mix_dropout, mix_epochs
-        self.register_buffer("bases", paddle.zeros([self.rank + mix_size, self.interest_num * self.size]))
         self.student_epochs, self.truth = mix_student_epochs, mix_truth
         size = self.interest_num * self.size
         self.refine = Tower(input_size=self.rank + mix_size, output_size=size, sizes=(STUDENT,))
-        last = self.refine.layers[-1]  # it says nothing unless the student learns
-        last.weight.set_value(paddle.zeros_like(last.weight))
-        self.extractor = SelfAttention(hidden_size=mix_size, seq_len=maxlen, interest_num=HEADS, units=UNITS)
+        silence(self.refine)  # it says nothing unless the student learns
+        self.extractor = SelfAttention(hidden_size=mix_size, seq_len=factors.maxlen, interest_num=HEADS, units=UNITS)
 
     def read(self, hist_eb, weight, seq_len):
         """Rows `[B, T, R + W]`, weights `[B, 1, T]` and lengths `[B]` to interests side by side, `[B, K·size]`."""
@@ -91,7 +90,7 @@ class SpectralMix(SpectralNet):
         return paddle.concat([vector, l2_normalize(interests.mean(axis=1))], axis=1)
 
     def cut(self, events, left, right, column, spread):
-        """Learn the attention, find the subspaces, learn in them; arguments as in `SpectralNet.cut`."""
+        """Learn the attention, find the subspaces, learn in them; arguments as in `NetworkModel.cut`."""
         rows = self.attend(events)  # [item_count, W]
         self.item_table.weight.set_value(paddle.concat([left, rows], axis=1))
         users = paddle.concat([self.users(events, events.draw(BATCH)) for _ in range(SAMPLE // BATCH)])
@@ -123,18 +122,26 @@ class SpectralMix(SpectralNet):
 
     def attend(self, events):
         """Learn the attention by the next items: its rows, `[item_count, W]`."""
-        model = MultiInterestModel(
+        common = Common(
             item_count=self.item_count,
             embedding_dim=self.mix_size,
             maxlen=self.maxlen,
-            extractor=self.extractor,
-            interest_num=HEADS,
             similarity="cosine",
+            dropout=self.mix_dropout,
+        )
+        loss = Loss(
             temperature=TEMPERATURE,
             negatives="uniform",
             neg_samples=self.neg_samples,
             hard_negative_beta=HARDNESS,
-            dropout=self.mix_dropout,
+        )
+        model = GradientModel(
+            common,
+            Interests(interest_num=HEADS),
+            item_table=create_item_table(common, loss),
+            extractor=self.extractor,
+            read_out=LabelAwareAttention(),
+            objective=create_objective(item_num=self.item_count - 1, **vars(loss)),
         )
         steps = self.mix_epochs * -(-len(events.values) // BATCH)
         places = (events.draw(BATCH) for _ in range(steps))

@@ -1,80 +1,58 @@
 """A network on spectral factors, learned from users whom the factors have not seen."""
 
+from dataclasses import dataclass
+
 import paddle
 from paddle import nn
 
+from models.base.keywords import flat_options, option
 from models.layers.functional import l2_normalize
 from models.layers.tower import Tower
 from models.spectral.descent import descend
 from models.spectral.events import Events, some_users
-from models.spectral.factors import Spectral, find_subspaces, frozen_table, in_own
+from models.spectral.factors import Factors, SpectralModel
+from models.spectral.likelihood import Likelihood
+from models.spectral.subspaces import find_subspaces, in_own
 
 BATCH = 512  # events a step
 RATE = 3e-3  # learning rate of the first step; it falls as a cosine
 NETWORK = 0.3  # the rate of the network's matrices, relative to that
-KNOTS = 16  # of a popularity curve
 SEEN = 2048  # events of a fold, for how far users' vectors spread
 
 
-class SpectralNet(Spectral):
-    """`Spectral` with a network for what a history means, and weights for how popular items are.
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """How the network is shaped and learned."""
 
-    With A = `X^-1/2 U` and E = `Y^1/2 Q S^1/2`, the factors of `Spectral`:
+    dropout: float = option("share of the network's inputs that a step drops", default=0.0)
+    neg_samples: int = option("negatives a step, shared by the batch", default=1280)
+    spectral_folds: int = option("folds of users; each learns from the others' counts", default=5)
+    spectral_epochs: int = option("passes of the network over all events", default=2)
+    spectral_hidden: int = option("size of the network's hidden layer", default=512)
 
-        u = normalised Σ_n r^n a(i(n)) A_i(n)             [R]
-        v = W u + R^-1/2 · MLP(R^1/2 u)                   one hidden ReLU layer; W begins as the identity, [R]
-        f(u, j) = v · b(j) E_j                            a, b: see `PopularityCurve`
 
-    W, MLP, a and b are learned by the `Likelihood` of the next `maxlen` items, weighted by `o^n`. Then the items
-    b(j) E_j are cut to K subspaces as in `Spectral`, dimensions weighted by the root of how far users' v spread
-    along them; interest k is v in the basis of subspace k.
-
-    Factors know the users that they were counted from: they put what such a user took next above nearly all else,
-    and a network would learn to trust them far too much. So the users are dealt into `spectral_folds`, and each fold
-    learns from factors of the others' counts (as in stacking, Wolpert 1992), turned to those of all users by the
-    nearest orthogonal matrix (Schönemann 1966). They take `2·folds·item_count·R` numbers while fitting.
+class NetworkModel(SpectralModel):
+    """What `SpectralNet` and `SpectralMix` have in common: the network, and how it is learned.
 
     Args:
-        item_count: see `Recommender`.
-        dropout: share of the network's inputs that a step drops.
-        neg_samples: n, negatives a step.
-        spectral_folds: number of folds.
-        spectral_epochs: passes over all events.
-        spectral_hidden: size of the hidden layer.
-        options: what `Spectral` takes.
+        factors, network: options.
+        extra: values of a row, and of a user's vector, beside the R of the factors.
     """
 
-    name = "spectral_net"
-
-    def __init__(
-        self,
-        *,
-        item_count,
-        dropout=0.0,
-        neg_samples=1280,
-        spectral_folds=5,
-        spectral_epochs=2,
-        spectral_hidden=512,
-        **options,
-    ):
-        super().__init__(item_count=item_count, **options)
-        self.item_table = frozen_table(item_count, self.rank)
-        self.neg_samples, self.folds, self.epochs = neg_samples, spectral_folds, spectral_epochs
-        self.register_buffer("bases", paddle.zeros([self.rank, self.interest_num * self.size]))
+    def __init__(self, factors: Factors, network: Network, *, extra=0):
+        super().__init__(factors, row_size=factors.rank + extra)
+        self.neg_samples, self.folds = network.neg_samples, network.spectral_folds
+        self.epochs = network.spectral_epochs
+        self.register_buffer("bases", paddle.zeros([self.rank + extra, self.interest_num * self.size]))
         self.mix = self.create_parameter(
             [self.rank, self.rank], default_initializer=nn.initializer.Assign(paddle.eye(self.rank))
         )
-        self.dropout = nn.Dropout(dropout)
-        self.tower = Tower(input_size=self.rank, output_size=self.rank, sizes=(spectral_hidden,))
-        last = self.tower.layers[-1]  # at first the network adds nothing
-        last.weight.set_value(paddle.zeros_like(last.weight))
-
-    def read(self, hist_eb, weight, seq_len):
-        """Rows `[B, T, R]`, with weights `[B, 1, T]` and lengths `[B]`, as interests, side by side: `[B, K·size]`."""
-        return paddle.matmul(self.encode(super().read(hist_eb, weight, seq_len)), self.bases)
+        self.dropout = nn.Dropout(network.dropout)
+        self.tower = Tower(input_size=self.rank, output_size=self.rank, sizes=(network.spectral_hidden,))
+        silence(self.tower)
 
     def encode(self, summed):
-        """v above: `[B, R]` to `[B, R]`."""
+        """v, see `SpectralNet`: `[B, R]` to `[B, R]`."""
         history, root = l2_normalize(summed), self.rank**0.5
         return paddle.matmul(history, self.mix) + self.tower(self.dropout(history * root)) / root
 
@@ -86,20 +64,6 @@ class SpectralNet(Spectral):
         every = paddle.arange(self.item_count)
         taken, wanted = (curve(every).detach().unsqueeze(1) for curve in (likelihood.taken, likelihood.wanted))
         self.cut(events, left * taken, right * wanted, column, spread)
-
-    def cut(self, events, left, right, column, spread):
-        """Find the subspaces and take all that interests are made of.
-
-        Args:
-            events: the training users'.
-            left, right, column: what `factorise` gives, weighted by popularity.
-            spread: what `learn` gives.
-        """
-        right = right * spread
-        owner, bases = find_subspaces(right, self.interest_num, self.size)
-        self.item_table.weight.set_value(left)
-        self.bases.set_value(paddle.concat(bases, axis=1) / spread.unsqueeze(1))
-        self.set_target(in_own(right / column, owner, bases), owner)
 
     def held_out(self, items, weighted):
         """Each fold's users, `[U]` bool, with A and E of the counts of all others, both `[item_count, R]`.
@@ -170,64 +134,49 @@ class SpectralNet(Spectral):
         return likelihood(later, score, share, negative, other)
 
 
-class Likelihood(nn.Layer):
-    """How probable the next item is, from scores f.
+@flat_options
+class SpectralNet(NetworkModel):
+    """`Spectral` with a network for what a history means, and weights for how popular items are. Ours, from no paper.
 
-        P(j | u) ∝ softplus(alpha f(u, j) - beta)^p         alpha, beta and p are learned
+    With A = `X^-1/2 U` and E = `Y^1/2 Q S^1/2`, the factors of `Spectral`:
 
-    Factors of counts are nearer to probabilities than to their logarithms, so that the softmax of f fits badly. This
-    is a power of f where f is large, and a softmax where it is well below beta / alpha.
+        u       = normalised Σ_n r^n a(i(n)) A_i(n)                         [R]; a, b: see `PopularityCurve`
+        v       = W u + R^-1/2 · MLP(R^1/2 u)                               `encode`; one ReLU layer, W begins as I; [R]
+        f(u, j) = v · b(j) E_j
+        P(j|u)  ∝ softplus(alpha f(u, j) - beta)^p                          `Likelihood`
 
-    Args:
-        values: the training users' items.
-        item_count: V, row 0 included.
+    W, MLP, a and b are learned by the `Likelihood` of the next `maxlen` items, weighted by `o^n` (`learn`). Then the
+    items b(j) E_j are cut to K subspaces as in `Spectral`, dimensions weighted by the root of how far users' v spread
+    along them (`cut`); interest k is v in the basis of subspace k (`read`).
+
+    Factors know the users that they were counted from: they put what such a user took next above nearly all else,
+    and a network would learn to trust them far too much. So the users are dealt into `spectral_folds`, and each fold
+    learns from factors of the others' counts (as in stacking, Wolpert 1992), turned to those of all users by the
+    nearest orthogonal matrix (Schönemann 1966; `held_out`). They take `2·folds·item_count·R` numbers while fitting.
     """
 
-    def __init__(self, values, item_count):
-        super().__init__()
-        count = paddle.bincount(paddle.to_tensor(values), minlength=item_count).astype("float32")
-        self.item_num = item_count - 1
-        self.taken, self.wanted = PopularityCurve(count), PopularityCurve(count)
-        self.shape = self.create_parameter(
-            [3], default_initializer=nn.initializer.Constant(0.0)
-        )  # log alpha, beta, log p
+    name = "spectral_net"
 
-    def mass(self, item, score):
-        """What probabilities are proportional to: ids, and scores before q."""
-        scale, shift, power = self.shape.unbind()
-        score = scale.exp() * score * self.wanted(item) - shift
-        return (nn.functional.softplus(score) + 1e-6) ** power.exp()
+    def __init__(self, factors: Factors, network: Network):
+        super().__init__(factors, network)
 
-    def forward(self, target_item, score, share, negative, other):
-        """Mean cross-entropy of the items that followed.
+    def read(self, hist_eb, weight, seq_len):
+        """Rows `[B, T, R]`, with weights `[B, 1, T]` and lengths `[B]`, as interests, side by side: `[B, K·size]`."""
+        return paddle.matmul(self.encode(super().read(hist_eb, weight, seq_len)), self.bases)
+
+    def cut(self, events, left, right, column, spread):
+        """Find the subspaces and take all that interests are made of.
 
         Args:
-            target_item, score, share: what followed, its scores, and how much of an event each item is: `[B, T]`.
-            negative, other: uniform negatives `[n]` and their scores `[B, n]`; they stand for the whole catalogue.
+            events: the training users'.
+            left, right, column: what `factorise` gives, weighted by popularity.
+            spread: what `learn` gives.
         """
-        rest = self.mass(negative, other).mean(axis=1, keepdim=True) * self.item_num  # [B, 1]
-        return (share * paddle.log1p(rest / self.mass(target_item, score))).sum(axis=1).mean()
-
-
-class PopularityCurve(nn.Layer):
-    """A weight of each item by how popular it is: the exponential of a broken line over log(1 + count).
-
-    Args:
-        count: of each item, `[V]`.
-    """
-
-    def __init__(self, count):
-        super().__init__()
-        log = paddle.log1p(count)
-        place = (KNOTS - 1) * log / log.max()
-        self.near = paddle.clip(
-            1.0 - (place.unsqueeze(1) - paddle.arange(KNOTS, dtype="float32")).abs(), min=0.0
-        )  # [V, KNOTS]
-        self.height = self.create_parameter([KNOTS], default_initializer=nn.initializer.Constant(0.0))
-
-    def forward(self, item):
-        """Of ids `[...]`."""
-        return paddle.exp(paddle.matmul(nn.functional.embedding(item, self.near), self.height))
+        right = right * spread
+        owner, bases = find_subspaces(right, self.interest_num, self.size)
+        self.item_table.weight.set_value(left)
+        self.bases.set_value(paddle.concat(bases, axis=1) / spread.unsqueeze(1))
+        self.set_target(in_own(right / column, owner, bases), owner)
 
 
 def shuffled(places):
@@ -237,3 +186,9 @@ def shuffled(places):
     for index in paddle.randperm(len(batches)).tolist():
         number, at = batches[index]
         yield number, orders[number][at : at + BATCH]
+
+
+def silence(tower):
+    """Let a tower add nothing until it has learned: its last layer gives zeros."""
+    last = tower.layers[-1]
+    last.weight.set_value(paddle.zeros_like(last.weight))

@@ -4,7 +4,7 @@ import paddle
 from paddle import nn
 
 from models.spectral.descent import descend
-from models.spectral.factors import in_own
+from models.spectral.subspaces import in_own
 
 BATCH = 512  # events a step
 CATALOGUE = 16384  # items a step, at most

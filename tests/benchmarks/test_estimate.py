@@ -1,10 +1,10 @@
 """docs/scale.md is what the script gives."""
 
-from pathlib import Path
+from paths import ROOT
 
 from benchmarks.speed import estimate
 
-DOCS = Path(__file__).parents[2] / "docs/scale.md"
+DOCS = ROOT / "docs/scale.md"
 
 
 def test_the_table_of_the_document_is_the_script_s():

@@ -3,10 +3,10 @@
 import json
 import lzma
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import ROOT
 
 import trainer
 from benchmarks import tables
@@ -17,7 +17,6 @@ from tools.common.errors import UserError
 from tools.data.dataset import data_files, read_sequences
 from tools.training.settings import load_settings
 
-REPO = Path(__file__).parents[2]
 CONFIG = """\
 # Tiny.
 # Gave on test: not run yet.
@@ -34,12 +33,12 @@ hyper_parameters:
   maxlen: 8
   neg_samples: 20
 """
-TABLES = "before\n<!-- quality:tiny -->\nold\n<!-- end -->\nafter\n"
+TABLES = "before\n<!-- quality:tiny -->\nold\n<!-- end -->\nbetween\n<!-- best:tiny -->\nold\n<!-- end -->\nafter\n"
 
 
 @pytest.fixture
 def house(tmp_path, monkeypatch):
-    """A repository with a data set's source, a configuration, READMEs and no runs; the working folder too."""
+    """A repository with a data set's source, a configuration, pages and no runs; the working folder too."""
     root, source = tmp_path / "repo", tmp_path / "source"
     rng = np.random.default_rng(0)
     lines = [" ".join(map(str, [f"u{user}", *rng.permutation(100)[:16]])) for user in range(80)]
@@ -52,7 +51,8 @@ def house(tmp_path, monkeypatch):
     (root / "benchmarks/runs").mkdir(exist_ok=True)
     (root / "benchmarks/configs/tiny/paper/mind.yaml").write_text(CONFIG)
     (root / "benchmarks/runs/results.jsonl").write_text("")
-    for name in render.READMES:
+    (root / "docs").mkdir()
+    for name in (*render.PAGES, *render.READMES):
         (root / name).write_text(TABLES)
     monkeypatch.setattr(results, "ROOT", root)
     monkeypatch.chdir(root)
@@ -98,7 +98,7 @@ def test_a_campaign_prepares_trains_adds_rows_and_writes_tables(house, capsys, m
         assert recall.mean() == pytest.approx(row["test"]["mind"]["recall@50"], abs=1e-6)
         assert (recall > 0).mean() == pytest.approx(row["test"]["mind"]["hitrate@50"], abs=1e-6)
     mean = 50 * sum(row["test"]["mind"]["recall@50"] for row in rows)
-    for name in render.READMES:
+    for name in (*render.PAGES, *render.READMES):
         assert f" | {mean:.2f} | " in (house / name).read_text()
     head = (house / "benchmarks/configs/tiny/paper/mind.yaml").read_text().splitlines()[1]
     assert head.startswith(f"# Gave on test, mean of training seeds 1, 2: recall@50 {mean:.2f}, hitrate@50 ")
@@ -179,15 +179,16 @@ def add(house, label, *recalls, users=None):
 
 
 def test_the_table_by_hand(house):
-    add(house, "paper/item_knn", 0.2)
-    add(house, "paper/gru4rec", 0.2, 0.22, 0.24)
+    users = np.zeros((3, 4))
+    add(house, "paper/item_knn", 0.2, users=users)
+    add(house, "paper/gru4rec", 0.2, 0.22, 0.24, users=users)
     add(house, "paper/mind")
-    add(house, "paper/remi", 0.2, 0.2398)
-    add(house, "tuned/mind", 0.1)
+    add(house, "paper/remi", 0.2, 0.2398, users=users)
+    add(house, "tuned/mind", 0.1, users=users)
     measure.main(["--render"])
     quarter = "25.00 | 25.00 | 25.00"
     dashes = " | ".join("-" * 8)
-    assert (house / "README.md").read_text().splitlines() == [
+    assert (house / "docs/results.md").read_text().splitlines() == [
         "before",
         "<!-- quality:tiny -->",
         "| model | recipe | R@20 | NDCG@20 | HR@20 | R@50 | NDCG@50 | HR@50 | ± R@50 | seeds |",
@@ -198,11 +199,39 @@ def test_the_table_by_hand(house):
         f"| `mind` | paper | {dashes} |",
         f"| `mind` † | tuned | {quarter} | 10.00 | 25.00 | 25.00 | - | 1 |",
         "<!-- end -->",
+        *("between", "<!-- best:tiny -->", "old", "<!-- end -->"),
         "after",
     ]
-    assert "| 模型 | 设置 | R@20 " in (house / "README_CN.md").read_text()
     head = "# Gave on test, training seed 1: recall@50 10.00, hitrate@50 25.00 (percent; Paddle 3, 2026-01-02)."
     assert (house / "benchmarks/configs/tiny/tuned/mind.yaml").read_text().splitlines()[1] == head
+
+
+def test_the_short_table_has_the_best_of_each_kind_with_the_interval_of_its_users(house):
+    of_users = np.random.default_rng(0).choice([0, 0.5, 1], size=(2, 200))
+    add(house, "paper/mind", 0.4, users=of_users)
+    add(house, "tuned/mind", 0.3, 0.52, users=of_users)
+    add(house, "paper/comirec_dr", 0.39, users=of_users)  # of mind's kind
+    add(house, "paper/most_pop", 0.1, users=np.full((1, 200), 0.5))
+    add(house, "paper/remi")
+    measure.main(["--render"])
+    for name, (kinds, head) in {
+        "README.md": (("popularity", "dynamic routing"), "| kind | the best of it | recipe | R@50 | 95 % interval |"),
+        "README_CN.md": (("热度", "动态路由"), "| 类型 | 该类型最好的 | 设置 | R@50 | 95 % 区间 |"),
+    }.items():
+        _, _, _, _, _, _, title, _, pop, mind, *_ = (house / name).read_text().splitlines()
+        assert title.startswith(head)
+        assert pop == f"| {kinds[0]} | `most_pop` | paper | 10.00 | 50.00 - 50.00 | - | 25.00 | 25.00 | 1 |"
+        cells = mind.strip("| ").split(" | ")
+        assert cells[:4] == [kinds[1], "`mind`", "tuned", "41.00"]
+        assert cells[5:] == ["15.56", "25.00", "25.00", "2"]
+        error = 196 * of_users.mean(axis=0).std() / 200**0.5
+        low, high = map(float, cells[4].split(" - "))
+        middle = 100 * of_users.mean()
+        assert (low, high) == (pytest.approx(middle - error, abs=0.6), pytest.approx(middle + error, abs=0.6))
+
+
+def test_each_model_is_of_one_kind():
+    assert sorted(model for members in render.KINDS for model in members) == sorted(MODELS)
 
 
 @pytest.mark.parametrize("made", tables.MADE)
@@ -212,7 +241,7 @@ def test_our_tables_and_heads_are_what_the_files_give(made):
 
 
 def test_our_configurations_are_short_and_headed_by_their_commands():
-    paths = list(REPO.glob("benchmarks/configs/**/*.yaml"))
+    paths = list(ROOT.glob("benchmarks/configs/**/*.yaml"))
     assert paths
     for path in paths:
         text = path.read_text(encoding="utf-8")
@@ -379,7 +408,7 @@ def test_a_data_set_by_minds_protocol(house):
     (row,) = results.read_rows(results.file())
     test = [100 * row["test"]["mind"][f"hitrate@{n}"] for n in (10, 50, 100)]
     assert test == [100 * row["test"]["mind"][f"recall@{n}"] for n in (10, 50, 100)]
-    head, _, line = render.table("tiny-mind", [row], render.READMES["README.md"]).splitlines()
+    head, _, line = render.table("tiny-mind", [row], render.PAGES["docs/results.md"]).splitlines()
     assert head == "| model | recipe | HR@10 | HR@50 | HR@100 | ± HR@50 | seeds |"
     assert line == "| `mind` | paper | {:.2f} | {:.2f} | {:.2f} | - | 1 |".format(*test)
     assert "hitrate@10 {:.2f}, hitrate@50 {:.2f}, hitrate@100 {:.2f} (".format(*test) in (
@@ -406,6 +435,8 @@ def test_the_table_of_costs_by_hand(house, monkeypatch):
     costs = [{"model": "mind", "ms_per_step": 1e5, "peak_mb": 1375}, {"model": "wals", "fit_s": 2.41, "peak_mb": 400}]
     for name, rows in (("speed", [{"model": "mind"} | speed]), ("cost", costs)):
         (house / f"benchmarks/runs/{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.setattr(cost, "SHORT", ("mind",))
+    assert cost.short(("model", *"abcd")).splitlines()[2:] == ["| `mind` | 18,436 | 6.94 | 120 | 17.3 |"]
     assert cost.table(("model", *"abcdefgh")).splitlines()[2:] == [
         f"| `mind` | 18,436 | 6.94 | 1.00 | 17.3 | 14.0 | 100000.00 | {100 * run['best_step']:,} | 1,375 |",
         "| `wals` | - | - | - | - | - | - | 2.4 | 400 |",

@@ -10,6 +10,7 @@ from pathlib import Path
 import exports
 import numpy as np
 import pytest
+from paths import ROOT
 
 from tools import preprocess
 from tools.common import progress
@@ -78,7 +79,7 @@ def shown(code, *, terminal):
     ours, its = os.openpty() if terminal else os.pipe()
     if terminal:
         fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], stderr=its, check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, stderr=its, check=True)
     os.set_blocking(ours, False)
     os.close(its)
     try:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import paddle
 import pytest
+from paths import ROOT
 
 import infer
 import trainer
@@ -16,7 +17,6 @@ from tools.config.schema import HyperParameters, Optimizer, Runner
 from tools.training import runtime
 from tools.training.settings import load_settings
 
-REPO = Path(__file__).parents[2]
 HYPER = "hyper_parameters."
 
 
@@ -49,17 +49,17 @@ def test_an_empty_file_gives_the_defaults(yaml_file):
     assert config.hyper_parameters.optimizer == Optimizer(class_="Adam", learning_rate=1e-3)
 
 
-@pytest.mark.parametrize("path", [REPO / "config.yaml", *sorted(REPO.glob("benchmarks/configs/**/*.yaml"))], ids=str)
+@pytest.mark.parametrize("path", [ROOT / "config.yaml", *sorted(ROOT.glob("benchmarks/configs/**/*.yaml"))], ids=str)
 def test_our_own_configurations_load(path):
     config = load_settings(path, models=MODELS)
     assert config.hyper_parameters.item_count
-    assert Path(os.path.normpath(config.runner.train_data_dir)).parents[1] == REPO / "data"
+    assert Path(os.path.normpath(config.runner.train_data_dir)).parents[1] == ROOT / "data"
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_has_a_recipe_on_each_data_set(name):
     for dataset in ("amazon-beauty", "amazon-sports", "amazon-apps"):
-        path = REPO / f"benchmarks/configs/{dataset}/paper/{name}.yaml"
+        path = ROOT / f"benchmarks/configs/{dataset}/paper/{name}.yaml"
         assert load_settings(path, models=MODELS).hyper_parameters.model == name
 
 

@@ -8,7 +8,8 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import any_bytes, check_message
+from messages import check_message
+from properties import any_bytes
 
 from models import MODELS
 from tools.common.errors import UserError

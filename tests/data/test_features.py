@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import paddle
 import pytest
+from datasets import write_features
 from paddle.io import DataLoader
 
 import infer
@@ -33,16 +34,6 @@ def features_of(slots, sizes=(2, 3)):
     texts = [np.array([f"{number}.{n}" for n in range(size)]) for number, size in enumerate(sizes)]
     values = np.array([one for slot in slots for one in slot], np.int64)
     return Features(texts, ragged([len(slot) for slot in slots], values))
-
-
-def write_features(folder, kind, /, **columns):
-    """Features of the items or users of a data set, by name: a list of values for each of them."""
-    arrays = {}
-    for name, rows in columns.items():
-        names, values = np.unique([value for row in rows for value in row], return_inverse=True)
-        offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
-        arrays |= {f"{name}.names": names, f"{name}.values": values.astype(np.int32), f"{name}.offsets": offsets}
-    np.savez(folder / f"{kind}_attributes.npz", **arrays)
 
 
 def item_table(sparse=True):
@@ -179,7 +170,7 @@ def write_config(folder, tmp_path, **hyper):
 
 
 def recall(path, tmp_path):
-    trainer.main(["-m", path])
+    trainer.main(["-m", path, "-o", "runner.overwrite=true"])
     infer.main(["-m", path])
     found = json.loads((tmp_path / "out/metrics.json").read_text())
     return next(row["recall@10"] for name, row in found.items() if name != "MostPop")

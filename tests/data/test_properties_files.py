@@ -12,7 +12,8 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import LINE_ENDS, any_bytes, check_message, lines_of, refused
+from messages import check_message
+from properties import LINE_ENDS, any_bytes, lines_of, refused
 
 from tools.common.errors import UserError
 from tools.common.ragged import ragged

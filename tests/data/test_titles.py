@@ -6,7 +6,7 @@ import shutil
 import exports
 import numpy as np
 import pytest
-from test_features import write_features
+from datasets import write_features
 
 from tools import add_items
 from tools.common.errors import UserError

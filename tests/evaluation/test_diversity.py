@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import paddle
 import pytest
-from conftest import histories_of_test
+from datasets import histories_of_test
 
 import infer
 from benchmarks.quality.results import shown

@@ -3,10 +3,11 @@
 import io
 
 import pytest
-from conftest import check_dataset
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import any_bytes, check_message, refused
+from messages import check_message
+from naive import check_dataset
+from properties import any_bytes, refused
 
 from tools.logs.large import read_log
 from tools.logs.polars_blocks import Form

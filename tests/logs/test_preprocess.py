@@ -11,20 +11,20 @@ import warnings
 import zipfile
 from collections import Counter
 from itertools import pairwise
-from pathlib import Path
 
 import naive
 import numpy as np
 import pytest
 import yaml
-from conftest import check_dataset, reference, rows_of, table_of, without_log
+from messages import without_log
+from naive import check_dataset, reference, rows_of, table_of
+from paths import ROOT
 
 from tools.logs import write_dataset
 from tools.logs.interactions import MOVIELENS_WHEEL
 from tools.preprocess import main
 
-REPO = Path(__file__).parents[2]
-SHARED = REPO.parent / "shared" / "data"
+SHARED = ROOT.parent / "shared" / "data"
 COLUMNS = ("--user", "user", "--item", "item", "--time", "time")
 
 
@@ -89,7 +89,7 @@ def fails(run, tmp_path, capsys):
 
 @pytest.fixture
 def wheel_folder(tmp_path):
-    wheel = REPO / "data" / "download" / MOVIELENS_WHEEL
+    wheel = ROOT / "data" / "download" / MOVIELENS_WHEEL
     if not wheel.is_file():
         pytest.skip(f"{wheel} is absent; make it with: python -m tools.preprocess movielens-100k")
     (tmp_path / "download").mkdir()

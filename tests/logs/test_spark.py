@@ -5,8 +5,7 @@ import os
 
 import naive
 import pytest
-from test_large import as_csv, as_reviews, first_kind, metadata, random_rows
-from test_properties_data import COLUMNS
+from random_logs import COLUMNS, as_csv, as_reviews, first_kind, metadata, random_rows
 
 from tools import preprocess, spark
 from tools.logs import protocol

@@ -7,7 +7,8 @@ from registry import training_items
 
 from models import MODELS
 from models.base.fit_libraries import libraries
-from models.spectral.factors import find_subspaces, truncated_svd
+from models.spectral.factors import truncated_svd
+from models.spectral.subspaces import find_subspaces
 
 V, D, T = 40, 6, 3
 pytestmark = pytest.mark.extras

@@ -3,8 +3,7 @@
 import numpy as np
 import paddle
 import pytest
-from registry import training_items
-from test_spectral_net import USERS
+from registry import USERS, training_items
 
 from models import MODELS
 from models.layers.functional import l2_normalize

@@ -3,14 +3,13 @@
 import numpy as np
 import paddle
 import pytest
-from registry import training_items
+from registry import USERS, training_items
 
 from models import MODELS
 from models.spectral.events import Events, Items, some_users
-from models.spectral.net import Likelihood, PopularityCurve
+from models.spectral.likelihood import Likelihood, PopularityCurve
 
 V, D, T = 40, 6, 3
-USERS = Items(np.array([5, 6, 7, 8, 9, 1, 2, 3], "int32"), np.array([0, 5, 6, 8]))
 
 
 def model(seed=0, items=None, **options):

@@ -9,8 +9,8 @@ from models.base.recommender import Recommender
 from models.layers.tower import Tower
 from models.spectral import student
 from models.spectral.events import Events
-from models.spectral.factors import find_subspaces, in_own
 from models.spectral.student import Student
+from models.spectral.subspaces import find_subspaces, in_own
 
 V, R, K, SIZE, T = 30, 12, 3, 4, 5
 

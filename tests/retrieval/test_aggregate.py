@@ -124,7 +124,7 @@ def test_categories_are_read_with_none_for_later_rows(tmp_path):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (np.zeros(6, np.int32), r"int32 \[6\]; it must hold at most item_count = 5 whole numbers; run tools.preproc"),
+        (np.zeros(6, np.int32), r"int32 \[6\]; it must have at most item_count = 5 whole numbers; run tools.preproc"),
         (np.zeros((2, 2), np.int32), r"int32 \[2, 2\]"),
         (np.zeros(5, np.float32), r"float32 \[5\]"),
         (b"nothing", "not readable"),

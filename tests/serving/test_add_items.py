@@ -7,7 +7,7 @@ import numpy as np
 import paddle
 import pytest
 import yaml
-from test_features import write_features
+from datasets import write_features
 
 import trainer
 from models import MODELS

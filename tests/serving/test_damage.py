@@ -4,16 +4,15 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import exports
 import numpy as np
 import pytest
+from paths import ROOT
 
 from tools import add_items, export, predict
 from tools.common import checksums
 
-ROOT = Path(__file__).parents[2]
 DAMAGES = {
     "missing": lambda path: path.unlink(),
     "empty": lambda path: path.write_bytes(b""),

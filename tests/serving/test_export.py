@@ -5,21 +5,21 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import paddle
 import pytest
 import yaml
-from conftest import histories_of_test, without_log
-from registry import NEEDS_EXTRA, training_items
-from test_features import write_features
+from datasets import histories_of_test, write_features
+from messages import without_log
+from paths import ROOT
+from registry import training_items
+from towers import CASES, check_outputs, eager
 
 import infer
 from models import MODELS
 from tools import export, predict
 from tools.common import checksums
-from tools.config.load import constructor_options
 from tools.data.dataset import read_evaluation, read_map
 from tools.retrieval.retriever import Retriever
 from tools.serving import exporter, user_tower
@@ -28,22 +28,8 @@ from tools.serving.predictor import Predictor
 from tools.training import checkpoint
 from tools.training.dygraph import DygraphModel
 
-ROOT = Path(__file__).parents[2]
 V, D, T = 61, 8, 6  # rows of the table, size, longest history
 FOLDER = {*NEEDED, "index.faiss", "SHA256SUMS"}
-OPTIONS: list[dict] = [
-    {},
-    {"dynamic_interest_num": True},
-    {"similarity": "cosine"},
-    {"squash_power": 0.5, "relu_layer": True},
-    {"interests": "mind", "dynamic_interest_num": True},
-]
-CASES = [  # every model that ONNX knows, with what changes its tower's operators
-    pytest.param(name, options, marks=[pytest.mark.extras] if name in NEEDS_EXTRA else [])
-    for name, model in MODELS.items()
-    for options in OPTIONS
-    if options.keys() <= constructor_options(model) and model.has_onnx and not model.gives_scores
-]
 SOLVED = [pytest.param(name, {}, marks=pytest.mark.extras) for name, model in MODELS.items() if not model.has_onnx]
 
 
@@ -81,21 +67,6 @@ def histories(users, seed=0):
     rng = np.random.default_rng(seed)
     seq_len = rng.integers(1, T + 1, users)
     return np.where(np.arange(T) < seq_len[:, None], rng.integers(1, V, (users, T)), 0), seq_len
-
-
-def eager(model, hist_item, seq_len):
-    """Interests, live mask and coupling of a model."""
-    lengths = paddle.to_tensor(seq_len)
-    with paddle.no_grad():
-        interests, coupling = model.route(paddle.to_tensor(hist_item), lengths)
-        return interests.numpy(), model.live_interests(lengths).numpy(), coupling.numpy()
-
-
-def check_outputs(found, expected):
-    """A user tower's interests, live mask and coupling against another's."""
-    for one, other in zip(found, expected, strict=True):
-        assert one.dtype == other.dtype
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name, options", [*CASES, *SOLVED])
@@ -223,7 +194,7 @@ def test_profiles_are_optional_and_checked(trained, with_profiles, tmp_path, cap
     (tmp_path / "h.csv").write_text('user,item\na,"i,""1"""\na,"i,""2"""\n')
     rows = list(csv.reader(printed(capsys, tmp_path / "export", tmp_path / "h.csv").splitlines()))[1:]
     assert [row[2] for row in rows] == [item["item"] for item in found[0]]
-    form = '{"age": "24", "genres": ["a", "b"]}; mend or remove it'
+    form = '{"age": "24", "genres": ["a", "b"]}; correct or remove it'
     for profile, message in [
         ('{"Age": 3}', "h:2: profile: the model knows likes, age, not 'Age'; did you mean age?"),
         ('["age"]', f"h:2: profile: \"['age']\" is not like {form}"),
@@ -393,7 +364,7 @@ def test_what_cannot_be_exported_leaves_nothing_behind(trained, dataset, tmp_pat
         (["runner.infer_start_epoch=0", "runner.infer_end_epoch=3"], "name 3 checkpoints and one is taken"),
     ]:
         fails(export.main, ["-m", best, "-o", *options], message, capsys)
-    fails(export.main, ["-m", best, "--output", str(dataset)], "holds something else than an export", capsys)
+    fails(export.main, ["-m", best, "--output", str(dataset)], "contains something other than an export", capsys)
     with open(dataset / "item_map.csv", "a") as file:
         file.write("61,more\n")
     fails(export.main, ["-m", best], "item_map.csv: item 61 is not below hyper_parameters.item_count 61", capsys)

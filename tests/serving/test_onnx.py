@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_export import CASES, check_outputs, eager
+from towers import CASES, check_outputs, eager
 
 from models import MODELS
 from tools import export

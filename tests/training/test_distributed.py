@@ -5,23 +5,21 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import paddle
+import ports
 import pytest
-from conftest import prepare_users
-from test_features import write_features
+from datasets import prepare_users, write_features
+from paths import ROOT
 
 from tools.common import unpickle
 from tools.training import resume
 
 pytestmark = pytest.mark.extras
-ROOT = Path(__file__).parents[2]
 WORKER = ROOT / "tests/rank_worker.py"
 CONFIG = """
 runner:
@@ -53,9 +51,9 @@ def project(tmp_path_factory):
 def launch(arguments, *, launcher=(), notes=None, network=(), script=WORKER, **environment):
     """A launcher, started, with what it says and what its first rank says on stdout."""
     words = [*network, sys.executable, "-m", "paddle.distributed.launch", *launcher, script, *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NOTES": str(notes), **environment}
+    ours = {"PYTHONPATH": str(ROOT), "NOTES": str(notes), "PORT_RANGE": ports.LAUNCHER}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(list(map(str, words)), cwd=ROOT, env=environment, **pipes)
+    return subprocess.Popen(list(map(str, words)), cwd=ROOT, env=os.environ | ours | environment, **pipes)
 
 
 def options(project, output, *more, config="config.yaml"):
@@ -167,7 +165,7 @@ def test_a_dead_rank_ends_the_job_and_the_resumed_run_is_the_whole_one(dying, pr
 
 def test_a_signal_to_one_rank_stops_all_at_the_same_step(project, whole, tmp_path):
     _, said = train(project, tmp_path, TERM_AT="1:7")
-    assert "SIGTERM: the run is saved; go on with: python -m paddle.distributed.launch --nproc_per_node 2 " in said
+    assert "SIGTERM: the run is saved; continue with: python -m paddle.distributed.launch --nproc_per_node 2 " in said
     step = resume.newest(tmp_path / "run").name
     assert step == "step-7"
     assert train(project, tmp_path, "runner.resume=auto")[0] == 0
@@ -212,7 +210,7 @@ def test_a_fault_is_that_of_all_ranks(project, tmp_path):
 
 
 def test_processes_with_different_settings_are_refused(project, tmp_path):
-    port, rates = free_port(), (0.001, 0.002)
+    port, rates = ports.free_port(), (0.001, 0.002)
     nodes = [
         launch(
             options(project, tmp_path / "run", f"hyper_parameters.optimizer.learning_rate={rate}"),
@@ -231,12 +229,6 @@ def test_a_model_that_is_fitted_at_once_is_refused(project, tmp_path):
     code, said = train(project, tmp_path, config="popular.yaml")
     assert code == 2
     assert "error: most_pop is fitted at once, by one process, and 2 were started" in said
-
-
-def free_port():
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return server.getsockname()[1]
 
 
 def node_options(node, host, port, folder):
@@ -274,7 +266,7 @@ def namespaces():
 
 
 def run_nodes(project, folder, networks, **environment):
-    port, master = free_port(), networks[0][1]
+    port, master = ports.free_port(), networks[0][1]
     processes = []
     for node, (network, address, interface) in enumerate(networks):
         processes.append(

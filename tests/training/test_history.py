@@ -44,7 +44,7 @@ def test_a_run_leaves_its_loss_learning_rate_and_metrics(config, tmp_path):
 def test_a_run_that_begins_anew_writes_a_new_file(config, tmp_path):
     trainer.main(config)
     first = (tmp_path / "output/history.csv").read_text()
-    trainer.main(config)
+    trainer.main([*config, "runner.overwrite=true"])
     assert (tmp_path / "output/history.csv").read_text() == first
 
 

@@ -1,4 +1,4 @@
-"""A run that ends early and is resumed is the run that did not; what is damaged on the way is passed over."""
+"""A run that ends early and is resumed is the run that did not; what is damaged on the way is skipped."""
 
 import json
 import logging
@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
-from conftest import prepare_users
+from datasets import prepare_users
+from paths import ROOT
 from registry import GRADIENT
 
 import infer
@@ -47,7 +48,6 @@ hyper_parameters:
   dropout: 0.2
   optimizer: {learning_rate: 0.02, decay: cosine}
 """
-REPO = Path(__file__).parents[2]
 BATCHES = 23  # an epoch: 92 users with 16 positions each
 
 
@@ -134,7 +134,7 @@ def test_a_signal_ends_the_step_and_the_resumed_run_is_the_whole_one(
 ):
     caplog.set_level(logging.INFO)
     interrupted(project, tmp_path, step, number, monkeypatch, *options)
-    assert f"{number.name}: the run is saved; go on with: python trainer.py -m " in caplog.text
+    assert f"{number.name}: the run is saved; continue with: python trainer.py -m " in caplog.text
     assert caplog.text.rstrip().endswith("-o runner.resume=auto")
     assert state_of(resume.newest(tmp_path))["step"] == step + 1
     train(project, tmp_path, *options, "runner.resume=auto")
@@ -167,7 +167,7 @@ def test_a_finished_run_is_not_trained_again(project, whole, tmp_path, caplog):
 
 
 def test_more_epochs_are_added_to_a_finished_run(project, tmp_path):
-    fixed = ["hyper_parameters.optimizer.decay=none"]  # a rate that falls over the run hangs on its length
+    fixed = ["hyper_parameters.optimizer.decay=none"]  # a rate that falls over the run depends on its length
     train(project, tmp_path / "at once", *fixed)
     train(project, tmp_path / "in two", *fixed, "runner.epochs=1")
     train(project, tmp_path / "in two", *fixed, "runner.resume=auto")
@@ -178,7 +178,7 @@ def test_more_epochs_are_added_to_a_finished_run(project, tmp_path):
 def test_resume_without_a_checkpoint_begins(project, whole, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     train(project, tmp_path, "runner.resume=auto")
-    assert "no checkpoint to resume from, so from the beginning" in caplog.text
+    assert "no checkpoint to resume from; training starts from the beginning" in caplog.text
     assert_same(whole(), tmp_path)
 
 
@@ -209,7 +209,7 @@ def test_a_damaged_checkpoint_is_passed_over(name, damage, whole, tmp_path, capl
     before = resume.newest(output)
     assert newest.name == "2"
     assert before.name == "step-68"
-    assert f"{newest} is damaged and passed over: {name}" in caplog.text
+    assert f"{newest} is damaged and skipped: {name}" in caplog.text
 
 
 def test_what_was_lost_with_a_damaged_checkpoint_is_trained_again(project, whole, tmp_path, caplog):
@@ -386,7 +386,7 @@ def test_a_full_disk_is_named_and_leaves_the_last_checkpoint_whole(project, tmp_
     """A limit on the size of files stands for the disk: it lets the small ones be written and the parameters not."""
     command = [sys.executable, "trainer.py", "-m", str(project / "config.yaml")]
     command += ["-o", f"runner.model_save_path={tmp_path}"]
-    options = {"cwd": REPO, "capture_output": True, "text": True, "check": False}
+    options = {"cwd": ROOT, "capture_output": True, "text": True, "check": False}
     first = subprocess.run([*command, "runner.epochs=1", "hyper_parameters.optimizer.decay=none"], **options)
     assert first.returncode == 0
     before = {path.name for path in tmp_path.iterdir()}
@@ -442,7 +442,7 @@ def test_a_run_killed_at_random_times_is_the_whole_run(project, tmp_path):
     while True:
         arguments = command(project, tmp_path / "killed", *options)
         with subprocess.Popen(
-            [sys.executable, "trainer.py", *arguments], cwd=REPO, stderr=subprocess.PIPE, text=True
+            [sys.executable, "trainer.py", *arguments], cwd=ROOT, stderr=subprocess.PIPE, text=True
         ) as process:
             for line in process.stderr:
                 if "no checkpoint to resume from" in line or "resumed from" in line:
@@ -469,7 +469,7 @@ def test_a_run_killed_while_it_writes_is_the_whole_run(first, project, whole, tm
     options = ["runner.save_interval=0", "runner.eval_interval=8"]
     result = subprocess.run(
         [sys.executable, "-c", KILLER, str(first), *command(project, tmp_path, *options)],
-        cwd=REPO, capture_output=True, text=True, check=False,
+        cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == -9, result.stderr
     train(project, tmp_path, *options, "runner.resume=auto")
@@ -484,12 +484,12 @@ def test_a_signal_ends_a_run_with_reader_processes(number, group, project, tmp_p
     """A terminal sends Ctrl-C to all processes of the command, `kill` to one."""
     arguments = command(project, tmp_path, "runner.num_workers=2", "runner.epochs=1000", "runner.save_interval=0")
     with subprocess.Popen(
-        [sys.executable, "trainer.py", *arguments], cwd=REPO, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "trainer.py", *arguments], cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         next(line for line in process.stderr if "epoch: 1, batch_id: 0" in line)
         (os.killpg if group else os.kill)(process.pid, number)
         rest = process.stderr.read()
     assert process.returncode == 128 + number, rest
     assert "Traceback" not in rest
-    assert f"{number.name}: the run is saved; go on with: python trainer.py" in rest
+    assert f"{number.name}: the run is saved; continue with: python trainer.py" in rest
     assert resume.newest(tmp_path).name not in ("0", "best")

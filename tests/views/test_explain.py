@@ -5,9 +5,9 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import without_log
+from datasets import write_features
+from messages import without_log
 from registry import SEVERAL, every_model
-from test_features import write_features
 
 from models import MODELS
 from tools import explain

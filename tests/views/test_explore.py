@@ -5,7 +5,7 @@ import shutil
 import exports
 import numpy as np
 import pytest
-from test_features import write_features
+from datasets import write_features
 
 from tools.common.errors import UserError
 from tools.common.ragged import ragged

@@ -8,10 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import exports
 import pytest
+from paths import ROOT
+from ports import free_port
 
 from tools import explorer
 from tools.common import checksums
@@ -22,7 +23,6 @@ from tools.views.page import MOST_VARIETY
 
 pytestmark = pytest.mark.extras
 
-ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium")
 QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -39,12 +39,6 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("explorer")
     exports.make_two(folder)
     return folder
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 @contextlib.contextmanager

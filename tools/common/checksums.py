@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 from tools.common.files import sha256
+from tools.common.regular import inside, open_regular, read_regular, strangers
 
 NAME = "SHA256SUMS"
+LARGEST = 1 << 20  # bytes of the list
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
@@ -24,12 +26,15 @@ def write(folder):
 def faults(folder) -> list[str]:
     """What is wrong with a folder, one text a file, each beginning with the file's name; empty where it is whole.
 
-    A file is wrong that is listed in SHA256SUMS and is missing, cannot be read or differs, and SHA256SUMS itself where
-    it is missing, cannot be read or is cut. A file that is not listed is no fault.
+    A file is wrong that is listed in SHA256SUMS and is missing, cannot be read or differs, that stands outside the
+    folder or is no regular one, and SHA256SUMS itself where it is missing, cannot be read or is cut. A regular file
+    that is not listed is no fault.
     """
     folder = Path(folder)
+    if found := strangers(folder):
+        return [f"{name}: cannot be read (not a regular file)" for name in found]
     try:
-        text = (folder / NAME).read_bytes().decode("utf-8")
+        text = read_regular(folder / NAME, LARGEST).decode("utf-8")
     except OSError as error:
         return [f"{NAME}: {_reason(error)}"]
     except UnicodeDecodeError:
@@ -45,10 +50,15 @@ def faults(folder) -> list[str]:
 
 def _fault(folder, expected, name):
     try:
-        return None if sha256(folder / name) == expected else f"{name}: differs from its checksum"
+        open_regular(path := inside(folder, name)).close()
+        return None if sha256(path) == expected else f"{name}: differs from its checksum"
     except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
         return f"{name}: {_reason(error)}"
 
 
 def _reason(error):
-    return "missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
+    return "missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({_words(error)})"
+
+
+def _words(error):
+    return getattr(error, "strerror", None) or error

@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend, and how a command ends: exit codes 0, 1 our fault, 2 the user's, 130 Ctrl-C."""
+"""Errors that the user can correct, and how a command ends: exit code 0, 1 our fault, 2 the user's, 130 Ctrl-C."""
 
 import difflib
 import errno

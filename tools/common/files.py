@@ -18,7 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tools.common import replacing
 from tools.common.errors import UserError
+from tools.common.regular import check_archive, check_array, open_regular
 
 BOM = b"\xef\xbb\xbf"
 LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -104,17 +106,23 @@ def shown(text, most=80) -> str:
 
 
 def load_array(path, fix) -> np.ndarray:
-    """The array of an .npy file, no pickle; a `UserError` that says how to mend it where it is not whole."""
-    with _whole(path, fix), open(path, "rb") as file:
-        array = np.lib.format.read_array(file, allow_pickle=False)
-        if file.read(1):
-            raise ValueError("more bytes than the array has")
-    return array
+    """The array of an .npy file, no pickle; a `UserError` that says how to correct it where it is not whole."""
+    with _whole(path, fix), open_regular(path) as file:
+        check_array(file, os.fstat(file.fileno()).st_size)
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def map_array(path, fix) -> np.ndarray:
+    """As `load_array`, its values left in the file."""
+    with _whole(path, fix):
+        open_regular(path).close()
+        return np.load(path, mmap_mode="r")
 
 
 def load_arrays(path, fix) -> dict[str, np.ndarray]:
     """The arrays of an .npz file, as `load_array`."""
-    with _whole(path, fix), zipfile.ZipFile(path) as archive:
+    with _whole(path, fix), open_regular(path) as file, zipfile.ZipFile(file) as archive:
+        check_archive(archive, os.fstat(file.fileno()).st_size)
         return {
             name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
             for name in archive.namelist()  # read to their ends, where their checksums are
@@ -152,50 +160,55 @@ def digest(*contents) -> str:
 @contextlib.contextmanager
 def scratch_folder(path):
     """Give a folder beside `path`, where there is room for what is to become it, that vanishes with the block."""
+    path = Path(os.path.realpath(path))
     with _reported(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
+        folder = tempfile.TemporaryDirectory(prefix=replacing.scratch_name(path), dir=path.parent)
     with folder as name:
         yield Path(name)
 
 
 @contextlib.contextmanager
 def atomic_folder(path):
-    """Give a temporary folder that becomes `path` when the block ends well, and vanishes otherwise."""
-    path = Path(path)
-    if path.exists() and not path.is_dir():
-        raise UserError(f"{path}: a file stands where a folder is to be written; choose another place or move it")
+    """Give a temporary folder that becomes `path` when the block ends well, and vanishes otherwise; see `replace`."""
+    target = replacing.folder_target(path)
     with _reported(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=replacing.scratch_name(target), dir=target.parent))
     try:
         with _reported(path):
             yield temporary
             temporary.chmod(0o755)  # mkdtemp's folder is closed to others
             for one in (*temporary.rglob("*"), temporary):
                 flush(one)
-            old = temporary.with_name(temporary.name + "-old")
-            if path.exists():
-                path.rename(old)  # a full folder cannot be replaced in one step
-            temporary.rename(path)
-            flush(path.parent)
-            shutil.rmtree(old, ignore_errors=True)
+            replacing.put(temporary, target)
+            flush(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def atomic_path(path):
-    """Give a temporary name whose file becomes `path` when the block ends well, and vanishes otherwise."""
-    path = Path(path)
+    """Give a temporary name whose file becomes `path` when the block ends well, and vanishes otherwise.
+
+    A link is followed, and into a device, as /dev/null, the file's bytes are written.
+    """
     with _reported(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}-{os.getpid()}")
+        target = replacing.file_target(path)
+        if target is None:
+            with tempfile.TemporaryDirectory() as folder:
+                temporary = Path(folder) / "file"
+                yield temporary
+                with open(temporary, "rb") as file, open(path, "wb") as device:
+                    shutil.copyfileobj(file, device)
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f"{replacing.scratch_name(target)}{os.getpid():08d}")
         try:
             yield temporary
             flush(temporary)
-            os.replace(temporary, path)
-            flush(path.parent)
+            os.replace(temporary, target)
+            flush(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
 

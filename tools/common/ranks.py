@@ -22,6 +22,7 @@ from paddle import distributed
 from paddle.base.core import create_or_get_global_tcp_store
 
 from tools.common.errors import UserError
+from tools.common.parent import end_with_parent
 
 PATIENCE = 1800.0  # seconds that processes wait for one that reads or writes
 _meetings = itertools.count()
@@ -38,6 +39,8 @@ def launched() -> bool:
 
 def join(use_gpu):
     """Join the processes that the launcher started, if there are several; after the device is chosen."""
+    if launched():
+        end_with_parent(signal.SIGTERM)  # a launcher that is killed can't end them
     if launched() and int(os.environ["PADDLE_TRAINERS_NUM"]) > 1:
         os.environ["PADDLE_DISTRI_BACKEND"] = "nccl" if use_gpu else "gloo"  # not what Paddle was compiled with
         distributed.init_parallel_env()

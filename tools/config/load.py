@@ -234,10 +234,5 @@ def useless_keys(name, models) -> set[str]:
 
 
 def constructor_options(model) -> set[str]:
-    """Names of all keyword arguments that a model's class and its bases take."""
-    names: set[str] = set()
-    for owner in model.__mro__:
-        if "__init__" in vars(owner) and owner.__module__.startswith("models"):
-            parameters = inspect.signature(owner.__init__).parameters.values()
-            names.update(one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
-    return names
+    """Names of all keyword arguments that a model's constructor takes."""
+    return set(inspect.signature(model).parameters)

@@ -40,7 +40,7 @@ def read_yaml(path) -> dict[str, tuple]:
     """Dotted key -> (value, file:line).
 
     Raises:
-        UserError: for a file that is not readable or no mapping, a value that yaml refuses, a key that stands twice.
+        UserError: for a file that is not readable or no mapping, a value that yaml refuses, a key that occurs twice.
     """
     text = read_text(path)
     try:
@@ -52,7 +52,7 @@ def read_yaml(path) -> dict[str, tuple]:
         raise UserError(f"{path}:{line}: not valid yaml: the character {chr(error.character)!r}; remove it") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}:{line}: not valid yaml: {shown(error.problem, 200)}; mend it") from None
+        raise UserError(f"{path}:{line}: not valid yaml: {shown(error.problem, 200)}; correct it") from None
     given: dict[str, tuple] = {}
     for key, (value, where) in pairs:
         if key in given:
@@ -73,7 +73,7 @@ def _leaves(loader, node, prefix, path):
         return
     for name, child in node.value:
         if not isinstance(name, yaml.ScalarNode):
-            raise UserError(f"{path}:{name.start_mark.line + 1}: a key is a text, not a list or mapping; mend it")
+            raise UserError(f"{path}:{name.start_mark.line + 1}: a key is a text, not a list or mapping; correct it")
         key = shown(name.value)
         yield from _leaves(loader, child, f"{prefix}.{key}" if prefix else key, path)
 

@@ -36,56 +36,60 @@ class Runner:
     """`runner.*`: where the data is, how a run goes, where results are written."""
 
     train_data_dir: str = key("data/train", "folder of the training split; relative to the yaml")
-    valid_data_dir: str = key("data/valid", "split that chooses the best step; relative to the yaml")
-    test_data_dir: str = key("data/test", "split that `infer.py` measures; relative to the yaml")
-    train_reader_path: str = key("reader", "module with the class `RecDataset`, which gives whole training batches")
-    infer_reader_path: str = key("reader", "module with the class `InferDataset`, which gives whole evaluation batches")
+    valid_data_dir: str = key("data/valid", "folder of the split that chooses the best step; relative to the yaml")
+    test_data_dir: str = key("data/test", "folder of the split that `infer.py` measures; relative to the yaml")
+    train_reader_path: str = key("reader", "module with the class `RecDataset`, which yields training batches")
+    infer_reader_path: str = key("reader", "module with the class `InferDataset`, which yields evaluation batches")
     graph: str = key("dynamic", "how a step runs: eagerly, or as a program", choices="dynamic static")
-    use_gpu: bool = key(False, "train and embed on a GPU: the first, or of several processes each on its own")
-    seed: int = key(12345, "seed of the first parameters and of every draw while training", low=0, high=2**31 - 1)
-    num_workers: int = key(0, "reader processes; 0 reads in the training process", low=0, high=64)
-    train_batch_size: int = key(128, "samples a step, of each process", low=1, high=1_000_000)
-    infer_batch_size: int = key(512, "users a batch at evaluation", low=1, high=1_000_000)
-    epochs: int = key(10, "epochs; each is ceil(eligible positions / batch) steps", low=1)
+    use_gpu: bool = key(False, "train and compute interests on a GPU; each process has its own")
+    seed: int = key(12345, "seed of the initial parameters and of every random draw in training", low=0, high=2**31 - 1)
+    num_workers: int = key(0, "reader processes; 0: the training process reads", low=0, high=64)
+    train_batch_size: int = key(128, "samples a step, for each process", low=1, high=1_000_000)
+    infer_batch_size: int = key(512, "users a batch in evaluation", low=1, high=1_000_000)
+    epochs: int = key(10, "maximum number of epochs; each has ceil(eligible positions / batch) steps", low=1)
     print_interval: int = key(100, "steps between two log lines", low=1)
     eval_interval: int = key(0, "steps between two evaluations on valid; 0: after each epoch", low=0)
-    early_stop: int = key(0, "evaluations without a better `best_metric` until training stops; 0: never", low=0)
-    best_metric: str = key("recall@50", "chooses the best step on valid: `recall@N`, `hitrate@N` or `ndcg@N`")
-    top_n: list[int] = key([20, 50], "lengths N of the recommended lists that are measured", low=1, high=MOST_LISTED)
+    early_stop: int = key(0, "training stops after so many evaluations without a better `best_metric`; 0: never", low=0)
+    best_metric: str = key("recall@50", "what chooses the best step on valid: `recall@N`, `hitrate@N` or `ndcg@N`")
+    top_n: list[int] = key([20, 50], "lengths N of the lists that are measured", low=1, high=MOST_LISTED)
     index: str = key(
-        "flat", "how `infer.py` and exports search: `flat`, `ivf`, `hnsw`, `ivf_pq`, `milvus` or a Faiss factory string"
+        "flat", "index of `infer.py` and exports: `flat`, `ivf`, `hnsw`, `ivf_pq`, `milvus` or a Faiss factory string"
     )
     index_search: str | None = key(
-        None, "search parameters as Faiss takes them, `nprobe=32` or `efSearch=128`; null: the kind's own"
+        None, "search parameters in Faiss' form, such as `nprobe=32` or `efSearch=128`; null: the index's default"
     )
     milvus_uri: str | None = key(
         None,
-        "a Milvus server, or a path for Milvus Lite; null: `milvus.db` in the checkpoints' folder, or the export's",
+        "a Milvus server, or a path for Milvus Lite; null: `milvus.db` in the folder of checkpoints or export",
     )
-    filter_seen: bool = key(False, "whether to leave a user's history out of the recommendations")
+    filter_seen: bool = key(False, "whether to leave the items of the history out of the list")
     diversity_lambda: list[float] = key(
         [],
-        "what a pair of different category is worth in a list; `infer.py` measures each, `--recommend` and exports use "
-        "the first; empty: the best scores",
+        "what a pair of different category is worth in a list; `infer.py` measures every value, `--recommend` and "
+        "exports use the first; empty: only scores count",
         low=0,
         empty=True,
     )
-    model_save_path: str = key("output", "where checkpoints go; relative to the working folder")
+    model_save_path: str = key("output", "folder of the checkpoints; relative to the working folder")
     use_visual: bool = key(False, "write a VisualDL log beside `history.csv`; needs the extra `visual`")
     save_interval: int = key(0, "steps between two checkpoints `step-<n>/` within an epoch; 0: none", low=0)
-    keep_checkpoints: int = key(0, "how many of the newest checkpoints stay, `best/` aside; 0: all", low=0)
+    keep_checkpoints: int = key(0, "how many of the newest checkpoints are kept, besides `best/`; 0: all", low=0)
     resume: str = key(
         "none",
-        "`auto`: go on from the newest whole checkpoint in `model_save_path`, if there is one",
+        "`auto`: continue from the newest complete checkpoint in `model_save_path`, if there is one",
         choices="none auto",
     )
-    model_init_path: str | None = key(None, "checkpoint to start training from; relative to the working folder")
+    overwrite: bool = key(
+        False,
+        "replace the run that `model_save_path` holds, which is refused otherwise; not read where `resume: auto` is",
+    )
+    model_init_path: str | None = key(None, "checkpoint that training starts from; relative to the working folder")
     infer_load_path: str | None = key(None, "folder of the checkpoints that `infer.py` reads; null: `model_save_path`")
     infer_start_epoch: int | None = key(
         None, "first epoch that `infer.py` evaluates; null: `best/`", low=0, high=1_000_000
     )
     infer_end_epoch: int | None = key(
-        None, "the epoch before which `infer.py` stops; null: `infer_start_epoch` alone", low=0, high=1_000_000
+        None, "epoch before which `infer.py` stops; null: only `infer_start_epoch` is evaluated", low=0, high=1_000_000
     )
 
 
@@ -93,10 +97,10 @@ class Runner:
 class Optimizer:
     """`hyper_parameters.optimizer.*`."""
 
-    class_: str = key("Adam", "one of the four that update only looked-up rows", choices="Adam SGD Adagrad Momentum")
+    class_: str = key("Adam", "all four update only the rows that are looked up", choices="Adam SGD Adagrad Momentum")
     learning_rate: float = key(1e-3, "learning rate at the first step", low=0)
-    decay: str = key("none", "learning rate over the run's steps", choices="none cosine linear exponential")
-    decay_rate: float = key(0.0, "share of the learning rate that is left at the last step", low=0, high=1)
+    decay: str = key("none", "how the learning rate falls over the run", choices="none cosine linear exponential")
+    decay_rate: float = key(0.0, "share of the learning rate that remains at the last step", low=0, high=1)
 
 
 @dataclass(frozen=True)
@@ -105,10 +109,10 @@ class HyperParameters:
 
     optimizer: Optimizer = field(default_factory=Optimizer)
     model: str = key("mind", "name in `models.MODELS`")
-    item_count: int | None = key(None, "rows of the item table, padding row 0 included; see `meta.yaml`", low=2)
-    embedding_dim: int = key(64, "D, size of item vectors and interests", low=1, high=65_536)
+    item_count: int | None = key(None, "rows of the item table, with the padding row 0; see `meta.yaml`", low=2)
+    embedding_dim: int = key(64, "D, size of item vectors and of interests", low=1, high=65_536)
     hidden_size: int | None = key(
-        None, "PaddleRec's; where given, it must be `embedding_dim`, since the score is an inner product", training=True
+        None, "PaddleRec's key; it must equal `embedding_dim`, since the score is an inner product", training=True
     )
     maxlen: int = key(20, "T, how many of the last items of a history are read", low=1, high=1_000_000)
     interest_num: int = key(4, "K, vectors a user", low=1, high=64)
@@ -121,7 +125,7 @@ class HyperParameters:
     user_features: list[str] = key(
         [], "names in `user_attributes.npz` whose values are joined to each interest", empty=True
     )
-    query: bool = key(False, "whether the words of the query that an event answers are joined to each interest")
+    query: bool = key(False, "whether the words of the search query are joined to each interest")
     tower_sizes: list[int] | None = key(
         None,
         "sizes of the ReLU layers of the towers; null: one of 4D, in `youtube_dnn` none",
@@ -134,18 +138,22 @@ class HyperParameters:
     # Dynamic routing: mind, shared_capsule, comirec_dr
     routing_times: int = key(3, "rounds of dynamic routing", low=1, high=1000)
     routing_softmax: str = key(
-        "interests", "what couplings sum to 1 over; the papers: interests", choices="interests items"
+        "interests", "over what couplings sum to 1; in the papers over interests", choices="interests items"
     )
-    routing_logits: str = key("resample", "Gaussian logits while training", choices="resample fixed", training=True)
+    routing_logits: str = key(
+        "resample", "Gaussian logits: drawn in each step, or once", choices="resample fixed", training=True
+    )
     routing_logits_std: float = key(1.0, "standard deviation of the Gaussian logits", low=0, training=True)
-    squash_power: float = key(1.0, "p of squash; 1 as in the papers, lower shrinks short interests less", low=0, high=1)
+    squash_power: float = key(
+        1.0, "p of squash; 1 in the papers; a lower p shrinks short interests less", low=0, high=1
+    )
     near_identity: bool = key(False, "whether the routing's matrices start near the identity", training=True)
     relu_layer: bool = key(False, "whether a linear layer and ReLU follow the routing")
 
     # Read-out and loss
     pow_p: float = key(
         math.inf,
-        "p of the label-aware attention; 0: the mean, `.inf`: the best interest alone",
+        "p of the label-aware attention; 0: mean of the interests, `.inf`: only the best interest",
         low=0,
         infinite=True,
         training=True,
@@ -153,18 +161,16 @@ class HyperParameters:
     temperature: float = key(1.0, "divides the scores in the loss", low=1e-6, training=True)
     negatives: str = key(
         "log_uniform",
-        "what a target is trained against; `log_uniform` counts on ids sorted by popularity",
+        "how negatives are drawn; `log_uniform` assumes ids sorted by falling popularity",
         choices="log_uniform unigram uniform in_batch full",
         training=True,
     )
     neg_samples: int = key(1280, "negatives a step, shared by the batch", low=1, high=100_000_000, training=True)
-    unigram_alpha: float = key(
-        1.0, "exponent of the counts that `negatives: unigram` draws by", low=0, high=10, training=True
-    )
-    log_q: bool = key(True, "correct sampled logits by the log of the expected count", training=True)
+    unigram_alpha: float = key(1.0, "exponent of the counts in `negatives: unigram`", low=0, high=10, training=True)
+    log_q: bool = key(True, "whether sampled logits are corrected by the log of the expected count", training=True)
     hard_negative_beta: float | None = key(
         None,
-        "how much more high-scoring negatives count; above 0 `log_q` is not read: take `negatives: uniform`; "
+        "how much more high-scoring negatives count; above 0 `log_q` has no effect: take `negatives: uniform`; "
         "null: 1 in `remi`, 0 elsewhere",
         low=0,
         high=100,
@@ -173,34 +179,39 @@ class HyperParameters:
     interest_spread_weight: float = key(
         0.0, "weight in the loss of the mean cosine between a user's interests", low=0, training=True
     )
-    dropout: float = key(0.0, "share of the history's values that a step drops", low=0, high=0.99, training=True)
+    dropout: float = key(0.0, "share of the history's values set to 0 in a step", low=0, high=0.99, training=True)
     init_std: float | None = key(
-        None, "standard deviation of the first item vectors; null: 1/sqrt(D)", low=0, training=True
+        None, "standard deviation of the initial item vectors; null: 1/sqrt(D)", low=0, training=True
     )
 
     # Training samples
-    targets: int = key(1, "M, how many of the next items a sample trains", low=1, high=100, training=True)
+    targets: int = key(1, "m, how many of the next items are targets of a sample", low=1, high=100, training=True)
     min_history: int = key(4, "fewest items before the target of a training sample", low=1, training=True)
     train_sampling: str = key(
-        "user", "uniform users, then positions, or uniform positions", choices="user position", training=True
+        "user",
+        "user: draw a user, then a position; position: draw from all positions",
+        choices="user position",
+        training=True,
     )
 
     # One model each
-    interests: str = key("mean", "two_tower: one interest, or those of MIND's routing", choices="mean mind")
+    interests: str = key("mean", "two_tower: one interest (mean), or those of MIND's routing", choices="mean mind")
     routing_regularization: float = key(12800.0, "remi: weight of the attention's variance", low=0, training=True)
     re4_contrast_weight: float = key(0.1, "re4: weight of re-contrast", low=0, training=True)
     re4_attend_weight: float = key(0.01, "re4: weight of re-attend", low=0, training=True)
     re4_construct_weight: float = key(0.1, "re4: weight of re-construct", low=0, training=True)
     re4_temperature: float = key(0.02, "re4: divides the similarities in re-contrast", low=1e-6, training=True)
-    re4_negatives: int = key(128, "re4: other users' behaviours in re-contrast", low=0, high=1_000_000, training=True)
-    neighbors: int = key(100, "item_knn: neighbours an item keeps", low=1, high=1_000_000)
-    shrink: float = key(0.0, "item_knn: takes from similarities that few users speak for", low=0, training=True)
-    als_regularization: float = key(0.01, "wals, maxmf: weight of the squared lengths of vectors", low=0)
+    re4_negatives: int = key(
+        128, "re4: maximum number of other users' behaviours in re-contrast", low=0, high=1_000_000, training=True
+    )
+    neighbors: int = key(100, "item_knn: neighbours of an item that are kept", low=1, high=1_000_000)
+    shrink: float = key(0.0, "item_knn: reduces similarities that few users support", low=0, training=True)
+    als_regularization: float = key(0.01, "wals, maxmf: weight of the squared norms of vectors", low=0)
     als_alpha: float = key(40.0, "wals, maxmf: an interaction weighs 1 + alpha, its absence 1", low=0)
     als_iterations: int = key(15, "wals, maxmf: rounds of alternating least squares", low=1, training=True)
     spectral_rank: int | None = key(
         None,
-        "spectral: singular values that are kept; null: what K vectors of D hold",
+        "spectral: number of singular values kept; null: as many as K vectors of size D can hold",
         low=1,
         high=65_536,
         training=True,
@@ -209,29 +220,30 @@ class HyperParameters:
     spectral_outlook: float = key(
         1.0, "spectral: o; the n-th item from the event on counts o^(n-1)", low=0.01, high=1, training=True
     )
-    spectral_strength: float = key(0.0, "spectral: power of an interest's length by which it counts", low=0, high=10)
+    spectral_strength: float = key(0.0, "spectral: exponent of an interest's length in its weight", low=0, high=10)
     spectral_backward: float = key(
-        0.1, "spectral: share of the counts that also goes back in time", low=0, training=True
+        0.1, "spectral: weight of the counts against the direction of time", low=0, training=True
     )
     spectral_smoothing: float = key(
-        15.0, "spectral: added to the counts of items, so that rare ones say less", low=1e-3, training=True
+        15.0, "spectral: added to the counts of items, so that rare items weigh less", low=1e-3, training=True
     )
     spectral_folds: int = key(
-        5, "spectral_net: folds of users; each learns from the others' counts", low=2, high=1000, training=True
+        5, "spectral_net: folds of users; each is trained on the counts of the others", low=2, high=1000, training=True
     )
     spectral_epochs: int = key(2, "spectral_net: passes of the network over all events", low=1, training=True)
     spectral_hidden: int = key(512, "spectral_net: size of the network's hidden layer", low=1, high=65_536)
     mix_size: int = key(256, "spectral_mix: W, size of the attention's vectors", low=1, high=65_536)
     mix_share: float = key(
-        0.3, "spectral_mix: how much the attention's scores count beside the factors'", low=0, training=True
+        0.3, "spectral_mix: deviation of the attention's scores relative to the factors'", low=0, training=True
     )
-    mix_dropout: float = key(
-        0.6, "spectral_mix: share of the history's values that the attention drops", low=0, high=0.99, training=True
-    )
+    mix_dropout: float = key(0.6, "spectral_mix: dropout of the attention model", low=0, high=0.99, training=True)
     mix_epochs: int = key(8, "spectral_mix: passes of the attention over all events", low=1, training=True)
     mix_student_epochs: int = key(
-        2, "spectral_mix: passes in which the cut learns what it was cut from; 0: none", low=0, training=True
+        2,
+        "spectral_mix: passes of the student, which learns the whole model's scores; 0: no student",
+        low=0,
+        training=True,
     )
     mix_truth: float = key(
-        0.1, "spectral_mix: share of the real next items in what the cut learns", low=0, high=1, training=True
+        0.1, "spectral_mix: share of the real next items in the student's targets", low=0, high=1, training=True
     )

@@ -10,6 +10,8 @@ import numpy as np
 from tools.common.errors import UserError
 from tools.common.files import load_array, read_text, sha256, shown
 from tools.common.ragged import Ragged, pieces, ragged
+from tools.common.replacing import restore
+from tools.common.written import append, save_array
 from tools.config.overrides import load_yaml
 from tools.data.split_text import Evaluation, Sequences, check_items, is_evaluation, parse_evaluation, parse_sequences
 
@@ -26,6 +28,7 @@ TEXT_ROWS = 1 << 16  # rows of text that are written at once
 def data_files(folder) -> list[str]:
     """The text files of a split; a `UserError` that names the command where there are none."""
     folder = Path(folder)
+    restore(folder.parent)
     files = sorted(
         str(one)
         for one in folder.glob("*")
@@ -79,14 +82,14 @@ def write_stretches(folder, users, lengths, stretches: Iterable[tuple[Ragged, np
     """
     folder.mkdir(parents=True)
     offsets = ragged(lengths, None).offsets
-    np.save(folder / "users.npy", np.asarray(users, np.int64))
-    np.save(folder / "offsets.npy", offsets)
+    save_array(folder / "users.npy", np.asarray(users, np.int64))
+    save_array(folder / "offsets.npy", offsets)
     header = {"descr": "<i4", "fortran_order": False, "shape": (int(offsets[-1]),)}
     form, first = f"%d,%d,{'%d' if whole else '%s'}\n", 0
     with open(folder / CSV_NAME, "w", encoding="utf-8", newline="") as text, open(folder / "items.npy", "wb") as array:
         np.lib.format.write_array_header_1_0(array, header)
         for items, times in stretches:
-            items.values.astype("<i4").tofile(array)
+            append(array, items.values.astype("<i4"))
             user = np.repeat(users[first : first + len(items.lengths)], items.lengths)
             first += len(items.lengths)
             for part in pieces(len(user), TEXT_ROWS):
@@ -172,7 +175,7 @@ def read_categories(folder, item_count) -> np.ndarray | None:
         return None
     category = load_array(path, "run tools.preprocess again")
     if category.ndim != 1 or category.dtype.kind != "i" or len(category) > item_count:
-        rule = f"it must hold at most item_count = {item_count} whole numbers"
+        rule = f"it must have at most item_count = {item_count} whole numbers"
         raise UserError(f"{path}: {category.dtype} {list(category.shape)}; {rule}; run tools.preprocess again")
     return np.pad(category, (0, item_count - len(category)), constant_values=-1)
 
@@ -193,7 +196,7 @@ def read_map(path, column="original") -> dict[int, str]:
         column: what its header calls the names.
 
     Raises:
-        UserError: for a file without the header, a row that is no pair of an id and a name, or one that stands twice.
+        UserError: for a file without the header, a row that is no pair of an id and a name, or one that occurs twice.
     """
     if not Path(path).is_file():
         return {}
@@ -206,5 +209,5 @@ def read_map(path, column="original") -> dict[int, str]:
         raise UserError(f"{path}:{max(rows.line_num, 1)}: not as tools.preprocess writes it; run it again") from None
     names = dict(pairs)
     if len(names) < len(pairs) or len(set(names.values())) < len(pairs):
-        raise UserError(f"{path}: an id stands twice; run tools.preprocess again")
+        raise UserError(f"{path}: an id occurs twice; run tools.preprocess again")
     return names

@@ -97,6 +97,13 @@ def context_features(named: FeatureNames) -> Features | None:
     return Features(texts, ragged([0] * len(texts), np.zeros(0, np.int64))) if texts else None
 
 
+def feature_files(named: FeatureNames) -> list[Path]:
+    """The files that training reads features from."""
+    files = [(named.item, "item_attributes.npz"), (named.user, "user_attributes.npz")]
+    found = [named.folder / name for names, name in files if names]
+    return [*found, named.train / QUERIES] if named.query else found
+
+
 def _check_same(path, own, names, texts, key):
     """Values are numbers to the model, so each must have the number that it has in training."""
     if path.resolve() == own.resolve():

@@ -1,6 +1,6 @@
 """The two text forms of a split, PaddleRec's.
 
-`uid,item,time` rows, and for evaluation a user a line, `user_id:7 target_item:0 hist_item:3 hist_item:5 eval_item:9`.
+`uid,item,time` rows, and for evaluation one user a line, `user_id:7 target_item:0 hist_item:3 hist_item:5 eval_item:9`.
 """
 
 import ast
@@ -67,7 +67,7 @@ def _parse_rows(path):
     lines = read_bytes(path).removeprefix(BOM).splitlines()
     filled = [number for number, line in enumerate(lines, 1) if line.strip()]
     if not filled:
-        raise UserError(f"{path}: empty; it must hold rows uid,item,time")
+        raise UserError(f"{path}: empty; it must have rows uid,item,time")
     for form in ROWS:
         with warnings.catch_warnings(), contextlib.suppress(ValueError, DeprecationWarning):  # neither says which line
             warnings.simplefilter("error", DeprecationWarning)  # before numpy 2.3, 1.5 was whole with a warning
@@ -76,7 +76,7 @@ def _parse_rows(path):
                 return rows, np.array(filled)
     number = next((number for number in filled if not _is_row(lines[number - 1])), filled[0])
     line = lines[number - 1].decode("utf-8", "replace")[:80]
-    raise UserError(f"{path}:{number}: {line!r} is not a row uid,item,time of three numbers; mend or remove it")
+    raise UserError(f"{path}:{number}: {line!r} is not a row uid,item,time of three numbers; correct or remove it")
 
 
 def _is_row(line):
@@ -97,12 +97,12 @@ def check_items(path, items, item_count, lines=None):
         return
     bad = int(np.argmax((items < 1) | (items >= item_count)))
     line = bad + 1 if lines is None else lines[bad]
-    fix = f"set hyper_parameters.item_count above the largest id, {items.max()}, or mend the row"
+    fix = f"set hyper_parameters.item_count above the largest id, {items.max()}, or correct the row"
     raise UserError(f"{path}:{line}: item {items[bad]} is not from 1 to item_count - 1 = {item_count - 1}; {fix}")
 
 
 def parse_json(text):
-    """The value of a JSON text; a `ValueError` for anything else, a key that stands twice and endless nesting."""
+    """The value of a JSON text; a `ValueError` for anything else, a key that occurs twice and endless nesting."""
     try:
         return json.loads(text, object_pairs_hook=_once)
     except RecursionError:
@@ -113,7 +113,7 @@ def _once(pairs):
     table = dict(pairs)
     if len(table) < len(pairs):
         key = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"the key {shown(key)!r} stands twice; keep one of them")
+        raise ValueError(f"the key {shown(key)!r} occurs twice; keep one of them")
     return table
 
 
@@ -157,7 +157,7 @@ def parse_evaluation(files, item_count) -> Evaluation:
     for path in files:
         tokens, line = split_tokens(path)
         if not len(tokens):
-            raise UserError(f"{path}: empty; it must hold lines user_id:N hist_item:N … eval_item:N …")
+            raise UserError(f"{path}: empty; it must have lines user_id:N hist_item:N … eval_item:N …")
         name, _, value = np.char.partition(tokens, b":").T
         fine = np.isin(name, KINDS) & np.char.isdigit(value) & (np.char.str_len(value) <= 18)
         fine &= (name == b"user_id") == np.concatenate([[True], line[1:] != line[:-1]])  # first in a line, nowhere else

@@ -109,7 +109,7 @@ class Metrics:
     def update(self, items, target):
         """Count a batch: recommended ids `[U, N]`, best first, 0 where a list ends early; targets, a `Ragged` row each.
 
-        A target that stands twice in a user's row counts once; a user without target is not counted.
+        A target that occurs twice in a user's row counts once; a user without target is not counted.
         """
         target_num = target.distinct().lengths  # [U]
         counted = target_num > 0

@@ -35,7 +35,7 @@ class Report:
         self.decile_sums = {n: np.zeros(DECILES) for n in self.top_n}
 
     def update(self, items, target, history_num, interests, live):
-        """Count a batch; a target that stands twice counts once, a user without target is not counted.
+        """Count a batch; a target that occurs twice counts once, a user without target is not counted.
 
         Args:
             items: recommended ids `[U, N]`, best first, 0 where a list ends early.

@@ -23,7 +23,7 @@ def add_metadata(log: Interactions, path: Path):
     Args:
         log: with an item's `asin` as its name.
         path: file or folder of lines with `asin, brand` and `categories`, of which the first path counts, or
-            `category`. Items that are not there have no attributes; of an item that stands twice the first line counts.
+            `category`. Items that are not there have no attributes; of an item that occurs twice the first line counts.
     """
     with progress.stage(f"read {path}", quick=0) as counted:
         brands, paths = _read_metadata(path, log.item_names)

@@ -9,7 +9,7 @@ from tools.config.arguments import positive
 from tools.logs.amazon import RATED_REVIEW, REVIEW
 from tools.logs.interactions import Interactions
 from tools.logs.polars_blocks import Form
-from tools.logs.protocol import PROTOCOLS, Prepared
+from tools.logs.protocol import PROTOCOLS, Prepared, dropped_text
 
 ROLES = ("user", "item", "time", "category", "query", "rating")
 BEHAVIORS = ("pv", "cart", "fav", "buy")
@@ -19,18 +19,21 @@ TAOBAO = Form(
 )
 
 
-def parse_args(argv=None, prog="python -m tools.preprocess", description=__doc__):
-    """The command line, of this module or of another that reads the same logs."""
+def parse_args(argv, prog, description):
+    """The command line of `prog`, a command that reads logs."""
     told: dict[str, Any] = {"description": description, "formatter_class": argparse.RawDescriptionHelpFormatter}
     parser = argparse.ArgumentParser(prog=prog, **told)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--output", type=Path, help="folder to write; default: data/NAME")
+    common.add_argument(
+        "--overwrite", action="store_true", help="drop what the data set there has and this one has not"
+    )
     common.add_argument("--protocol", choices=PROTOCOLS, default="comirec", help="split of users and targets")
     common.add_argument("--min-count", type=positive, default=5, help="fewest interactions of an item, then of a user")
     shared = {"parents": [common], **told}
     sources = parser.add_subparsers(dest="source", required=True)
     sources.add_parser("movielens-100k", help="download MovieLens 100K and prepare it", **shared)
-    sequences = sources.add_parser("sequences", help="a user a line: user item item …, oldest first", **shared)
+    sequences = sources.add_parser("sequences", help="one user a line: user item item …, oldest first", **shared)
     sequences.add_argument("file", type=Path, help="plain, .gz or .xz")
     sequences.add_argument("--attributes", type=Path, help="JSON {item: [attribute, …]}, the last one the category")
     table = sources.add_parser("table", help="a log with a header: CSV, TSV, JSON lines or Parquet", **shared)
@@ -52,18 +55,18 @@ def parse_args(argv=None, prog="python -m tools.preprocess", description=__doc__
 
 
 def output_folder(args) -> Path:
-    """Where to write; a `UserError` for a folder that holds something else than a data set."""
+    """Where to write; a `UserError` for a folder that contains something other than a data set."""
     name = args.source if args.source == "movielens-100k" else args.file.name.split(".")[0]
     output = args.output or Path("data") / name
     if output.is_dir() and any(output.iterdir()) and not (output / "meta.yaml").is_file():
-        raise UserError(f"{output}: holds something else than a data set; choose another --output")
+        raise UserError(f"{output}: contains something other than a data set; choose another --output")
     return output
 
 
 def check_users(prepared: Prepared, log: Interactions):
     """Refuse a log of which nobody is left to train on, with the reasons."""
     if not len(prepared.splits["train"]):
-        reasons = "; ".join(f"{rows} interactions dropped: {reason}" for reason, rows in prepared.dropped.items())
+        reasons = "; ".join(dropped_text(rows, reason) for reason, rows in prepared.dropped.items())
         told = f"{log.source['name']}: {len(prepared.user_codes)} users left, none for training"
         raise UserError(f"{told} ({reasons}); lower --min-count")
 
@@ -84,7 +87,7 @@ def report(output, meta) -> str:
     """What was read, kept and dropped, in lines."""
     dropped = sum(meta["dropped"].values())
     lines = [f"{meta['source']['name']}: {meta['interactions'] + dropped} interactions read"]
-    lines += [f"  {rows} dropped: {reason}" for reason, rows in meta["dropped"].items()]
+    lines += [f"  {dropped_text(rows, reason)}" for reason, rows in meta["dropped"].items()]
     lines.append(f"  {meta['interactions']} kept: {meta['users']} users, {meta['item_count'] - 1} items")
     lines += [
         f"{name}: {one['users']} users, {one['interactions']} interactions" for name, one in meta["splits"].items()

@@ -98,7 +98,7 @@ def read_sequence_file(path: Path, attributes: Path | None) -> Interactions:
     """
     words, line = split_tokens(path)
     if not len(words):
-        raise UserError(f"{path}: empty; it must hold a user a line: user item item …")
+        raise UserError(f"{path}: empty; it must have one user a line: user item item …")
     try:
         tokens = np.char.decode(words, "utf-8")
     except UnicodeDecodeError:
@@ -131,14 +131,14 @@ def _read_attributes(path):
         table = parse_json(read_text(path))
     except ValueError as error:
         line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise UserError(f"{path}{line}: not JSON: {getattr(error, 'msg', error)}; mend the file") from None
+        raise UserError(f"{path}{line}: not JSON: {getattr(error, 'msg', error)}; correct the file") from None
     if not isinstance(table, dict) or not all(isinstance(values, list) for values in table.values()):
         raise UserError(f"{path}: not of the form {{item: [attribute, …]}}; give each item a list")
     texts = {item: [str(one) for one in values if isinstance(one, str | int | float)] for item, values in table.items()}
     for item, values in table.items():
         if len(texts[item]) < len(values) or any(map(NO_ATTRIBUTE.search, texts[item])):
             rule = f"attributes are numbers and lines of at most {LONGEST_WORD} characters"
-            raise UserError(f"{path}: {shown(item)!r} has {shown(values)}; {rule}: mend or remove them")
+            raise UserError(f"{path}: {shown(item)!r} has {shown(values)}; {rule}: correct or remove them")
     return texts
 
 

@@ -14,6 +14,7 @@ from tools.common import progress
 from tools.common.errors import UserError
 from tools.common.files import sha256
 from tools.common.ragged import single, words_of
+from tools.common.written import save_array
 from tools.logs.interactions import Interactions
 from tools.logs.polars_blocks import JSON, Form, load_polars, log_files, read_blocks
 from tools.logs.tables import NO_ROWS, parse_numbers, sift
@@ -59,7 +60,7 @@ def _write_parts(blocks, form, scratch):
         dropped = {reason: dropped.get(reason, 0) + rows for reason, rows in left_out.items()}
         frame = block.frame.select(polars.exclude("time", "rating", "behavior").cast(str)).filter(polars.Series(kept))
         parts.append(scratch / f"{len(parts)}.parquet")
-        np.save(parts[-1].with_suffix(".npy"), times[kept])
+        save_array(parts[-1].with_suffix(".npy"), times[kept])
         frame.with_row_index("row", row).cast({"row": polars.Int64}).write_parquet(parts[-1], compression="lz4")
         row += len(frame)
     return parts, dropped

@@ -134,7 +134,7 @@ def parse_line(path, number, line: bytes) -> dict:
     try:
         return parse_object(text)
     except ValueError as error:
-        raise UserError(f"{path}:{number}: {shown(text)!r}: {error}; mend or remove the line") from None
+        raise UserError(f"{path}:{number}: {shown(text)!r}: {error}; correct or remove the line") from None
 
 
 def _text(value):
@@ -167,6 +167,6 @@ def _block(path, frame, lines, form) -> Block:
             column = column.cast(str).fill_null("")
             if (bad := column.str.contains("[\0\r\n]")).any():  # our maps are read line by line
                 number = lines[bad.arg_max()]
-                raise UserError(f"{path}:{number}: {name} has a line end or NUL; mend or remove the row")
+                raise UserError(f"{path}:{number}: {name} has a line end or NUL; correct or remove the row")
         columns[role] = column
     return Block(polars.DataFrame(columns), lines)

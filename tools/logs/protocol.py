@@ -28,6 +28,11 @@ class Prepared(NamedTuple):
     dropped: dict[str, int]  # reason -> interactions left out
 
 
+def dropped_text(rows, reason) -> str:
+    """How many interactions were left out and why, for people: `33 interactions dropped: of users with …`."""
+    return f"{rows} interactions dropped: {'of ' if reason.startswith(('items with', 'users with')) else ''}{reason}"
+
+
 class Events(NamedTuple):
     """Interactions of some users."""
 

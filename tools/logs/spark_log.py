@@ -99,7 +99,7 @@ def _check_numbers(rows, role, names) -> bool:
     ).first()
     if worst["bad"] is not None:
         _, file, text = worst["bad"]
-        raise UserError(f"{file}: {names[role]} is {shown(text)!r}, not a number; mend or remove the row")
+        raise UserError(f"{file}: {names[role]} is {shown(text)!r}, not a number; correct or remove the row")
     return worst["whole"]
 
 

@@ -61,7 +61,7 @@ def read_header(path, header, wanted) -> tuple[list[str], str]:
     try:
         names = next(csv.reader([header], delimiter=delimiter, strict=True), [])
     except csv.Error as error:
-        raise UserError(f"{path}:1: the header is not readable as CSV ({shown(error)}); mend it") from None
+        raise UserError(f"{path}:1: the header is not readable as CSV ({shown(error)}); correct it") from None
     check_columns(path, wanted, names)
     return names, delimiter
 
@@ -99,7 +99,7 @@ def _check_rows(path, rows, delimiter, names, index):
             elif long := [names[column] for column in index if len(row[column]) > LONGEST_WORD]:
                 reason = f"{long[0]} has more than {LONGEST_WORD} characters"
         if reason:
-            raise UserError(f"{path}:{number}: {reason}; mend or remove the row")
+            raise UserError(f"{path}:{number}: {reason}; correct or remove the row")
 
 
 def check_columns(path, wanted, names):
@@ -109,7 +109,7 @@ def check_columns(path, wanted, names):
             known = shown(", ".join(names), 300)
             raise UserError(f"{path}:1: no column {shown(name)!r} among {known}{did_you_mean(name, map(shown, names))}")
         if names.count(name) > 1:
-            raise UserError(f"{path}:1: the column {name!r} stands twice; rename one of them")
+            raise UserError(f"{path}:1: the column {name!r} occurs twice; rename one of them")
 
 
 def parse_numbers(path, values, name, lines) -> np.ndarray:
@@ -125,7 +125,7 @@ def parse_numbers(path, values, name, lines) -> np.ndarray:
     if (bad := ~np.isfinite(numbers)).any():
         row = int(np.argmax(bad))
         raise UserError(
-            f"{path}:{lines[row]}: {name} is {str(values[row])[:80]!r}, not a number; mend or remove the row"
+            f"{path}:{lines[row]}: {name} is {str(values[row])[:80]!r}, not a number; correct or remove the row"
         )
     return numbers
 

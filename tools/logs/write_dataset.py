@@ -6,8 +6,10 @@ import numpy as np
 import yaml
 
 from tools.common.ragged import Ragged
+from tools.common.written import save_array
 from tools.data.dataset import is_whole, write_map, write_stretches
 from tools.data.features import QUERIES
+from tools.data.identity import of_prepared
 from tools.logs.interactions import Interactions
 from tools.logs.protocol import PROTOCOLS, SPLIT_SEED, Prepared, events
 
@@ -38,6 +40,7 @@ def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol:
         "interactions": written,
         "dropped": dropped,
         "splits": splits,
+        "identity": of_prepared(folder),
     }
     (folder / "meta.yaml").write_text(yaml.safe_dump(meta, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return meta
@@ -100,5 +103,5 @@ def _write_categories(folder, texts):
     """`item_category.npy`: category of each row of the item table, -1 for none; `category_map.csv`: their names."""
     names = np.unique(texts[texts != ""])
     category = np.where(texts == "", -1, np.searchsorted(names, texts))
-    np.save(folder / "item_category.npy", np.concatenate([[-1], category]).astype(np.int32))
+    save_array(folder / "item_category.npy", np.concatenate([[-1], category]).astype(np.int32))
     write_map(folder / "category_map.csv", ("category", "name"), enumerate(names))

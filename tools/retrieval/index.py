@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tools.common import progress
+from tools.common import progress, replacing
 from tools.common.errors import UserError, did_you_mean
 from tools.common.files import atomic_path, digest, shown
 from tools.common.ragged import ragged
@@ -154,7 +154,8 @@ def save(index, path):
     """Write an index, whole or not at all; a `UserError` where that fails."""
     with progress.stage(f"write {path}"), atomic_path(path) as temporary:
         try:
-            faiss.write_index(index, str(temporary))
+            with open(temporary, "wb") as file:  # Faiss closes a file of its own without a look at what became of it
+                faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, 1 << 22))
         except RuntimeError as error:
             raise UserError(f"{path}: cannot be written ({_reason(error)}); check space and rights") from None
 
@@ -217,7 +218,8 @@ class IndexFiles:
             return exact(item_vectors)
         path = Path(folder) / f"index-{digest(chosen.factory.encode(), item_vectors)}.faiss"
         if not path.is_file():
-            save(build(item_vectors, self.runner, queries=queries), path)
+            with replacing.writing(path):
+                save(build(item_vectors, self.runner, queries=queries), path)
         return load(path, self.runner)
 
     def write(self, folder, item_vectors):

@@ -7,7 +7,7 @@ import numpy as np
 
 from tools.common import progress
 from tools.common.errors import UserError
-from tools.common.files import digest
+from tools.common.files import digest, map_array
 
 logging.getLogger("milvus_lite").setLevel(logging.WARNING)  # it reports when its server starts and stops
 LITE = "milvus.db"  # where Milvus Lite keeps its data, which changes with each use
@@ -139,7 +139,7 @@ class MilvusStore:
 
     def read(self, folder) -> MilvusIndex:
         """An export's index."""
-        return self._open(folder, np.load(Path(folder) / "item_vectors.npy", mmap_mode="r"))
+        return self._open(folder, map_array(Path(folder) / "item_vectors.npy", "export it again"))
 
     def grow(self, folder, item_vectors, first):
         """The index of an export to which items were added: a collection of its own."""

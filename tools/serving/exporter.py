@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from tools.common import checksums, progress
+from tools.common import checksums, progress, replacing
 from tools.common.errors import UserError
 from tools.common.files import atomic_folder
 from tools.common.ragged import ragged
+from tools.common.written import save_array
 from tools.config.load import Config
-from tools.data import titles
+from tools.data import identity, titles
 from tools.data.dataset import read_map
 from tools.data.features import QUERIES, Features, item_features, user_features, vocabulary, write_attributes
 from tools.retrieval.index import store
@@ -20,7 +21,7 @@ from tools.serving.user_tower import save_tower
 from tools.training import agreement, checkpoint
 from tools.training.dygraph import DygraphModel
 
-MAPS = ("item_map.csv", "user_map.csv", "item_category.npy", "category_map.csv")
+MAPS = (identity.MAP, "user_map.csv", "item_category.npy", "category_map.csv")
 
 
 def export(settings: Config, output, to_onnx=None) -> Path:
@@ -38,6 +39,11 @@ def export(settings: Config, output, to_onnx=None) -> Path:
         UserError: for a checkpoint that is missing or of another model, a model without item vectors or ONNX form, and
             id maps of another data set.
     """
+    with replacing.writing(output):
+        return _export(settings, output, to_onnx)
+
+
+def _export(settings, output, to_onnx):
     source = checkpoint.single(settings)
     agreement.check_checkpoint(source, settings)
     model = DygraphModel().create_model(settings)
@@ -48,9 +54,9 @@ def export(settings: Config, output, to_onnx=None) -> Path:
         vectors = model.item_vectors().numpy()
     with atomic_folder(output) as folder:
         save_tower(model, folder / "user_tower", to_onnx)
-        np.save(folder / "item_vectors.npy", vectors)
+        save_array(folder / "item_vectors.npy", vectors)
         store(settings.runner).write(folder, vectors)
-        _copy_maps(Path(settings.runner.test_data_dir).parent, folder, settings.hyper_parameters.item_count)
+        _copy_maps(source, folder, settings)
         _write_features(model, folder, settings)
         for name in (exported.CONFIG, exported.TRAINED):
             settings.save(folder / name)
@@ -69,7 +75,13 @@ def _check_exportable(model, name, to_onnx):
         raise UserError(f"--onnx: {name} solves systems of equations, which paddle2onnx cannot; export without --onnx")
 
 
-def _copy_maps(source, folder, item_count):
+def _copy_maps(checkpoint_folder, folder, settings):
+    """The data set's maps, which `check_checkpoint` has found to be the model's, and their identity."""
+    origin = identity.read(checkpoint_folder)
+    found = identity.read_identity(agreement.runner_splits(settings), files=bool(origin and origin.files))
+    source, item_count = Path(settings.runner.test_data_dir).parent, settings.hyper_parameters.item_count
+    if found.item_map and not (source / identity.MAP).is_file():
+        source = Path(found.folder)
     largest = max(read_map(source / "item_map.csv"), default=0)
     if largest >= item_count:
         raise UserError(
@@ -80,13 +92,16 @@ def _copy_maps(source, folder, item_count):
         if (source / name).is_file():
             shutil.copyfile(source / name, folder / name)
     titles.copy(source, folder)
+    if identity.map_digest(folder) != found.item_map:
+        raise UserError(f"{found.folder}: was replaced while it was read; start again")
+    identity.write(folder, (origin or found)._replace(item_map=found.item_map))
 
 
 def _write_features(model, folder, settings):
     """What profiles and new items are embedded with; of the users themselves nothing is written."""
     hyper = settings.hyper_parameters
     if model.context_size:
-        np.save(folder / "user_features.npy", model.user_features.table.weight.numpy())
+        save_array(folder / "user_features.npy", model.user_features.table.weight.numpy())
     if users := user_features(settings.features):
         write_attributes(folder / "user_attributes.npz", hyper.user_features, users, [])
     if hyper.query:

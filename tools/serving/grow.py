@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from tools.common import checksums, unpickle
+from tools.common import checksums, replacing, unpickle
 from tools.common.errors import UserError
-from tools.common.files import atomic_folder
+from tools.common.files import atomic_folder, load_array, map_array
 from tools.common.ragged import ragged
+from tools.common.written import save_array
 from tools.config.load import Config
+from tools.data import identity
 from tools.data.dataset import read_map, write_map
 from tools.data.features import Features, item_features, write_attributes
 from tools.retrieval.index import store
@@ -19,7 +21,7 @@ from tools.retrieval.milvus import LITE
 from tools.serving import exported
 from tools.serving.new_items import NewItems, read_items
 from tools.serving.user_tower import onnx_converter, save_tower
-from tools.training import agreement, runtime
+from tools.training import agreement, checkpoint, runtime, sound
 from tools.training.dygraph import DygraphModel
 
 
@@ -38,10 +40,15 @@ def add_items(folder, file, given: Config) -> tuple[int, NewItems]:
         UserError: for a folder that is no whole export of a model with item features, hyper-parameters other than the
             model's, and each line that is no new item.
     """
-    folder = Path(folder)
+    replacing.restore(folder)
+    with replacing.writing(folder):  # from the reading on, so that no other's items are lost
+        return _add_items(Path(folder), file, given)
+
+
+def _add_items(folder, file, given):
     settings, known = open_export(folder, given)
     runtime.prepare(use_gpu=False, seed=settings.runner.seed)
-    first = len(np.load(folder / "item_vectors.npy", mmap_mode="r"))
+    first = len(map_array(folder / "item_vectors.npy", exported.MADE_AGAIN))
     names = read_map(folder / "item_map.csv") or {item: str(item) for item in range(1, first)}
     hyper = settings.hyper_parameters
     items = read_items(file, dict(zip(hyper.item_features, known.texts, strict=True)), set(names.values()))
@@ -51,12 +58,13 @@ def add_items(folder, file, given: Config) -> tuple[int, NewItems]:
         shutil.copytree(folder, new, dirs_exist_ok=True, ignore=shutil.ignore_patterns(f"*{LITE}*"))
         rows = np.arange(1, first + len(items.names))
         write_attributes(new / "item_attributes.npz", hyper.item_features, append(known, first, items), rows)
-        model = grow(within(grown, new), unpickle.read(folder / "rec.pdparams"))
+        model = grow(within(grown, new), folder / "rec.pdparams", first)
         paddle.save(model.state_dict(), str(new / "rec.pdparams"))
         save_tower(model, new / "user_tower", to_onnx)
         write_vectors(model, settings.runner, folder, new, first)
         write_map(new / "item_map.csv", ("item", "original"), (names | dict(enumerate(items.names, first))).items())
         grown.save(new / exported.CONFIG)
+        write_identity(folder, new)
         checksums.write(new)
     return first, items
 
@@ -65,6 +73,7 @@ def open_export(folder, given: Config) -> tuple[Config, Features]:
     """The configuration of an export and its items' features; a `UserError` where it cannot be added to."""
     settings, trained = exported.read(folder)
     agreement.check(folder, trained, given)
+    exported.check_data(folder, agreement.runner_splits(given))
     features = item_features(within(settings, folder).features)
     if features is None:
         raise UserError(
@@ -72,6 +81,14 @@ def open_export(folder, given: Config) -> tuple[Config, Features]:
             "new items; set hyper_parameters.item_features and train again"
         )
     return settings, features
+
+
+def write_identity(old, new):
+    """That of the grown item map, which still says whose ids it goes on from."""
+    carried = identity.read(old)
+    if carried:
+        base = (carried.item_map,) if carried.item_map else ()
+        identity.write(new, carried._replace(item_map=identity.map_digest(new), bases=(*carried.bases, *base)))
 
 
 def within(settings: Config, folder) -> Config:
@@ -86,17 +103,22 @@ def append(features: Features, first, items: NewItems) -> Features:
     return Features(features.texts, ragged(lengths, np.concatenate([values, items.token.values])))
 
 
-def grow(settings: Config, state):
+def grow(settings: Config, path, first):
     """The model of a configuration, its items past the saved table made of their features.
 
     Args:
         settings: the configuration, with all items.
-        state: parameters of the model with fewer items.
+        path: of the parameters of the model with fewer items.
+        first: how many.
     """
-    model = DygraphModel().create_model(settings)
-    table = paddle.to_tensor(state["item_table.weight"])
-    state["item_table.weight"] = model.item_table.weight  # which is longer
-    model.set_state_dict(state)
+    model, state = DygraphModel().create_model(settings), unpickle.read(path)
+    whole = model.item_table.weight.numpy()
+    saved = getattr(state.get("item_table.weight"), "shape", None)
+    if saved != (first, whole.shape[1]):
+        raise UserError(f"{path}: the item table is {saved}, not {(first, whole.shape[1])}; {exported.MADE_AGAIN}")
+    table = paddle.to_tensor(sound.numbers(path, "item_table.weight", state["item_table.weight"]))
+    state["item_table.weight"] = whole  # which is longer
+    model.set_state_dict(checkpoint.matching(state, model, path))
     with paddle.no_grad():
         side, present = model.item_table.side(paddle.arange(len(table), model.item_count))  # [N, D], [N]
         # The mean of its features is an item's row if it is its id's own row too: (m + F m) / (1 + F) = m.
@@ -117,10 +139,10 @@ def write_vectors(model, runner, old, new, first):
     """
     with paddle.no_grad():
         added = model.item_vectors().numpy()[first:]
-    vectors = np.concatenate([np.load(old / "item_vectors.npy"), added])
-    np.save(new / "item_vectors.npy", vectors)
+    vectors = np.concatenate([load_array(old / "item_vectors.npy", exported.MADE_AGAIN), added])
+    save_array(new / "item_vectors.npy", vectors)
     store(runner).grow(new, vectors, first)
     if (old / "item_category.npy").is_file():
-        category = np.load(old / "item_category.npy")
+        category = load_array(old / "item_category.npy", exported.MADE_AGAIN)
         none = np.full(len(vectors) - len(category), -1, category.dtype)
-        np.save(new / "item_category.npy", np.concatenate([category, none]))
+        save_array(new / "item_category.npy", np.concatenate([category, none]))

@@ -128,7 +128,7 @@ def read_values(given, name) -> dict[str, list[str]]:
     lists = {key: one if isinstance(one, list) else [one] for key, one in pairs}
     if not all(map(are_ids, lists.values())):
         form = '{"age": "24", "genres": ["a", "b"]}'
-        raise ValueError(f"{name}: {str(given)[:80]!r} is not like {form}; mend or remove it")
+        raise ValueError(f"{name}: {str(given)[:80]!r} is not like {form}; correct or remove it")
     return {key: [str(value) for value in values] for key, values in lists.items()}
 
 

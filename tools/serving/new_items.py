@@ -65,5 +65,5 @@ def read_item(text) -> tuple[str, dict[str, list[str]]]:
     for key in sorted((row or {}).keys() - {"item", "features"}):
         raise ValueError(f"{shown(key)!r} is neither item nor features; remove it")
     if row is None or not is_id(row.get("item")):
-        raise ValueError(f"{text.strip()[:80]!r} is not a line like {FORM}; mend or remove it")
+        raise ValueError(f"{text.strip()[:80]!r} is not a line like {FORM}; correct or remove it")
     return str(row["item"]), read_values(row.get("features"), "features")

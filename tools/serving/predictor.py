@@ -4,20 +4,24 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from tools.common.files import load_arrays
+from tools.common import replacing
+from tools.common.errors import UserError
+from tools.common.files import load_array, load_arrays, map_array
 from tools.common.ragged import cut_histories
 from tools.data.dataset import read_map
-from tools.data.features import QUERIES
+from tools.data.features import QUERIES, attribute
 from tools.retrieval.aggregate import PLAIN, Diversity, Recommendations
 from tools.retrieval.index import store
 from tools.retrieval.retriever import Retriever
 from tools.serving import exported
 from tools.serving.histories import Fault, History, Profiles
+from tools.serving.probe import AGAIN, check_parts, check_table, check_tower
 from tools.serving.requests import check_arrays, check_histories, check_length, check_profiles
 from tools.serving.tower import Tower
 
@@ -33,7 +37,9 @@ class Predictor:
     """
 
     def __init__(self, *, folder):
-        folder = Path(folder)
+        replacing.read_whole(folder, partial(self._open, Path(folder)))
+
+    def _open(self, folder):
         config, _ = exported.read(folder)
         self.maxlen = config.hyper_parameters.maxlen
         self.filter_seen, self.batch_size = config.runner.filter_seen, config.runner.infer_batch_size
@@ -41,12 +47,17 @@ class Predictor:
         self.profiles = _open_profiles(folder, config)
         self.features = tuple(self.profiles.numbers) if self.profiles else ()  # that a profile may hold
         self.retriever = Retriever(index=store(config.runner).read(folder))
-        self.item_num = self.retriever.index.ntotal  # V, without padding
+        vectors = item_vectors(folder, config.hyper_parameters.item_count)
+        self.item_num = len(vectors) - 1  # V, without padding
         first = config.runner.diversity_lambda[:1]
         self.diversity = Diversity.open(folder, first, self.item_num + 1) if first else PLAIN
         # Our ids and the user's own, which are the same where the data set has no map.
         self.names = read_map(folder / "item_map.csv") or {item: str(item) for item in range(1, self.item_num + 1)}
+        if max(self.names) > self.item_num:
+            raise UserError(f"{folder}: item_map.csv has item {max(self.names)} of {self.item_num}; export it again")
         self.numbers = {name: item for item, name in self.names.items()}
+        check_parts(folder, vectors, self.retriever.index, self.names)
+        check_tower(folder, self.route, self.maxlen, vectors.shape[1])
 
     def embed(self, hist_item, seq_len, profiles=None) -> tuple[np.ndarray, np.ndarray]:
         """Interests `[B, K, D]` and live mask `[B, K]`.
@@ -92,15 +103,29 @@ class Predictor:
         return lists
 
 
+def item_vectors(folder, item_count) -> np.ndarray:
+    """The item vectors of an export, in the file."""
+    path = folder / "item_vectors.npy"
+    vectors = map_array(path, AGAIN)
+    check_table(path, vectors, item_count)
+    return vectors
+
+
 def _open_profiles(folder, config):
     """None for a model without user features."""
     hyper, texts = config.hyper_parameters, {}
     if hyper.user_features:
-        values = load_arrays(folder / "user_attributes.npz", "export it again")
-        texts = {name: values[f"{name}.names"] for name in hyper.user_features}
+        path = folder / "user_attributes.npz"
+        values = load_arrays(path, AGAIN)
+        texts = {name: attribute(values, name, path)[0] for name in hyper.user_features}
     if hyper.query:
-        texts["query"] = load_arrays(folder / "train" / QUERIES, "export it again")["query.names"]
-    return Profiles(texts=texts, weight=np.load(folder / "user_features.npy")) if texts else None
+        path = folder / "train" / QUERIES
+        texts["query"], _ = attribute(load_arrays(path, AGAIN), "query", path)
+    if not texts:
+        return None
+    weight = load_array(folder / "user_features.npy", AGAIN)
+    check_table(folder / "user_features.npy", weight, sum(map(len, texts.values())))
+    return Profiles(texts=texts, weight=weight)
 
 
 class Answer(NamedTuple):

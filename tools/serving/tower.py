@@ -5,6 +5,7 @@ import threading
 from paddle import inference
 
 from tools.common.errors import UserError
+from tools.serving.tower_files import check
 
 OUTPUTS = ("interests", "live", "coupling")  # of the user tower, in this order
 
@@ -42,13 +43,14 @@ class Tower:
 
 
 def _open(folder):
+    check(folder / "user_tower")
     config = inference.Config(str(folder / "user_tower.json"), str(folder / "user_tower.pdiparams"))
     config.disable_glog_info()
     config.disable_mkldnn()  # the default: on Paddle 3.3.1 it gives wrong squashed vectors and live masks
     try:
         tower = inference.create_predictor(config)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # of Paddle's own kinds
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"{folder}: user_tower is not readable ({reason}); export it again") from None
     if len(tower.get_output_names()) != len(OUTPUTS):
         raise UserError(f"{folder}: user_tower does not give {', '.join(OUTPUTS)}; export it again")

@@ -8,6 +8,7 @@ from paddle.static import InputSpec
 
 from tools.common import progress
 from tools.common.errors import UserError
+from tools.serving import tower_files
 
 OPSET = 17  # left to choose, paddle2onnx takes 11 for some models, where ONNX has no power of whole numbers
 
@@ -51,9 +52,14 @@ def save_tower(model, path, to_onnx=None):
         warnings.filterwarnings("ignore", message=".*'place' interface")  # a question of Paddle's to itself
         with progress.stage("write the user tower"):
             paddle.jit.save(tower, str(path), input_spec=inputs)
+    try:
+        tower_files.check(path)
+    except UserError as error:  # Paddle doesn't look whether what it writes arrives
+        raise OSError(None, f"Paddle wrote {error}") from None
     if to_onnx:
         with progress.stage("convert the user tower to ONNX"):
             to_onnx(*(f"{path}.{suffix}" for suffix in ("json", "pdiparams", "onnx")))
+        tower_files.check_onnx(f"{path}.onnx")
 
 
 def onnx_converter():

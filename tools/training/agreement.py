@@ -3,12 +3,16 @@
 from dataclasses import fields
 from pathlib import Path
 
+from tools.common import replacing
 from tools.common.errors import UserError
+from tools.common.files import shown
 from tools.config.load import Config
 from tools.config.schema import HyperParameters
+from tools.data import identity
+from tools.data.dataset import read_meta
 from tools.training.settings import load_settings
 
-# Hyper-parameters that the parameters or the meaning of an interest hang on.
+# Hyper-parameters that the parameters or the meaning of an interest depend on.
 MUST_AGREE = [
     f"hyper_parameters.{one.name}"
     for one in fields(HyperParameters)
@@ -36,11 +40,36 @@ def check(folder, trained: Config, config: Config, keys=MUST_AGREE):
         raise UserError("\n       ".join(different))
 
 
-def check_checkpoint(folder, config: Config, keys=MUST_AGREE):
-    """As `check`, of a checkpoint; to be called before data is read, which other hyper-parameters may not fit.
+def check_checkpoint(folder, config: Config, keys=MUST_AGREE, *, going_on=False):
+    """As `check`, of a checkpoint, and that its data set is the configuration's; to be called before data is read.
 
-    Nothing is checked where a checkpoint is missing, which is told elsewhere, or has no configuration, as PaddleRec's.
+    Nothing is checked where a checkpoint is missing, which is told elsewhere; of one without a configuration, as
+    PaddleRec's, or without identity what can be.
+
+    Args:
+        folder: of the checkpoint.
+        config: the configuration.
+        keys: dotted, as in the yaml.
+        going_on: see `tools.data.identity.check`.
     """
-    path = Path(folder) / "config.yaml"
-    if path.is_file():
-        check(folder, load_settings(path), config, keys)
+    replacing.restore(folder)
+    path, runner = Path(folder) / "config.yaml", config.runner
+    trained = load_settings(path) if path.is_file() else None
+    if trained:
+        check(folder, trained, config, keys)
+    carried = identity.read(folder)
+    found = identity.read_identity(runner_splits(config), files=bool(carried and carried.files))
+    if carried:
+        identity.check(folder, carried, found, going_on=going_on)
+        return
+    counted = read_meta(runner.train_data_dir).get("item_count")
+    if trained and counted not in (None, then := trained.hyper_parameters.item_count):
+        raise UserError(
+            f"{folder}: trained with item_count {then}, {Path(runner.train_data_dir).parent} has {shown(counted)}; "
+            "give the data set that it was trained on, or train again"
+        )
+
+
+def runner_splits(config: Config) -> list[str]:
+    """The folders of a configuration's splits, training's first."""
+    return [config.runner.train_data_dir, config.runner.valid_data_dir, config.runner.test_data_dir]

@@ -2,27 +2,31 @@
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import paddle
 
-from tools.common import checksums, ranks, unpickle
+from tools.common import checksums, ranks, replacing, unpickle
 from tools.common.errors import UserError
 from tools.common.files import atomic_folder, load_arrays
+from tools.common.regular import read_regular
 from tools.config.load import Config
+from tools.data import identity
 from tools.data.features import vocabulary
-from tools.training import agreement, paddlerec
+from tools.training import agreement, paddlerec, sound
 
 BEST = "best"
+LARGEST_STATE = 1 << 20  # bytes of state.json
 VOCABULARY = "features.npz"  # the values of each feature, in the order of their rows in the model's tables
 
 
 @ranks.first_only
-def save(folder, model, optimizer, config: Config, state: dict):
+def save(folder, model, optimizer, config: Config, state: dict, origin: identity.Identity | None = None):
     """Write parameters, optimizer, resolved configuration and `state.json` (epoch, step, metrics), or nothing.
 
-    A model that brings its own `fit` has no optimizer, None.
+    A model that brings its own `fit` has no optimizer, None. `origin` is the identity of the data set.
     For a model with features also `features.npz`, see `tools.data.features.vocabulary`; last SHA256SUMS.
     """
     with atomic_folder(folder) as temporary:
@@ -32,53 +36,76 @@ def save(folder, model, optimizer, config: Config, state: dict):
         config.save(temporary / "config.yaml")
         if texts := vocabulary(config.features):
             np.savez(temporary / VOCABULARY, **texts)  # type: ignore[arg-type]
+        if origin is not None:
+            identity.write(temporary, origin)
         state = {**state, "written": time.time()}
         (temporary / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
         checksums.write(temporary)
 
 
-def load(folder, model, config: Config, optimizer=None):
+def load(folder, model, config: Config, optimizer=None, *, going_on=False):
     """Fill a model, and an optimizer where given, from a checkpoint; nothing in its files is executed.
+
+    Args:
+        folder: of the checkpoint.
+        model: what is filled.
+        config: the configuration.
+        optimizer: what is filled, too.
+        going_on: see `tools.data.identity.check`.
 
     Raises:
         UserError: where there is none or it is damaged, its hyper-parameters differ from the configuration's, with both
-            values, or a feature has other values in the data set than it was trained with.
+            values, it was trained on another data set, or a feature has other values there than it was trained with.
     """
-    folder = Path(folder)
+    replacing.read_whole(folder, partial(_load, Path(folder), model, config, optimizer, going_on))
+    identity.warn_unknown(folder, identity.read(folder))
+
+
+def _load(folder, model, config, optimizer, going_on):
     if not (folder / "rec.pdparams").is_file():
         raise UserError(f"{folder}: no rec.pdparams here; train first: python trainer.py -m config.yaml")
     if (folder / checksums.NAME).is_file() and (faults := checksums.faults(folder)):  # other programs' have no sums
         raise UserError(f"{folder}: damaged, {'; '.join(faults)}; use another checkpoint or a copy")
-    agreement.check_checkpoint(folder, config)
+    agreement.check_checkpoint(folder, config, going_on=going_on)
     _check_vocabulary(folder, config)
-    fill(model, folder / "rec.pdparams")
-    if optimizer is not None and (folder / "rec.pdopt").is_file():
-        _fill_optimizer(optimizer, model, folder)
+    ours = fill(model, folder / "rec.pdparams")
+    if optimizer is not None and ours and (folder / "rec.pdopt").is_file():  # moments of other names would be lost
+        fill_optimizer(optimizer, model, folder / "rec.pdopt")
 
 
-def fill(model, path):
-    """Set a model's parameters from a file; a `UserError` that names one that is missing or of another shape."""
+def fill(model, path) -> bool:
+    """Set a model's parameters from a file; a `UserError` that names one that is missing or of another shape.
+
+    Gives whether they have our names; PaddleRec's are taken for them.
+    """
     state = unpickle.read(path)
-    if paddlerec.is_theirs(state):
-        state = paddlerec.translate(state, path)
+    theirs = paddlerec.is_theirs(state)
+    model.set_state_dict(matching(paddlerec.translate(state, path) if theirs else state, model, path))
+    return not theirs
+
+
+def matching(state, model, path) -> dict:
+    """A state with the model's parameters in the model's type; errors as `fill`."""
     for name, own in model.state_dict().items():
         found, wanted = getattr(state.get(name), "shape", None), list(own.shape)
         if found is None or list(found) != wanted:
             raise UserError(
                 f"{path}: {name} is {found and list(found)}, {type(model).__name__} has {wanted}; use its checkpoint"
             )
-    model.set_state_dict(state)
+        state[name] = sound.numbers(path, name, state[name], str(own.dtype).rpartition(".")[2])
+    return state
 
 
-def _fill_optimizer(optimizer, model, folder):
-    if paddlerec.is_theirs(unpickle.read(folder / "rec.pdparams")):
-        return  # its moments are of other names and shapes: the optimizer begins anew
+def fill_optimizer(optimizer, model, path):
+    """Set what an optimizer kept from a file; a `UserError` where something of a parameter is missing or no number."""
+    shapes = {name: list(one.shape) for name, one in model.named_parameters()}
+    state = sound.optimizer_state(path, unpickle.read(path), shapes, type(optimizer).__name__)
     automatic = {structured: name for name, structured in _names(model).items()}
-    optimizer.set_state_dict(_rename(unpickle.read(folder / "rec.pdopt"), automatic))
+    optimizer.set_state_dict(_rename(state, automatic))
 
 
 def _names(model):
-    """Automatic name -> structured name of each parameter. The automatic one hangs on what was built before."""
+    """Automatic name -> structured name of each parameter. The automatic one depends on what was built before."""
     return {parameter.name: structured for structured, parameter in model.named_parameters()}
 
 
@@ -129,7 +156,7 @@ def single(config: Config) -> Path:
 def read_state(folder) -> dict:
     """`state.json` of a checkpoint; empty where it is not readable."""
     try:
-        found = json.loads((Path(folder) / "state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(read_regular(Path(folder) / "state.json", LARGEST_STATE))
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from tools.common import ranks
 from tools.common.errors import UserError
-from tools.common.files import atomic_file, read_text
+from tools.common.files import atomic_file, decode, read_bytes
 
 NAME = "history.csv"
+PARTS = ("train", "valid")  # what is measured, the first half of a tag
 HEADER = ["step", "epoch", "tag", "value"]  # one value a row: whatever is measured, the columns stay
 
 
@@ -65,13 +66,16 @@ def read(path) -> list[tuple[int, int, str, float]]:
     """
     if not Path(path).is_file():
         return []
-    whole = read_text(path).split("\n")[1:-1]  # a whole line ends in a line end: the last is empty or cut
+    data = read_bytes(path).rstrip(b"\0")  # which a file system may leave of a line after a crash
+    whole = decode(data, path).split("\n")[1:-1]  # a whole line ends in a line end: the last is empty or cut
     return [_row(path, number, line) for number, line in enumerate(whole, 2)]
 
 
 def _row(path, number, line):
     try:
         step, epoch, tag, value = line.split(",")
+        if tag.partition("/")[0] not in PARTS:
+            raise ValueError(tag)
         return int(step), int(epoch), tag, float(value)
     except ValueError:
         raise UserError(f"{path}:{number}: {line[:80]!r} is not {','.join(HEADER)}; remove the row") from None

@@ -1,21 +1,18 @@
 """Where a training run stands, and which of its checkpoints it goes on from."""
 
 import logging
-import re
-import shutil
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
-from tools.common import checksums, ranks
+from tools.common import checksums, ranks, replacing
 from tools.common.errors import UserError
+from tools.common.lock import Lock
 from tools.config.load import Config
-from tools.training import agreement, checkpoint
+from tools.data import identity
+from tools.data.features import feature_files
+from tools.data.identity import Identity
+from tools.training import agreement, checkpoint, runs, sound
 
-NUMBERED = re.compile(r"\d+|step-\d+")  # a whole epoch, a step within one
-ANY = re.compile(rf"{NUMBERED.pattern}|{checkpoint.BEST}")
-UNFINISHED = re.compile(
-    rf"\.({ANY.pattern})-\w{{8}}(-old)?"
-)  # how `tools.common.files.atomic_folder` calls what it writes
 # What an interrupted run cannot go on without, beside the hyper-parameters.
 MUST_AGREE = ["runner.seed", "runner.train_batch_size"]
 
@@ -40,8 +37,8 @@ def find(config: Config) -> Path | None:
     To be called before data is read, since data may not fit where the settings are not those of the checkpoint.
 
     Raises:
-        UserError: for a checkpoint of another model, or where a run cannot be resumed with other settings, with a line
-            and both values for each.
+        UserError: for a checkpoint of another model or data set, where a run cannot be resumed with other settings,
+            with a line and both values for each, or where a folder holds a run that is neither resumed nor overwritten.
     """
     runner = config.runner
     recover(runner.model_save_path)
@@ -52,13 +49,34 @@ def find(config: Config) -> Path | None:
             epochs = ["runner.epochs"] if config.hyper_parameters.optimizer.decay != "none" else []
             agreement.check_checkpoint(folder, config, [*hyper, *MUST_AGREE, *epochs])
             return folder
-        logging.info("%s: no checkpoint to resume from, so from the beginning", runner.model_save_path)
+        logging.info("%s: no checkpoint to resume from; training starts from the beginning", runner.model_save_path)
+    elif not runner.overwrite:
+        runs.refuse(runner.model_save_path)
     if runner.model_init_path:
-        agreement.check_checkpoint(runner.model_init_path, config)
+        agreement.check_checkpoint(runner.model_init_path, config, going_on=True)
     return None
 
 
-def start(folder, config: Config, model, optimizer, batches) -> RunState:
+@ranks.first_only
+def hold(root) -> Lock:
+    """The lock of a folder of checkpoints, which the first process holds while it trains."""
+    return Lock(Path(root) / ".lock", root, shared=True)
+
+
+def data_identity(config: Config, data, before: Identity) -> Identity:
+    """The identity of what a run trains on; a `UserError` where it was replaced while it was read.
+
+    Args:
+        config: the configuration.
+        data: the reader of the training split.
+        before: what `tools.data.identity.read_identity` gave before anything was read.
+    """
+    if identity.read_identity(agreement.runner_splits(config)) != before:
+        raise UserError(f"{before.folder}: was replaced while it was read; start again")
+    return identity.with_training(before, data, config.runner.train_data_dir, feature_files(config.features))
+
+
+def start(folder, config: Config, model, optimizer, batches, origin: Identity | None = None) -> RunState:
     """Fill model and optimizer from what `find` gave, or from `runner.model_init_path`; where the run stands then.
 
     Args:
@@ -67,6 +85,7 @@ def start(folder, config: Config, model, optimizer, batches) -> RunState:
         model: the model.
         optimizer: its optimizer; None for a model that brings its own `fit`, which has nothing to go on with.
         batches: of an epoch.
+        origin: identity of what the run trains on.
 
     Raises:
         UserError: see `checkpoint.load`, or where a resumed run has other data.
@@ -74,20 +93,32 @@ def start(folder, config: Config, model, optimizer, batches) -> RunState:
     state = RunState(batches=batches, processes=ranks.count())
     if folder is None or optimizer is None:
         if config.runner.model_init_path:
-            checkpoint.load(config.runner.model_init_path, model, config, optimizer)
+            checkpoint.load(config.runner.model_init_path, model, config, optimizer, going_on=True)
         return state
+    if not (folder / "rec.pdopt").is_file():
+        raise UserError(
+            f"{folder}: no rec.pdopt here, without which a run cannot go on; go on from its parameters with "
+            "runner.model_init_path and runner.resume none"
+        )
     checkpoint.load(folder, model, config, optimizer)
-    saved = checkpoint.read_state(folder)
-    if (processes := saved.get("processes", 1)) != state.processes:
+    saved = sound.run_state(folder / "state.json", RunState, checkpoint.read_state(folder))
+    if (processes := saved["processes"]) != state.processes:
         raise UserError(
             f"{folder}: trained by {processes} processes, now there are {state.processes}; start as many, or go on "
             "from its parameters with runner.model_init_path and runner.resume none"
         )
-    state = RunState(**{one.name: saved.get(one.name, one.default) for one in fields(RunState)})
+    state = RunState(**saved)
     if state.batches != batches:
         raise UserError(
             f"{folder}: trained with {state.batches} batches an epoch, {config.runner.train_data_dir} gives {batches}; "
             "give the data that the run began with, or set runner.resume to none"
+        )
+    carried = identity.read(folder)
+    if carried and carried.train and origin and carried.train != origin.train:
+        raise UserError(
+            f"{folder}: trained on {carried.folder} with training data {carried.train}, {origin.folder} now has "
+            f"{origin.train}; give the data that the run began with, or go on from its parameters in another "
+            f"runner.model_save_path with runner.model_init_path={folder}"
         )
     if state.best is not None and checksums.faults(folder.with_name(checkpoint.BEST)):
         logging.warning("%s: missing or damaged; the next evaluation counts as the best", checkpoint.BEST)
@@ -97,43 +128,28 @@ def start(folder, config: Config, model, optimizer, batches) -> RunState:
 
 
 def newest(root) -> Path | None:
-    """The whole checkpoint of a folder that was written last, None for none; a damaged newer one gets a warning."""
-    for folder in reversed(_by_age(root, ANY)):
+    """The whole checkpoint of a folder with the most steps, None for none; a damaged newer one gets a warning."""
+    for folder in reversed(runs.checkpoints(root, best=True)):
         faults = checksums.faults(folder)
         if not faults:
             return folder
-        logging.warning("%s is damaged and passed over: %s", folder, "; ".join(faults))
+        logging.warning("%s is damaged and skipped: %s", folder, "; ".join(faults))
     return None
 
 
 @ranks.first_only
-def prune(root, keep):
-    """Delete all but the newest `keep` checkpoints, `best` not counted; 0 keeps all."""
-    whole = [folder for folder in _by_age(root) if (folder / "rec.pdparams").is_file()]  # no other folder is ours
-    for folder in whole[:-keep] if keep else ():
-        # Under a name that `recover` clears away, so that a kill leaves no half of a checkpoint.
-        shutil.rmtree(folder.rename(folder.with_name(f".{folder.name}-deleting")))
+def prune(root, keep, step):
+    """Delete all but the newest `keep` checkpoints that the run wrote, `best` not counted; 0 keeps all.
+
+    What has more than `step` steps was passed over when the run was resumed, and is not counted.
+    """
+    own = [one for one in runs.checkpoints(root) if runs.is_own(one) and runs.place(one)[0] <= step]
+    for folder in own[:-keep] if keep else ():
+        replacing.discard(folder)
 
 
 @ranks.first_only
 def recover(root):
-    """Put right what a killed run left while it wrote a checkpoint: the replaced one comes back where the new is not
-    there yet, half of a new one goes."""
-    for path in sorted(Path(root).glob(".*"), key=lambda path: not path.name.endswith("-old")):
-        if found := UNFINISHED.fullmatch(path.name):
-            if found[2] and not (path.parent / found[1]).exists():
-                path.rename(path.parent / found[1])
-            else:
-                shutil.rmtree(path)
-
-
-def _by_age(root, names=NUMBERED):
-    """Checkpoints of such names, the oldest first."""
-    folders = (path for path in Path(root).glob("*") if names.fullmatch(path.name) and path.is_dir())
-    return sorted(folders, key=_written)
-
-
-def _written(folder) -> float:
-    """When a checkpoint was written, by itself since copies have other dates, by its date where it cannot be read."""
-    written = checkpoint.read_state(folder).get("written")
-    return written if isinstance(written, float) else folder.stat().st_mtime
+    """Put right what a killed run left while it wrote: the replaced one comes back where the new is not there yet, half
+    of a new one goes."""
+    replacing.clean(root, runs.NAMES)

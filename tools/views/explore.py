@@ -1,11 +1,13 @@
 """What the explorer shows: a history's interests, what feeds each, what each retrieves, and the list made of them."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from tools.common import replacing
 from tools.common.errors import UserError
 from tools.common.files import load_arrays
 from tools.common.ragged import cut_histories, ragged
@@ -83,6 +85,10 @@ class Explorer:
     """
 
     def __init__(self, *, folder):
+        self.folder = Path(folder)
+        replacing.read_whole(folder, partial(self._open, folder))
+
+    def _open(self, folder):
         self.predictor = Predictor(folder=folder)
         self.model = load_config(Path(folder) / exported.CONFIG).hyper_parameters.model  # its name
         item_count = self.predictor.item_num + 1
@@ -156,6 +162,8 @@ def read_users(split, explorers: list[Explorer]) -> list[User]:
         UserError: where its items have other ids than the models', and as `read_evaluation`.
     """
     folder, first = Path(split).parent, explorers[0].predictor
+    for one in explorers:
+        exported.check_data(one.folder, [folder / "train", split])
     if read_map(folder / "item_map.csv").items() - first.names.items():
         raise UserError(f"{split}: items have other ids than in the export; give the data set that it was trained on")
     (users, history, target), _ = read_evaluation(data_files(split), first.item_num + 1)

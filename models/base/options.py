@@ -1,0 +1,96 @@
+"""Options that several models take, in groups; each is defined here and nowhere else in `models`."""
+
+import math
+from dataclasses import dataclass
+
+from models.base.keywords import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """What every model with item vectors has."""
+
+    item_count: int = option("rows of the item table, padding row 0 included")
+    embedding_dim: int = option("D, size of item vectors and interests")
+    maxlen: int = option("T, how many of the last items of a history are read")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common(Sizes):
+    """What every gradient model has: sizes, the item table, features and the score."""
+
+    similarity: str = option(
+        "score of an interest and an item, in training and retrieval", default="dot", choices="dot cosine"
+    )
+    dropout: float = option("share of the history's values that a step drops", default=0.0)
+    init_std: float | None = option("standard deviation of the first item vectors; None: 1/sqrt(D)", default=None)
+    item_features: object = option("what `ItemTable` averages into an item's row; None: nothing", default=None)
+    user_features: object = option("what `FeatureTable` joins to each interest; None: nothing", default=None)
+    tower_sizes: list[int] | None = option(
+        "sizes of the ReLU layers of the towers; None: one of 4D, in `youtube_dnn` none", default=None
+    )
+
+    @property
+    def relu_sizes(self):
+        """Sizes of a tower's ReLU layers where no others are given: one of 4D."""
+        return [4 * self.embedding_dim] if self.tower_sizes is None else self.tower_sizes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interests:
+    """How many interests there are, which of them is trained, and whether they are kept apart."""
+
+    interest_num: int = option("K, vectors a user", default=4)
+    dynamic_interest_num: bool = option(
+        "whether a user has K'_u = max(1, min(K, floor(log2 length))) interests instead of K", default=False
+    )
+    pow_p: float = option(
+        "p of the label-aware attention; 0: the mean, `inf`: the best interest alone", default=math.inf
+    )
+    interest_spread_weight: float = option(
+        "weight in the loss of the mean cosine between a user's interests", default=0.0
+    )
+
+
+ONE = Interests(interest_num=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routing:
+    """Dynamic routing, see `CapsuleNetwork`."""
+
+    routing_times: int = option("rounds of dynamic routing", default=3)
+    routing_softmax: str = option(
+        "what couplings sum to 1 over; the papers: interests", default="interests", choices="interests items"
+    )
+    squash_power: float = option("p of squash; 1 as in the papers, lower shrinks short interests less", default=1.0)
+    near_identity: bool = option("whether the routing's matrices start near the identity", default=False)
+    relu_layer: bool = option("whether a linear layer and ReLU follow the routing", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianLogits:
+    """The first logits of MIND's routing, see `CapsuleNetwork`."""
+
+    routing_logits: str = option("Gaussian logits while training", default="resample", choices="resample fixed")
+    routing_logits_std: float = option("standard deviation of the Gaussian logits", default=1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """The objective, see `models.losses.objective`."""
+
+    temperature: float = option("divides the scores in the loss", default=1.0)
+    negatives: str = option(
+        "what a target is trained against; `log_uniform` counts on ids sorted by popularity",
+        default="log_uniform",
+        choices="log_uniform unigram uniform in_batch full",
+    )
+    neg_samples: int = option("negatives a step, shared by the batch", default=1280)
+    unigram_alpha: float = option("exponent of the counts that `negatives: unigram` draws by", default=1.0)
+    log_q: bool = option("correct sampled logits by the log of the expected count", default=True)
+    hard_negative_beta: float | None = option(
+        "how much more high-scoring negatives count; above 0 `log_q` is not read: take `negatives: uniform`; "
+        "None: 1 in `remi`, 0 elsewhere",
+        default=None,
+    )

@@ -1,0 +1,126 @@
+"""A reader that fails ends the training with its message, and no process outlives the one that started it."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from conftest import prepare_users
+
+from tools.training.read_ahead import of_thread
+
+REPO = Path(__file__).parents[2]
+CONFIG = """
+runner:
+  train_data_dir: data/train
+  valid_data_dir: data/valid
+  test_data_dir: data/test
+  train_reader_path: failing
+  train_batch_size: 64
+  epochs: 300
+  top_n: 10
+  best_metric: recall@10
+hyper_parameters: {embedding_dim: 8, maxlen: 8, neg_samples: 20, item_count: 61}
+"""
+READER = """
+import os
+import reader
+from tools.common.errors import UserError
+
+
+class RecDataset(reader.RecDataset):
+    def batch(self, step):
+        if step == 3 and os.environ["HOW"] == "UserError":
+            raise UserError("the log has a hole; mend it")
+        if step == 3 and os.environ["HOW"] == "MemoryError":
+            raise MemoryError
+        return super().batch(step)
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    prepare_users(folder)
+    (folder / "config.yaml").write_text(CONFIG)
+    (folder / "failing.py").write_text(READER)
+    return folder
+
+
+def command(project, workers):
+    options = [f"runner.model_save_path={project}/out-{workers}", f"runner.num_workers={workers}"]
+    return [sys.executable, str(REPO / "trainer.py"), "-m", str(project / "config.yaml"), "-o", *options]
+
+
+def environment(project, how):
+    return os.environ | {"HOW": how, "PYTHONPATH": str(project)}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("how, code, told", [("UserError", 2, "error: the log has a hole; mend it\n"),
+                                             ("MemoryError", 1, "MemoryError")])  # fmt: skip
+def test_an_exception_of_the_reader_ends_the_run(how, code, told, workers, project):
+    done = subprocess.run(
+        command(project, workers), env=environment(project, how), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == code, done.stderr
+    assert told in done.stderr
+    assert ("Traceback" in done.stderr) == (code == 1)
+
+
+def children(process):
+    found = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="utf-8")
+    return [int(one) for one in found.split()]
+
+
+def alive(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(holds, seconds=60):
+    end = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+def test_reader_processes_end_with_a_killed_trainer(project):
+    with subprocess.Popen(command(project, 2), env=environment(project, ""), stderr=subprocess.PIPE) as process:
+        readers = wait_until(lambda: found if len(found := children(process.pid)) >= 2 else None)
+        time.sleep(0.5)
+        process.kill()
+        process.communicate(timeout=60)  # returns when nobody holds its stderr
+    wait_until(lambda: not any(map(alive, readers)))
+
+
+def failing(error, after):
+    yield from range(after)
+    raise error
+
+
+@pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt(), ValueError("x")])
+def test_what_a_reader_raises_is_raised(error):
+    ahead = of_thread(failing(error, 9), 2)
+    assert [next(ahead) for _ in range(9)] == list(range(9))
+    with pytest.raises(type(error)):
+        next(ahead)
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 100])
+def test_batches_come_in_order_and_once(size):
+    assert list(of_thread(iter(range(size)), 3)) == list(range(size))
+
+
+def test_a_loop_that_is_left_leaves_no_thread():
+    ahead = of_thread(iter(range(10**9)), 2)
+    assert next(ahead) == 0
+    ahead.close()
+    wait_until(lambda: not any(one.name == "reader" for one in threading.enumerate()))

@@ -166,7 +166,7 @@ def _convert_scalar(value, kind, rule):
     if kind is float and not math.isfinite(value) and not rule["infinite"]:
         raise ValueError(f"{value} is not finite; write a number")
     low, high = rule["low"], min(rule["high"], LARGEST.get(kind, math.inf))
-    if kind in (int, float) and not low <= value <= high and not (rule["infinite"] and math.isinf(value)):
+    if kind in (int, float) and not low <= value <= high and not (rule["infinite"] and value == math.inf):
         bounds = f"from {low} to {high}" if value > high or rule["high"] < math.inf else f"at least {low}"
         raise ValueError(f"{shown(value)} is out of range; it must be {bounds}")
     return value

@@ -29,7 +29,7 @@ def draw_behaviours(mask, count):
 
     Places are those of the flattened `[B·T]`; padding comes after all behaviours, if at all.
     """
-    return paddle.argsort((paddle.rand_like(mask) - mask).flatten())[:count]
+    return paddle.argsort((paddle.rand(paddle.shape(mask)) - mask).flatten())[:count]
 
 
 def re_contrast(interests, item_eb, hist_item, mask, positives, live, temperature, negatives):

@@ -111,5 +111,6 @@ def output_is_closed() -> bool:
 
 def did_you_mean(word, known):
     """`; did you mean X?` for the nearest of the known words, or the empty string."""
-    nearest = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.5)
-    return f"; did you mean {nearest[0]}?" if nearest else ""
+    names = {str(one).lower(): one for one in known}
+    nearest = difflib.get_close_matches(str(word).lower(), list(names), n=1, cutoff=0.5)
+    return f"; did you mean {names[nearest[0]]}?" if nearest else ""

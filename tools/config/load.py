@@ -17,6 +17,7 @@ import yaml
 from tools.common.errors import UserError, did_you_mean
 from tools.common.files import shown
 from tools.config.overrides import read_overrides, read_yaml
+from tools.config.paddlerec import nearest_key, translate
 from tools.config.schema import HyperParameters, Runner
 
 # How the keys begin that a model with a `fit` of its own does without.
@@ -95,14 +96,14 @@ def load_config(path, overrides=(), models=None, checks=()) -> Config:
         UserError: one line for each unknown key, wrong type and impossible value, with file and line.
     """
     path = Path(path)
-    given = {**read_yaml(path), **read_overrides(overrides or ())}
+    given = translate({**read_yaml(path), **read_overrides(overrides or ())})
     schema, errors, values, failed = keys(), [], {}, set()
     sections = {key.rpartition(".")[0] for key in schema}
     for key, (value, where) in given.items():
         if key in sections and value in (None, {}):
             continue
         if key not in schema:
-            errors.append(f"{where}: {key}: unknown key{did_you_mean(key, schema)}")
+            errors.append(f"{where}: {key}: unknown key{nearest_key(key, schema)}")
             continue
         try:
             values[key] = _convert(value, schema[key])
@@ -168,7 +169,7 @@ def _convert_scalar(value, kind, rule):
     if kind is float and not math.isfinite(value) and not rule["infinite"]:
         raise ValueError(f"{value} is not finite; write a number")
     low, high = rule["low"], min(rule["high"], LARGEST.get(kind, math.inf))
-    if kind in (int, float) and not low <= value <= high and not (rule["infinite"] and math.isinf(value)):
+    if kind in (int, float) and not low <= value <= high and not (rule["infinite"] and value == math.inf):
         bounds = f"from {low} to {high}" if value > high or rule["high"] < math.inf else f"at least {low}"
         raise ValueError(f"{shown(value)} is out of range; it must be {bounds}")
     return value

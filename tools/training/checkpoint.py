@@ -15,7 +15,7 @@ from tools.common.regular import read_regular
 from tools.config.load import Config
 from tools.data import identity
 from tools.data.features import vocabulary
-from tools.training import agreement, sound
+from tools.training import agreement, paddlerec, sound
 
 BEST = "best"
 LARGEST_STATE = 1 << 20  # bytes of state.json
@@ -68,14 +68,20 @@ def _load(folder, model, config, optimizer, going_on):
         raise UserError(f"{folder}: damaged, {'; '.join(faults)}; use another checkpoint or a copy")
     agreement.check_checkpoint(folder, config, going_on=going_on)
     _check_vocabulary(folder, config)
-    fill(model, folder / "rec.pdparams")
-    if optimizer is not None and (folder / "rec.pdopt").is_file():
+    ours = fill(model, folder / "rec.pdparams")
+    if optimizer is not None and ours and (folder / "rec.pdopt").is_file():  # moments of other names would be lost
         fill_optimizer(optimizer, model, folder / "rec.pdopt")
 
 
-def fill(model, path):
-    """Set a model's parameters from a file; a `UserError` that names one that is missing or of another shape."""
-    model.set_state_dict(matching(unpickle.read(path), model, path))
+def fill(model, path) -> bool:
+    """Set a model's parameters from a file; a `UserError` that names one that is missing or of another shape.
+
+    Gives whether they have our names; PaddleRec's are taken for them.
+    """
+    state = unpickle.read(path)
+    theirs = paddlerec.is_theirs(state)
+    model.set_state_dict(matching(paddlerec.translate(state, path) if theirs else state, model, path))
+    return not theirs
 
 
 def matching(state, model, path) -> dict:

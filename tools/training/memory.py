@@ -72,6 +72,8 @@ def needs(config: Config, training) -> list[tuple[int, str]]:
         parts.append((weights * states, "towers of tower_sizes and embedding_dim"))
     if "neighbors" in options:
         parts.append((rows * hyper.neighbors * 3, "neighbours of item_count × neighbors"))
+    if "mix_size" in options:
+        parts.append(((rows + hyper.mix_size) * hyper.mix_size, "vectors and matrices of mix_size and item_count"))
     if training and gradient:
         targets = batch * hyper.targets
         drawn = {"in_batch": targets, "full": rows - 1}.get(hyper.negatives, hyper.neg_samples)

@@ -1,4 +1,6 @@
 import fnmatch
+import logging
+import math
 import os
 import signal
 from dataclasses import fields
@@ -6,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.common import progress
 from tools.config.load import Config
 from tools.config.schema import HyperParameters, Runner
 from tools.preprocess import main
@@ -47,6 +50,15 @@ def pytest_sessionfinish(session):
     if unlisted and os.environ.get("CI"):
         print("\nskipped, and not listed in tests/skips.txt:", *unlisted, sep="\n  ")
         session.exitstatus = 1
+
+
+@pytest.fixture(autouse=True)
+def _alike(monkeypatch):
+    """A test begins as if it were alone, and a command says on a slow machine what it says on a fast one."""
+    monkeypatch.setattr(progress.stage.__wrapped__, "__defaults__", (math.inf,))  # else a slow stage is told
+    disabled = logging.root.manager.disable
+    yield
+    logging.disable(disabled)  # benchmarks turn it off for good
 
 
 @pytest.fixture

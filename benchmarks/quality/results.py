@@ -68,8 +68,7 @@ def runs(path, rows, overrides=()) -> dict[int, dict]:
     name, settings = path.relative_to(ROOT).as_posix(), portable(load_settings(path, overrides, MODELS))
     found = {}
     for row in rows:
-        then = settings_of(row) | {"runner.seed": settings["runner.seed"]}
-        if row["config"] == name and then == settings:
+        if row["config"] == name and settings_of(row) | {"runner.seed": settings["runner.seed"]} == settings:
             found[row["seed"]] = row
     return dict(sorted(found.items()))
 

@@ -38,11 +38,11 @@ def dataset(write_dataset):
 
 @pytest.fixture
 def exported(dataset, tmp_path):
-    """`exported(model="mind", …)`: the configuration of a trained, exported model."""
+    """`exported(model="mind", …)`: the configuration of an exported model, which has learnt something in 12 epochs."""
 
-    def build(**hyper):
+    def build(epochs=1, **hyper):
         runner = {f"{split}_data_dir": str(dataset / split) for split in ("train", "valid", "test")}
-        runner |= {"model_save_path": str(tmp_path / "out"), "epochs": 12, "train_batch_size": 32, "top_n": [10]}
+        runner |= {"model_save_path": str(tmp_path / "out"), "epochs": epochs, "train_batch_size": 32, "top_n": [10]}
         hyper = {"model": "mind", "embedding_dim": 16, "maxlen": 8, "min_history": 2, "neg_samples": 40} | hyper
         hyper |= {"item_count": GROUPS * SIZE + 1, "optimizer": {"learning_rate": 0.02}}
         path = str(tmp_path / "config.yaml")
@@ -72,7 +72,7 @@ def answers(tmp_path, capsys, *histories, top_n=15, **more):
 
 @pytest.mark.parametrize("model", WITH_FEATURES)
 def test_new_items_are_recommended_to_those_who_like_their_kind(model, exported, tmp_path, capsys):
-    path = exported(model=model, item_features=["kind", "mark"], user_features=["colour"])
+    path = exported(12, model=model, item_features=["kind", "mark"], user_features=["colour"])
     likes = [[f"i{group * SIZE + n}" for n in range(1, 6)] for group in range(GROUPS)]
     before = answers(tmp_path, capsys, *likes, top_n=40)
     new = [{"item": f"new{group}", "features": {"kind": [f"k{group}"], "price": 3}} for group in range(3)]
@@ -102,7 +102,7 @@ def test_new_items_are_recommended_to_those_who_like_their_kind(model, exported,
 
 
 def test_an_approximate_index_keeps_its_kind(exported, tmp_path, capsys):
-    path = exported(item_features=["kind"])
+    path = exported(12, item_features=["kind"])
     export.main(["-m", path, "-o", "runner.index=hnsw", "runner.index_search=efSearch=99"])
     before = Predictor(folder=tmp_path / "out/export").retriever.index
     add_items.main([write_lines(tmp_path / "new", {"item": "x", "features": {"kind": ["k1"]}}), "-m", path])

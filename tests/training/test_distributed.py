@@ -49,8 +49,9 @@ def project(tmp_path_factory):
 
 
 def launch(arguments, *, launcher=(), notes=None, network=(), script=WORKER, **environment):
-    """A launcher, started, with what it says and what its first rank says on stdout."""
-    words = [*network, sys.executable, "-m", "paddle.distributed.launch", *launcher, script, *arguments]
+    """A launcher, started, with what it says and what its first rank says on stdout; without its options none."""
+    launched = ["-m", "paddle.distributed.launch", *launcher] if launcher else []
+    words = [*network, sys.executable, *launched, script, *arguments]
     ours = {"PYTHONPATH": str(ROOT), "NOTES": str(notes), "PORT_RANGE": ports.LAUNCHER}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.Popen(list(map(str, words)), cwd=ROOT, env=os.environ | ours | environment, **pipes)
@@ -61,9 +62,9 @@ def options(project, output, *more, config="config.yaml"):
 
 
 def train(project, folder, *more, ranks=2, config="config.yaml", **environment):
-    """Train in so many processes; gives the launcher's exit code and what was said."""
+    """Train in so many processes, one without a launcher; gives the exit code and what was said."""
     folder.mkdir(exist_ok=True)
-    launcher = ["--nproc_per_node", ranks, "--log_dir", folder / "log"]
+    launcher = ["--nproc_per_node", ranks, "--log_dir", folder / "log"] if ranks > 1 else []
     arguments = options(project, folder / "run", *more, config=config)
     process = launch(arguments, launcher=launcher, notes=folder, **environment)
     said, _ = process.communicate(timeout=300)

@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import lives
 import numpy as np
 import paddle
 import pytest
@@ -401,33 +402,6 @@ def test_a_full_disk_is_named_and_leaves_the_last_checkpoint_whole(project, tmp_
     assert not checksums.faults(tmp_path / "0")
 
 
-# Kills its own process at the n-th call of one of these while it trains: all that a checkpoint's writing is made of.
-KILLER = """
-import os, pathlib, shutil, signal, sys
-import trainer
-from tools.training import checkpoint
-from tools.common import checksums
-from tools.common import files
-left = int(sys.argv.pop(1))
-def mortal(owner, name):
-    original = getattr(owner, name)
-    def call(*args, **kwargs):
-        global left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return original(*args, **kwargs)
-    setattr(owner, name, call)
-mortal(checkpoint.paddle, "save")
-mortal(checkpoint.checksums, "write")
-mortal(files, "flush")
-mortal(pathlib.Path, "rename")
-mortal(pathlib.Path, "write_text")
-mortal(shutil, "rmtree")
-trainer.main()
-"""
-
-
 def command(project, output, *options):
     settings = [f"runner.model_save_path={output}", "runner.resume=auto", *options]
     return ["-m", str(project / "config.yaml"), "-o", *settings]
@@ -436,28 +410,26 @@ def command(project, output, *options):
 @pytest.mark.extras
 def test_a_run_killed_at_random_times_is_the_whole_run(project, tmp_path):
     """At least 20 kills within training, most of which hits the writing of checkpoints at some point."""
-    options = ["runner.epochs=60", "runner.keep_checkpoints=3", "runner.save_interval=2", "runner.early_stop=0"]
-    train(project, tmp_path / "whole", *options)
-    clock, kills = random.Random(0), 0
+    options = ["runner.epochs=40", "runner.keep_checkpoints=3", "runner.early_stop=0"]
+    train(project, tmp_path / "whole", *options, "runner.save_interval=0")
+    options.append("runner.save_interval=2")
+    clock, kills, said = random.Random(0), 0, tmp_path / "said.txt"
     while True:
-        arguments = command(project, tmp_path / "killed", *options)
-        with subprocess.Popen(
-            [sys.executable, "trainer.py", *arguments], cwd=ROOT, stderr=subprocess.PIPE, text=True
-        ) as process:
-            for line in process.stderr:
-                if "no checkpoint to resume from" in line or "resumed from" in line:
-                    break
-            # The first lives are short, so that there are many; later ones get on.
-            time.sleep(clock.uniform(0, 0.5 if kills < 20 else 5))
-            process.kill()
-            rest = process.stderr.read()
-        assert "Traceback" not in rest
-        if process.returncode == 0:
+        said.write_text("")
+        process = lives.begin(command(project, tmp_path / "killed", *options), said)
+        while process.is_alive() and not re.search("no checkpoint to resume from|resumed from", said.read_text()):
+            time.sleep(0.01)
+        # The first lives are short, so that there are many; later ones get on.
+        process.join(clock.uniform(0, 0.2 if kills < 20 else 5))
+        process.kill()
+        process.join()
+        assert "Traceback" not in said.read_text()
+        if process.exitcode == 0:
             break
-        assert process.returncode == -9, rest
+        assert process.exitcode == -9, said.read_text()
         kills += 1
     assert kills >= 20
-    for name in ("59", "best"):
+    for name in ("39", "best"):
         assert_same(tmp_path / "whole", tmp_path / "killed", names=(name,))
 
 
@@ -467,11 +439,9 @@ def test_a_run_killed_at_random_times_is_the_whole_run(project, tmp_path):
 def test_a_run_killed_while_it_writes_is_the_whole_run(first, project, whole, tmp_path):
     """Killed with half of a new checkpoint, and with none in the place of one that is replaced."""
     options = ["runner.save_interval=0", "runner.eval_interval=8"]
-    result = subprocess.run(
-        [sys.executable, "-c", KILLER, str(first), *command(project, tmp_path, *options)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert result.returncode == -9, result.stderr
+    process = lives.begin(command(project, tmp_path, *options), tmp_path / "said.txt", killed_at=first)
+    process.join()
+    assert process.exitcode == -9, (tmp_path / "said.txt").read_text()
     train(project, tmp_path, *options, "runner.resume=auto")
     assert_same(whole(*options), tmp_path)
     assert not [path for path in tmp_path.iterdir() if re.match(r"\.", path.name)]

@@ -10,7 +10,7 @@ import pytest
 import infer
 import trainer
 from tools import add_items, explorer, export, predict
-from tools.common import checksums
+from tools.common import checksums, replacing
 from tools.common.errors import UserError
 from tools.data import identity
 from tools.serving.exporter import export as write_export
@@ -99,6 +99,8 @@ def test_a_grown_export_says_what_it_came_from(made, tmp_path, capsys):
     (tmp_path / "more.jsonl").write_text('{"item": "more", "features": {"kind": "k1"}}\n')
     middle = identity.read(grown).item_map
     add_items.main([str(tmp_path / "more.jsonl"), *argv])
+    with replacing.writing(grown):  # another adds items, which would be lost
+        assert f"{grown}: is being written by process" in told(add_items.main, [str(made / "new.jsonl"), *argv], capsys)
     carried = identity.read(grown)
     assert carried.bases == (base, middle)
     assert carried.item_map == identity.map_digest(grown) not in carried.bases

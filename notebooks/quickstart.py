@@ -100,7 +100,7 @@ print(f"Python {sys.version.split()[0]}, Paddle {paddle.__version__}, Faiss {fai
 # 它开始时较高,之后应当下降:各个兴趣学会了彼此不同。
 
 # %%
-# !python trainer.py -m config.yaml
+# !python trainer.py -m config.yaml -o runner.overwrite=true
 
 # %% [markdown]
 # Training also wrote `history.csv`, which `tools.plot` draws. The thick line of the loss is a running mean.

@@ -45,7 +45,10 @@ def main(argv=None):
     write_parts(results.ROOT / "data" / args.dataset)
     found = {label: recalls(args.dataset, path) for label, path in paths.items()}
     for other in args.others:
-        print(f"{args.first} against {other}: {comparison(found[args.first], found[other])}")
+        (name, first), (its, second) = found[args.first], found[other]
+        if name != its:
+            raise UserError(f"{args.first} has {name} of users, {other} {its}; measure both with one runner.top_n")
+        print(f"{args.first} against {other}: {comparison(first, second, name)}")
 
 
 def file():
@@ -85,15 +88,17 @@ def write_part(folder: Path, users, items: Ragged, rows) -> dict:
     return write_split(folder, users[rows], some, np.arange(len(some.values)))
 
 
-def recalls(dataset, path) -> np.ndarray:
-    """Recall@50 of all users, part after part, `[1, U]`; the seed of a run is its part."""
+def recalls(dataset, path) -> tuple[str, np.ndarray]:
+    """Name of the recall, and its values of all users, part after part, `[1, U]`; the seed of a run is its part."""
     for part in range(1, PARTS + 1):
         folder = f"../../../../data/{dataset}-parts/{part}"  # of the configuration, like those that it replaces
         overrides = [f"runner.{split}_data_dir={folder}/{split}" for split in ("train", "valid", "test")]
         if part not in results.runs(path, results.read_rows(file())):
             run_or_stop(path, part, file(), overrides)
     found = results.runs(path, results.read_rows(file()))
-    return np.concatenate([results.unpack(found[part][results.USERS]) for part in range(1, PARTS + 1)])[None]
+    each = [results.users_recall(found[part]) for part in range(1, PARTS + 1)]
+    ((name,),) = {tuple(one) for one in each}  # of one configuration
+    return name, np.concatenate([one[name] for one in each])[None]
 
 
 if __name__ == "__main__":

@@ -72,8 +72,10 @@ def lines(dataset, rows) -> list[Line]:
     for label, path in results.configurations(dataset).items():
         recipe, model = label.split("/")
         tests = [row["test"][model] for row in results.runs(path, rows).values()]
-        means = {name: 100 * statistics.mean(one[name] for one in tests) for name in columns.values() if tests}
-        several = 100 * statistics.stdev(one["recall@50"] for one in tests) if len(tests) > 1 else None
+        known = [name for name in columns.values() if tests and all(name in one for one in tests)]  # by runner.top_n
+        means = {name: 100 * statistics.mean(one[name] for one in tests) for name in known}
+        enough = len(tests) > 1 and "recall@50" in known
+        several = 100 * statistics.stdev(one["recall@50"] for one in tests) if enough else None
         found.append(Line(model, recipe, means, several, len(tests)))
     return sorted(found, key=lambda one: (one.recipe != "paper", one.recipe, one.means.get("recall@50", 100.0)))
 
@@ -92,7 +94,7 @@ def table(dataset, rows, words) -> str:
     cells = [[model, recipe, *columns, *(f"± {name}" for name in columns if columns[name] == "recall@50"), seeds]]
     for one in found:
         behind = one.model != "item_knn" and one.means.get("recall@50", bar) < bar
-        figures = [f"{one.means[name]:.2f}" if one.means else "-" for name in columns.values()]
+        figures = [f"{one.means[name]:.2f}" if name in one.means else "-" for name in columns.values()]
         deviation = "-" if one.deviation is None else f"{one.deviation:.2f}"
         name = f"`{one.model}`{' ' + BEHIND if behind else ''}"
         cells.append([name, one.recipe, *figures, deviation, str(one.seeds or "-")])
@@ -146,10 +148,16 @@ def head(found) -> str:
     (name,) = [name for name in last["test"] if last["config"].endswith(f"/{name}.yaml")]
     figures = ", ".join(
         f"{metric} {100 * statistics.mean(row['test'][name][metric] for row in found.values()):.2f}"
-        for metric in FIGURES[results.source(Path(last["config"]).parts[2])[1]]
+        for metric in figures_of(last, name)
     )
     seeds = f"mean of training seeds {', '.join(map(str, found))}" if len(found) > 1 else f"training seed {min(found)}"
     return f"# Gave on test, {seeds}: {figures} (percent; Paddle {last['versions']['paddle']}, {last['date']})."
+
+
+def figures_of(row, name) -> list[str]:
+    """The metrics of a head, as far as a row has them; where it has none, the recalls and hit rates that it has."""
+    wanted, has = FIGURES[results.source(Path(row["config"]).parts[2])[1]], row["test"][name]
+    return [one for one in wanted if one in has] or [one for one in has if one.startswith(("recall@", "hitrate@"))]
 
 
 def rendered() -> dict[Path, str]:

@@ -18,14 +18,20 @@ from tools.training.settings import load_settings
 ROOT = Path(__file__).parents[2]
 # Keys that don't say what is computed: where files are, and how a run that was killed goes on.
 ASIDE = ("_dir", "_path", ".resume", ".keep_checkpoints", ".overwrite")
-USERS = "recall@50 of users"  # key of a row; what was measured before it has none
+OF_USERS = " of users"  # ends a row's key; what was measured before it has none
+USERS = f"recall@50{OF_USERS}"
 
 
 def of_users(report) -> dict[str, str]:
     """Key and packed values of each user's recall in a row: that of 50, or without it of the longest list."""
     cut = 50 if 50 in report.top_n else max(report.top_n)
     name = f"recall@{cut}"
-    return {USERS.replace("recall@50", name): pack(report.of_users(name))}
+    return {name + OF_USERS: pack(report.of_users(name))}
+
+
+def users_recall(row) -> dict[str, np.ndarray]:
+    """Name of the recall that a row has of single users, and its values `[U]`; empty where it was measured before."""
+    return {key.removesuffix(OF_USERS): unpack(row[key]) for key in row if key.endswith(OF_USERS)}
 
 
 def file() -> Path:

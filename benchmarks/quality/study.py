@@ -59,7 +59,7 @@ def main(argv=None):
     )
     parser.add_argument("--lambdas", nargs="+", type=float, default=LAMBDAS, help="default: 152 from 0.00001 to 18")
     args = parser.parse_args(argv)
-    plain, settings = (load_settings(args.config_yaml, opt, MODELS) for opt in ((), args.opt or ()))
+    plain, settings = (with_list(load_settings(args.config_yaml, opt, MODELS)) for opt in ((), args.opt or ()))
     runtime.prepare(settings.runner.use_gpu, settings.runner.seed)
     with progress.logging_to_terminal():
         for level in args.levels:
@@ -70,6 +70,12 @@ def main(argv=None):
 def file():
     """`study.jsonl`."""
     return results.ROOT / "benchmarks/runs/study.jsonl"
+
+
+def with_list(settings):
+    """The settings with the list of 50 that all is measured on."""
+    runner = settings.runner
+    return replace(settings, runner=replace(runner, top_n=sorted({*runner.top_n, 50})))
 
 
 def level_of(text):

@@ -7,6 +7,7 @@ import os
 import shlex
 import socket
 import sys
+import threading
 import weakref
 from collections.abc import Callable
 from datetime import datetime
@@ -20,6 +21,7 @@ try:
 except ImportError:  # no POSIX: there is no lock
     fcntl = None  # type: ignore[assignment]
 
+_changing = threading.RLock()  # what follows
 _held: dict[str, list[int]] = {}  # path of a lock -> its descriptor, and how often this process holds it
 
 
@@ -44,11 +46,12 @@ class Lock:
         if fcntl is None:
             return
         key, made = str(self.path), _make_folder(self.path.parent, what)
-        if key in _held and not shared:  # a record lock does not keep out its own process
-            raise _told(what, {"pid": os.getpid(), "host": socket.gethostname(), "command": "this one"})
-        if key not in _held:
-            _held[key] = [self._acquire(), 0]
-        _held[key][1] += 1
+        with _changing:
+            if key in _held and not shared:  # a record lock does not keep out its own process
+                raise _told(what, {"pid": os.getpid(), "host": socket.gethostname(), "command": "this one"})
+            if key not in _held:
+                _held[key] = [self._acquire(), 0]
+            _held[key][1] += 1
         self.close = weakref.finalize(self, _release, key, made, os.getpid())
 
     def __enter__(self):
@@ -98,14 +101,15 @@ def _make_folder(folder, what) -> list[Path]:
 def _release(key, made, process):
     if os.getpid() != process:  # a child's copy of the object ends
         return
-    descriptor, times = _held[key]
-    _held[key][1] -= 1
-    if times > 1:
-        return
-    del _held[key]
-    with contextlib.suppress(OSError):
-        os.unlink(key)  # before it is let go, so that nobody holds a file that has no name
-    os.close(descriptor)
+    with _changing:
+        descriptor, times = _held[key]
+        _held[key][1] -= 1
+        if times > 1:
+            return
+        del _held[key]
+        with contextlib.suppress(OSError):
+            os.unlink(key)  # before it is let go, so that nobody holds a file that has no name
+        os.close(descriptor)
     with contextlib.suppress(OSError):
         for folder in made:
             folder.rmdir()  # nothing was written into it

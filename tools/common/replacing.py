@@ -23,6 +23,7 @@ from tools.common.lock import Lock, beside
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux's headers
 NEW, OLD = "tmp", "old"  # what stands between name and random letters: `.data.tmp-k3f9x2ab`
+MOVING = ".rename"  # ends the name of the lock that is held between two renames
 PATIENCE = 10.0  # seconds that a reader waits for a writer between its two renames
 TRIES = 20  # of reading what is replaced meanwhile
 
@@ -57,6 +58,10 @@ def clean(folder, name):
         remove(path)
     for path, _ in leftovers(folder, name):
         remove(path)
+    for path in Path(folder).glob(f".*{MOVING}"):
+        if re.fullmatch(name, own := path.name[1 : -len(MOVING)]):
+            with _renaming(path.with_name(own)):
+                pass  # who lets it go removes it
 
 
 @contextlib.contextmanager
@@ -122,7 +127,7 @@ def _renaming(path):
     end = time.monotonic() + PATIENCE
     while True:
         try:
-            lock = Lock(path.with_name(f".{path.name}.rename"), path, shared=True)
+            lock = Lock(path.with_name(f".{path.name}{MOVING}"), path)
             break
         except UserError:
             if time.monotonic() > end:
@@ -209,7 +214,8 @@ def read_whole(folder, read: Callable[[], Any]) -> Any:
         try:
             found = read()
         except Exception:
-            if _version(folder) == before:
+            away = before is None and _renamed_away(Path(os.path.realpath(folder)))
+            if _version(folder) == before and not away:
                 raise
             time.sleep(0.02)
             continue

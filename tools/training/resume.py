@@ -50,10 +50,10 @@ def find(config: Config) -> Path | None:
             agreement.check_checkpoint(folder, config, [*hyper, *MUST_AGREE, *epochs])
             return folder
         logging.info("%s: no checkpoint to resume from; training starts from the beginning", runner.model_save_path)
-    elif not runner.overwrite:
-        runs.refuse(runner.model_save_path)
     if runner.model_init_path:
         agreement.check_checkpoint(runner.model_init_path, config, going_on=True)
+    if runner.resume == "none" and not runner.overwrite:
+        runs.refuse(runner.model_save_path)
     return None
 
 

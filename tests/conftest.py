@@ -5,6 +5,7 @@ import os
 import random
 import re
 import signal
+import zlib
 from collections import Counter
 from dataclasses import fields
 from pathlib import Path
@@ -46,7 +47,7 @@ def pytest_sessionfinish(session):
 CUTS = {"comirec": (0.8, 0.9), "mind": (0.9, 0.95)}
 
 
-def reference(events, min_count=5, protocol="comirec"):
+def reference(events, min_count=5, protocol="comirec", ties="draw"):
     """The protocol word by word: names of users and items, rows [(item id, time)] of each user, users of each split."""
     count = Counter(item for _, item, _ in events)
     common = [event for event in events if count[event[1]] >= min_count]
@@ -55,13 +56,23 @@ def reference(events, min_count=5, protocol="comirec"):
     items = sorted((item for item in count if count[item] >= min_count), key=lambda item: -count[item])
     number = {item: n for n, item in enumerate(items, 1)}
     rows = {user: [] for user in users}
-    for user, item, time in sorted(common, key=lambda event: event[2]):
+    for user, item, time in sorted(common, key=lambda event: (event[2], ties == "draw" and lot(*event[:2]))):
         if user in rows:
             rows[user].append((number[item], time))
     shuffled = users.copy()
     random.Random(1230).shuffle(shuffled)
     first, second = (int(share * len(users)) for share in CUTS[protocol])
     return users, items, rows, {"train": shuffled[:first], "valid": shuffled[first:second], "test": shuffled[second:]}
+
+
+def lot(user, item):
+    """What orders events of one time, by Python's whole numbers: splitmix64 of the ids' CRC-32s."""
+    crc_user, crc_item = (zlib.crc32(str(name).encode()) for name in (user, item))
+    lot = ((crc_user << 32 | crc_item) + 1230) % 2**64
+    lot = (lot ^ lot >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    lot = (lot ^ lot >> 27) * 0x94D049BB133111EB % 2**64
+    lot ^= lot >> 31
+    return lot - 2**64 if lot >= 2**63 else lot
 
 
 def table_of(path):
@@ -82,9 +93,9 @@ def rows_of(folder):
     return rows
 
 
-def check_dataset(folder, events, min_count=5, protocol="comirec", read=None):
+def check_dataset(folder, events, min_count=5, protocol="comirec", read=None, ties="draw"):
     """Hold a data set against the reference; `read`: rows of the log, where some of them are no events."""
-    users, items, rows, splits = reference(events, min_count, protocol)
+    users, items, rows, splits = reference(events, min_count, protocol, ties)
     assert table_of(folder / "user_map.csv") == [["user", "original"], *([str(n), u] for n, u in enumerate(users))]
     assert table_of(folder / "item_map.csv") == [["item", "original"], *([str(n), i] for n, i in enumerate(items, 1))]
     kept = 0

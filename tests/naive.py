@@ -7,6 +7,8 @@ import numpy as np
 import yaml
 from conftest import CUTS, check_dataset, table_of
 
+EMPTY = {"", " ", "\\N", "NULL", "Null", "null", "NA", "N/A", "n/a", "<NA>", "NaN", "NAN", "nan", "NaT", "None", "none"}
+
 
 def check(folder, rows, *, min_count=5, protocol="comirec", left_out=0, leaf=None, attributes=None):
     """Hold a whole folder against a log in memory.
@@ -19,7 +21,7 @@ def check(folder, rows, *, min_count=5, protocol="comirec", left_out=0, leaf=Non
         attributes: name -> {item: [text, …]}.
     """
     assert protocol in CUTS
-    events = [row for row in rows if row[0] and row[1]]
+    events = [row for row in rows if row[0] not in EMPTY and row[1] not in EMPTY and row[2] is not None]
     meta = check_dataset(folder, events, min_count, protocol, read=len(rows) + left_out)
     count = Counter(item for _, item, _ in events)
     assert meta["dropped"][f"items with fewer than {min_count} interactions"] == sum(

@@ -48,7 +48,7 @@ class Trainer:
         self.config, self.runner = settings, settings.runner
         origin = resume.find(settings)
         self.train_data = open_split("train", settings)
-        self.valid_data = open_split("valid", settings)
+        self.valid_data = open_split("valid", settings) if self.runner.valid_data_dir else None
         self.graph = GRAPHS[self.runner.graph]()
         self.model = self.graph.create_model(settings)
         total_steps = self.runner.epochs * self.train_data.batches
@@ -67,7 +67,10 @@ class Trainer:
             else:
                 with self.interrupt:
                     self.fit()
-        logging.info("best %s on valid: %.5f", self.runner.best_metric, self.state.best)
+        if self.valid_data is None:
+            logging.info("no valid split: nothing was chosen, best/ holds the last step")
+        else:
+            logging.info("best %s on valid: %.5f", self.runner.best_metric, self.state.best)
 
     def fit_at_once(self):
         """A model that brings its own `fit`: one epoch, and no step in it."""
@@ -156,8 +159,12 @@ class Trainer:
             self.evaluate()
 
     def evaluate(self):
-        """Measure on valid, keep the best."""
+        """Measure on valid, keep the best; without a valid split keep the last."""
         self.check_ranks("parameters")
+        if self.valid_data is None:
+            self.state.evaluated = self.state.step
+            self.save(checkpoint.BEST)
+            return
         state, batches = self.state, self.interrupt.watch(self.valid_data)
         embed = partial(self.graph.infer_forward, self.model)
         empty = self.graph.create_metrics(self.config)

@@ -58,6 +58,8 @@ def report(output, meta) -> str:
     lines += [
         f"{name}: {one['users']} users, {one['interactions']} interactions" for name, one in meta["splits"].items()
     ]
+    if "valid" not in meta["splits"]:
+        lines.append("no valid split: set runner.valid_data_dir: '' and the epochs; nothing chooses the best step")
     lines.append(f"written to {output}; in your config: hyper_parameters.item_count: {meta['item_count']}")
     return "\n".join(lines)
 

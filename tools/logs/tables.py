@@ -100,7 +100,7 @@ def _values(column, separator) -> Ragged:
 def _ragged(lists) -> Ragged:
     """Rows of cleaned texts, since shops write what they like: in one line, of bounded length, none of them empty."""
     rows = polars.DataFrame({"row": np.arange(len(lists)), "text": lists}).explode("text")
-    text = polars.col("text").str.replace_all(r"[\s\0]+", " ").str.strip_chars().str.slice(0, LONGEST_WORD // 4)
+    text = polars.col("text").str.replace_all(r"[\s\x00]+", " ").str.strip_chars().str.slice(0, LONGEST_WORD // 4)
     rows = rows.with_columns(text).filter(polars.col("text").is_not_null() & ~polars.col("text").is_in(EMPTY))
     return ragged(np.bincount(rows["row"], minlength=len(lists)), rows["text"].to_numpy())
 

@@ -67,11 +67,11 @@ def tarred(data):
 
 
 def zstandard(data):
-    """Through Polars' own writer, since Python has none before 3.14."""
-    path = prepare.root / "lines.zst"
-    lines = polars.DataFrame({"line": data.decode().splitlines()})
-    lines.write_csv(path, include_header=False, quote_style="never", compression="zstd")
-    return path.read_bytes()
+    """A frame of raw blocks, by hand, since Python has no such packer before 3.14 (RFC 8878)."""
+    blocks = [data[start : start + (1 << 16)] for start in range(0, len(data), 1 << 16)]
+    heads = [(len(one) << 3 | (number == len(blocks) - 1)).to_bytes(3, "little") for number, one in enumerate(blocks)]
+    body = b"".join(head + one for head, one in zip(heads, blocks, strict=True))
+    return b"\x28\xb5\x2f\xfd\xa0" + len(data).to_bytes(4, "little") + body
 
 
 PACKED = {

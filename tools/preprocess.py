@@ -10,11 +10,12 @@ Example: python -m tools.preprocess sequences sequences.txt.xz --attributes item
 """
 
 from tools.common.errors import command
+from tools.logs.atomic import ready_splits, second_files
 from tools.logs.command_line import build_options, output_folder, parse_args, split_options, table_form
 from tools.logs.interactions import read_movielens, read_sequence_file
 from tools.logs.pipeline import build, report
 from tools.logs.presets import PRESETS
-from tools.logs.read_preset import read_preset
+from tools.logs.read_preset import preset_form, read_preset
 from tools.logs.read_table import read_table
 from tools.logs.ready import build_ready
 
@@ -26,6 +27,10 @@ def main(argv=None):
     output = output_folder(args)
     if args.source == "split":
         meta = build_ready(output, args.file, table_form(args), **split_options(args))
+    elif args.source == "recbole" and (ready := ready_splits(args.file)):
+        edition, files = ready
+        options = {"protocol": args.protocol, "ties": args.ties or "draw", "tables": second_files(args.file, edition)}
+        meta = build_ready(output, [one.path for (one,) in files], preset_form(edition, args), files=files, **options)
     else:
         meta = build(output, lambda scratch: _read(args, output, scratch), **build_options(args))
     print(report(output, meta))

@@ -43,9 +43,8 @@ def prepared(tmp_path, capsys):
                 archive.write(tmp_path / "raw" / file, f"archive/{file}")
         for path, folder in (("raw", "data"), ("raw.zip", "zipped")):
             main([name, str(tmp_path / path), "--output", str(tmp_path / folder), *map(str, options)])
-        for split in ("train", "valid", "test"):
-            one, other = (tmp_path / folder / split / "interactions.csv" for folder in ("data", "zipped"))
-            assert one.read_bytes() == other.read_bytes()
+        for one in (tmp_path / "data").glob("*/*.[ct][sx][vt]"):
+            assert one.read_bytes() == (tmp_path / "zipped" / one.relative_to(tmp_path / "data")).read_bytes()
         call.said = capsys.readouterr().out
         return tmp_path / "data"
 
@@ -352,6 +351,29 @@ def test_recbole(prepared):
     assert attributes(folder, "item", "title")["7"] == ['Film "7']
     assert attributes(folder, "item", "class")["7"] == ["Drama", "War"]
     assert attributes(folder, "user", "age")["7"] == ["27"]
+
+
+def test_recbole_s_ready_splits(prepared, capsys):
+    header = "user_id:token\titem_id:token\trating:float\ttimestamp:float"
+    late = sorted(ROWS, key=lambda row: row[2])
+    parts = {"train": late[:200], "valid": late[200:240], "test": late[240:]}
+    files = {
+        f"ml.{name}.inter": [header, *(f"{user}\t{item}\t4.0\t{time}" for user, item, time in rows)]
+        for name, rows in parts.items()
+    }
+    files["ml.item"] = ["item_id:token\tmovie_title:token_seq", *(f"{n}\tFilm {n}" for n in range(1, 13))]
+    folder = prepared("recbole", files)
+    assert attributes(folder, "item", "title")["7"] == ["Film 7"]
+    assert (folder / "train/interactions.csv").read_text().count("\n") == 200
+    asked = [(folder / name / "evaluation.txt").read_text().count("eval_item") for name in ("valid", "test")]
+    assert asked == [40, 60]
+    raw = folder.parent / "raw"
+    (raw / "ml.inter").write_text((raw / "ml.train.inter").read_text())
+    with pytest.raises(SystemExit):
+        main(["recbole", str(raw), "--output", str(folder)])
+    assert "a whole log beside its splits" in capsys.readouterr().err
+    main(["recbole", str(raw / "ml.inter"), "--output", str(folder)])
+    check_dataset(folder, texts(parts["train"]))
 
 
 @pytest.mark.parametrize("name", PRESETS)

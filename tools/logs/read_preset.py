@@ -45,7 +45,12 @@ def find_edition(preset: Preset, args) -> tuple[Edition, list[Source]]:
     """The form that a data set has here, and the files of its log."""
     found = log_files(args.file)
     if args.source == "recbole":
-        return edition_of(found, args.file)
+        beside = (
+            [Source(one) for one in args.file.parent.glob(f"{args.file.stem}.*")]
+            if args.file.suffix == ".inter"
+            else []
+        )
+        return edition_of(beside or found, args.file)
     alone = args.file.is_file() and len(found) == 1  # a log alone may have any name
     for edition in preset.editions:
         named = [one for one in found if alone or _is_named(one, edition.files)]

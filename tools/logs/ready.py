@@ -13,12 +13,14 @@ from tools.common.ragged import ragged
 from tools.data.dataset import EVALUATION_CUTS, write_map, write_split
 from tools.logs.engine import read_log
 from tools.logs.interactions import Interactions
+from tools.logs.tables import join
 from tools.logs.ties import draw, tied
+from tools.logs.write_dataset import write_features
 
 NAME = "evaluation.txt"
 
 
-def build_ready(output: Path, logs, form, *, protocol="comirec", ties="draw", files=None) -> dict:
+def build_ready(output: Path, logs, form, *, protocol="comirec", ties="draw", files=None, tables=()) -> dict:
     """Write the folder of a data set from the logs of its splits, all their events kept.
 
     Users of valid or test who have events in an earlier split are asked for the later ones, after these; of others the
@@ -31,6 +33,7 @@ def build_ready(output: Path, logs, form, *, protocol="comirec", ties="draw", fi
         protocol: for users whom no earlier split knows.
         ties: draw or file.
         files: the `Source`s of each; None: those of the paths.
+        tables: second files, as `tools.logs.tables.join` takes them.
 
     Returns:
         The content of `meta.yaml`, with `notes`.
@@ -45,6 +48,8 @@ def build_ready(output: Path, logs, form, *, protocol="comirec", ties="draw", fi
             read.append(read_log(path, form, scratch / name, None if files is None else files[number]))
         whole, part = _joined(read)
         whole.ties = ties
+        for table in tables:
+            join(whole, *table)
         with progress.stage(f"write {output}", quick=0), atomic_folder(output) as folder:
             meta = _write(folder, whole, part, names, protocol)
     return meta | {"notes": whole.notes}
@@ -100,6 +105,7 @@ def _write(folder, log, part, names, protocol) -> dict:
             )
     write_map(folder / "item_map.csv", ("item", "original"), enumerate(log.item_names, 1))
     write_map(folder / "user_map.csv", ("user", "original"), enumerate(log.user_names))
+    write_features(folder, log, np.arange(len(log.item_names)), np.arange(len(log.user_names)))
     ties = int((same | np.append(same[1:], False)).sum())
     meta = {
         "source": log.source, "protocol": protocol, "split": "ready-made", "users": len(log.user_names),

@@ -22,10 +22,7 @@ def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol:
     item_names, user_names = log.item_names[prepared.item_codes], log.user_names[prepared.user_codes]
     write_map(folder / "item_map.csv", ("item", "original"), enumerate(item_names, 1))
     write_map(folder / "user_map.csv", ("user", "original"), enumerate(user_names))
-    _write_attributes(folder / "item_attributes.npz", log.item_attributes, prepared.item_codes)
-    _write_attributes(folder / "user_attributes.npz", log.user_attributes, prepared.user_codes)
-    if log.item_category is not None:
-        _write_categories(folder, log.item_category[prepared.item_codes])
+    write_features(folder, log, prepared.item_codes, prepared.user_codes)
     written = sum(one["interactions"] for one in splits.values())
     dropped = prepared.dropped
     if reason := PROTOCOLS[protocol].DROPPED:
@@ -77,6 +74,14 @@ def _first_events(stretches, lengths, query, asked, ties):
         same = tied(np.repeat(np.arange(len(some)), some), times[kept.values])
         ties[0] += int((same | np.append(same[1:], False)).sum())
         yield Ragged(items.values[kept.values], kept.offsets), times[kept.values]
+
+
+def write_features(folder: Path, log: Interactions, item_codes, user_codes):
+    """Write what a log says of its items and users, of those codes that the data set has."""
+    _write_attributes(folder / "item_attributes.npz", log.item_attributes, item_codes)
+    _write_attributes(folder / "user_attributes.npz", log.user_attributes, user_codes)
+    if log.item_category is not None:
+        _write_categories(folder, log.item_category[item_codes])
 
 
 def _write_attributes(path, attributes, codes, rows=None):

@@ -60,7 +60,7 @@ class Trainer:
         before = read_identity(agreement.runner_splits(self.config))
         found = resume.find(self.config)
         self.train_data = open_split("train", self.config)
-        self.valid_data = open_split("valid", self.config)
+        self.valid_data = open_split("valid", self.config) if self.runner.valid_data_dir else None
         self.origin = resume.data_identity(self.config, self.train_data, before)
         self.graph = GRAPHS[self.runner.graph]()
         self.model = self.graph.create_model(self.config)
@@ -91,7 +91,10 @@ class Trainer:
             else:
                 with self.interrupt:
                     self.fit()
-        logging.info("best %s on valid: %.5f", self.runner.best_metric, self.state.best)
+        if self.valid_data is None:
+            logging.info("no valid split: nothing was chosen, best/ holds the last step")
+        else:
+            logging.info("best %s on valid: %.5f", self.runner.best_metric, self.state.best)
 
     def fit_at_once(self):
         """A model that brings its own `fit`: one epoch, and no step in it."""
@@ -180,8 +183,12 @@ class Trainer:
             self.evaluate()
 
     def evaluate(self):
-        """Measure on valid, keep the best."""
+        """Measure on valid, keep the best; without a valid split keep the last."""
         self.check_ranks("parameters")
+        if self.valid_data is None:
+            self.state.evaluated = self.state.step
+            self.save(checkpoint.BEST)
+            return
         state, batches = self.state, self.interrupt.watch(self.valid_data)
         embed = partial(self.graph.infer_forward, self.model)
         empty = self.graph.create_metrics(self.config)

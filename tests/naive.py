@@ -3,6 +3,8 @@
 import csv
 import itertools
 import random
+import re
+import zlib
 from collections import Counter
 
 import numpy as np
@@ -11,7 +13,7 @@ import yaml
 CUTS = {"comirec": (0.8, 0.9), "mind": (0.9, 0.95)}
 
 
-def reference(events, min_count=5, protocol="comirec"):
+def reference(events, min_count=5, protocol="comirec", ties="draw"):
     """The protocol word by word: names of users and items, rows [(item id, time)] of each user, users of each split."""
     count = Counter(item for _, item, _ in events)
     common = [event for event in events if count[event[1]] >= min_count]
@@ -20,13 +22,23 @@ def reference(events, min_count=5, protocol="comirec"):
     items = sorted((item for item in count if count[item] >= min_count), key=lambda item: -count[item])
     number = {item: n for n, item in enumerate(items, 1)}
     rows = {user: [] for user in users}
-    for user, item, time in sorted(common, key=lambda event: event[2]):
+    for user, item, time in sorted(common, key=lambda event: (event[2], ties == "draw" and lot(*event[:2]))):
         if user in rows:
             rows[user].append((number[item], time))
     shuffled = users.copy()
     random.Random(1230).shuffle(shuffled)
     first, second = (int(share * len(users)) for share in CUTS[protocol])
     return users, items, rows, {"train": shuffled[:first], "valid": shuffled[first:second], "test": shuffled[second:]}
+
+
+def lot(user, item):
+    """What orders events of one time, by Python's whole numbers: splitmix64 of the ids' CRC-32s."""
+    crc_user, crc_item = (zlib.crc32(str(name).encode()) for name in (user, item))
+    lot = ((crc_user << 32 | crc_item) + 1230) % 2**64
+    lot = (lot ^ lot >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    lot = (lot ^ lot >> 27) * 0x94D049BB133111EB % 2**64
+    lot ^= lot >> 31
+    return lot - 2**64 if lot >= 2**63 else lot
 
 
 def table_of(path):
@@ -47,9 +59,9 @@ def rows_of(folder):
     return rows
 
 
-def check_dataset(folder, events, min_count=5, protocol="comirec", read=None):
+def check_dataset(folder, events, min_count=5, protocol="comirec", read=None, ties="draw"):
     """Hold a data set against the reference; `read`: rows of the log, where some of them are no events."""
-    users, items, rows, splits = reference(events, min_count, protocol)
+    users, items, rows, splits = reference(events, min_count, protocol, ties)
     assert table_of(folder / "user_map.csv") == [["user", "original"], *([str(n), u] for n, u in enumerate(users))]
     assert table_of(folder / "item_map.csv") == [["item", "original"], *([str(n), i] for n, i in enumerate(items, 1))]
     kept = 0
@@ -76,6 +88,9 @@ def places(rows):
         before[user] += 1
 
 
+EMPTY = {"", " ", "\\N", "NULL", "Null", "null", "NA", "N/A", "n/a", "<NA>", "NaN", "NAN", "nan", "NaT", "None", "none"}
+
+
 def check(folder, rows, *, min_count=5, protocol="comirec", left_out=0, leaf=None, attributes=None):
     """Hold a whole folder against a log in memory.
 
@@ -87,7 +102,7 @@ def check(folder, rows, *, min_count=5, protocol="comirec", left_out=0, leaf=Non
         attributes: name -> {item: [text, …]}.
     """
     assert protocol in CUTS
-    events = [row for row in rows if row[0] and row[1]]
+    events = [row for row in rows if row[0] not in EMPTY and row[1] not in EMPTY and row[2] is not None]
     meta = check_dataset(folder, events, min_count, protocol, read=len(rows) + left_out)
     count = Counter(item for _, item, _ in events)
     assert meta["dropped"][f"items with fewer than {min_count} interactions"] == sum(
@@ -119,3 +134,13 @@ def same_folder(one, other):
     metas = [yaml.safe_load((folder / "meta.yaml").read_text(encoding="utf-8")) for folder in (one, other)]
     assert metas[0].pop("source").keys() == metas[1].pop("source").keys()
     assert metas[0] == metas[1]
+
+
+def filled(events):
+    """The events that have a user, an item and a time; whole ids that were written as 1.0 are 1."""
+    events = [event for event in events if not {event[0], event[1]} & EMPTY and event[2] is not None]
+    columns = [list(column) for column in zip(*events, strict=True)] or [[], [], []]
+    for ids in columns[:2]:
+        if all(re.fullmatch(r"-?\d+(\.0)?", one, re.ASCII) for one in ids):
+            ids[:] = [one.removesuffix(".0") for one in ids]
+    return list(zip(*columns, strict=True))

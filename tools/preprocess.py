@@ -1,26 +1,23 @@
 """Make a data set from a raw log.
 
 Example: python -m tools.preprocess movielens-100k
-Example: python -m tools.preprocess sequences sequences.txt.xz --attributes item_attributes.json.xz
 Example: python -m tools.preprocess table clicks.csv --user uid --item sku --time ts --output data/clicks
+Example: python -m tools.preprocess table events.csv.zip --user visitorid --item itemid --where event=transaction
+Example: python -m tools.preprocess movielens ml-1m.zip
 Example: python -m tools.preprocess amazon reviews_Books.json.gz --metadata meta_Books.json.gz
-Example: python -m tools.preprocess taobao UserBehavior.csv --behavior pv buy
+Example: python -m tools.preprocess split train.csv test.csv --user uid --item sku --time ts --output data/ready
+Example: python -m tools.preprocess sequences sequences.txt.xz --attributes item_attributes.json.xz
 """
 
-import contextlib
-
-from tools.common import progress
 from tools.common.errors import command
-from tools.common.files import atomic_folder, scratch_folder
-from tools.common.replacing import writing
-from tools.logs.amazon import add_metadata
-from tools.logs.command_line import check_users, form_of, output_folder, parse_args, report
+from tools.logs.atomic import ready_splits, second_files
+from tools.logs.command_line import build_options, output_folder, parse_args, split_options, table_form
 from tools.logs.interactions import read_movielens, read_sequence_file
-from tools.logs.large import read_log, wants_engine
-from tools.logs.protocol import prepare
-from tools.logs.replaced import check_kept
-from tools.logs.tables import read_table
-from tools.logs.write_dataset import write_dataset
+from tools.logs.pipeline import build, report
+from tools.logs.presets import PRESETS
+from tools.logs.read_preset import preset_form, read_preset
+from tools.logs.read_table import read_table
+from tools.logs.ready import build_ready
 
 
 @command
@@ -28,26 +25,16 @@ def main(argv=None):
     """Read, prepare, write, report."""
     args = parse_args(argv, "python -m tools.preprocess", __doc__)
     output = output_folder(args)
-    with progress.logging_to_terminal(), contextlib.ExitStack() as stack:
-        stack.enter_context(writing(output))
-        prepared, log = _prepare(args, output, lambda: stack.enter_context(scratch_folder(output)))
-        with progress.stage(f"write {output}", quick=0) as counted, atomic_folder(output) as folder:
-            meta = write_dataset(folder, prepared, log, args.protocol)
-            check_kept(output, folder, overwrite=args.overwrite)
-            counted |= {name: one["users"] for name, one in meta["splits"].items()}
+    if args.source == "split":
+        meta = build_ready(output, args.file, table_form(args), **split_options(args))
+    elif args.source == "recbole" and (ready := ready_splits(args.file)):
+        edition, files = ready
+        options = {"protocol": args.protocol, "ties": args.ties or "draw", "overwrite": args.overwrite}
+        options["tables"] = second_files(args.file, edition)
+        meta = build_ready(output, [one.path for (one,) in files], preset_form(edition, args), files=files, **options)
+    else:
+        meta = build(output, lambda scratch: _read(args, output, scratch), **build_options(args))
     print(report(output, meta))
-
-
-def _prepare(args, output, scratch):
-    with progress.stage("read", quick=0) as counted:
-        log = _read(args, output, scratch)
-        counted |= {"interactions": len(log.item), "users": len(log.user_names), "items": len(log.item_names)}
-    with progress.stage("filter, number and split", quick=0) as counted:
-        prepared = prepare(log, protocol=args.protocol, min_count=args.min_count)
-        users, items = len(prepared.user_codes), len(prepared.item_codes)
-        counted |= {"interactions": int(prepared.lengths.sum()), "users": users, "items": items}
-    check_users(prepared, log)
-    return prepared, log
 
 
 def _read(args, output, scratch):
@@ -55,13 +42,7 @@ def _read(args, output, scratch):
         return read_movielens(output.parent / "download")
     if args.source == "sequences":
         return read_sequence_file(args.file, args.attributes)
-    form = form_of(args)
-    if args.source == "table" and not wants_engine(args.file):
-        return read_table(args.file, **form.columns, min_rating=args.min_rating)
-    log = read_log(args.file, form, scratch())
-    if args.source == "amazon" and args.metadata is not None:
-        add_metadata(log, args.metadata)
-    return log
+    return read_preset(PRESETS[args.source], args, scratch) if args.source in PRESETS else read_table(args, scratch)
 
 
 if __name__ == "__main__":

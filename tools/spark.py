@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -22,14 +23,22 @@ from tools.common.files import atomic_folder, scratch_folder, sha256, shown
 from tools.common.ragged import ragged, single
 from tools.common.replacing import writing
 from tools.logs.amazon import add_metadata
-from tools.logs.command_line import check_users, form_of, output_folder, parse_args, report
+from tools.logs.command_line import build_options, output_folder, parse_args, table_form
+from tools.logs.form import EMPTY
 from tools.logs.interactions import Interactions
-from tools.logs.polars_blocks import log_files
+from tools.logs.pipeline import check_users, report
+from tools.logs.presets import PRESETS
 from tools.logs.protocol import Events, Prepared, split_users, stretches_of
+from tools.logs.read_preset import find_edition, preset_form
 from tools.logs.replaced import check_kept
+from tools.logs.sources import log_files
 from tools.logs.spark_log import Numbered, number_rows, read_rows
 from tools.logs.write_dataset import write_dataset
 
+USUAL: dict[str, Any] = {  # options that Spark does not serve
+    "query": None, "items": None, "users": None, "title": None, "attributes": [], "time_format": None,
+    "encoding": "utf-8", "no_header": False, "quote": '"',
+}  # fmt: skip
 CHUNK = 1 << 16  # events that a worker sends at once
 
 
@@ -39,8 +48,12 @@ def main(argv=None):
     args = parse_args(argv, "python -m tools.spark", __doc__)
     if args.source not in ("table", "amazon", "taobao"):
         raise UserError(f"{args.source}: not a log for Spark; use: python -m tools.preprocess {args.source}")
-    if getattr(args, "query", None):
-        raise UserError("--query: Spark reads no queries; use: python -m tools.preprocess table")
+    for name, usual in USUAL.items():
+        if getattr(args, name, usual) != usual:
+            option = f"--{name.replace('_', '-')}"
+            raise UserError(f"{option}: not for Spark; use: python -m tools.preprocess {args.source}")
+    if args.source == "table" and args.time is None:
+        raise UserError("--time: Spark needs it, since its files have no order; use: python -m tools.preprocess table")
     output, session = output_folder(args), _session()
     try:
         with progress.logging_to_terminal(), writing(output), scratch_folder(output) as scratch:
@@ -52,7 +65,7 @@ def main(argv=None):
                 check_kept(output, folder, overwrite=args.overwrite)
     finally:
         session.stop()
-    print(report(output, meta))
+    print(report(output, meta | {"notes": log.notes}))
 
 
 def _session():
@@ -64,6 +77,7 @@ def _session():
     logging.getLogger("py4j").setLevel(logging.WARNING)
     builder = SparkSession.builder.appName("paddle-multi-interest").config("spark.log.level", "OFF")
     builder = builder.config("spark.ui.showConsoleProgress", "false")
+    builder = builder.config("spark.sql.session.timeZone", "UTC").config("spark.sql.ansi.enabled", "false")
     return builder.config("spark.sql.csv.parser.columnPruning.enabled", "false").getOrCreate()  # all fields count
 
 
@@ -72,13 +86,15 @@ def _prepare(session, args, scratch):
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
-    files = log_files(args.file)
+    form, files = _form(args)
+    least = {name: build_options(args)[name] for name in ("min_items", "min_users")}
     try:
         with progress.stage("read, filter and number", quick=0):
-            rows, dropped = read_rows(session, files, form_of(args))
-            numbered = number_rows(rows, args.min_count)
-            prepared, log = _collect(numbered, args, dropped | _left_out(rows, numbered, args.min_count))
-            log.source = {"name": args.file.name, "sha256": sha256(*files)}
+            rows, dropped, notes = read_rows(session, files, form)
+            numbered = number_rows(rows, **least)
+            prepared, log = _collect(numbered, args, form, dropped | _left_out(rows, numbered, **least))
+            log.source = {"name": args.file.name, "sha256": sha256(*dict.fromkeys(one.path for one in files))}
+            log.notes, log.ties = notes, args.ties or "draw"
         check_users(prepared, log)
         with progress.stage("sort", quick=0):
             return prepared, log, _sorted_events(session, numbered.events, numbered.users, prepared, log, scratch)
@@ -86,18 +102,26 @@ def _prepare(session, args, scratch):
         raise UserError(f"{args.file}: not readable by Spark ({shown(error, 300)}); correct the file") from None
 
 
-def _left_out(rows, numbered: Numbered, min_count):
+def _form(args):
+    """What stands where in the log, and its files."""
+    if args.source == "table":
+        return table_form(args), log_files(args.file)
+    edition, files = find_edition(PRESETS[args.source], args)
+    return preset_form(edition, args), files
+
+
+def _left_out(rows, numbered: Numbered, min_items, min_users):
     from pyspark.sql import functions as F
 
     common = numbered.events.count()
     kept = numbered.users.agg(F.sum("count")).first()[0] or 0
     return {
-        f"items with fewer than {min_count} interactions": rows.count() - common,
-        f"users with fewer than {min_count} interactions left": common - kept,
+        f"items with fewer than {min_items} interactions": rows.count() - common,
+        f"users with fewer than {min_users} interactions left": common - kept,
     }
 
 
-def _collect(numbered: Numbered, args, dropped) -> tuple[Prepared, Interactions]:
+def _collect(numbered: Numbered, args, form, dropped) -> tuple[Prepared, Interactions]:
     users, items = (table.orderBy("number").collect() for table in (numbered.users, numbered.items))
     lengths = np.array([row["count"] for row in users], np.int64)
     splits = split_users(len(users), args.protocol)
@@ -106,8 +130,9 @@ def _collect(numbered: Numbered, args, dropped) -> tuple[Prepared, Interactions]
     user_names, item_names = ([row[role] for row in rows] for role, rows in (("user", users), ("item", items)))
     log = Interactions(none, none, none, np.array(user_names, object), np.array(item_names, object), {})
     if "category" in numbered.items.columns:
-        log.item_category = np.array([row["category"] for row in items], str)
-        log.item_attributes = {form_of(args).columns["category"]: single(log.item_category)}
+        texts = [row["category"] for row in items]
+        log.item_category = np.array(["" if text in EMPTY else text for text in texts], object)
+        log.item_attributes = {form.columns["category"]: single(log.item_category)}
     return prepared, log
 
 
@@ -120,7 +145,8 @@ def _sorted_events(session, events, users, prepared: Prepared, log: Interactions
     place[order] = np.arange(len(order))
     shuffle = session.sparkContext.broadcast(place)
     users = users.select("user", F.udf(lambda number: int(shuffle.value[number]), "long")("number").alias("place"))
-    rows = events.join(users, "user").orderBy("place", "time", "row").select("item_number", "time")
+    order_by = ["place", "time", *(["lot"] if log.ties == "draw" else []), "row"]
+    rows = events.join(users, "user").orderBy(*order_by).select("item_number", "time")
     kind = np.int64 if dict(rows.dtypes)["time"] == "bigint" else np.float64
     with open(scratch / "items", "wb") as items, open(scratch / "times", "wb") as times:
         for item, time in rows.rdd.mapPartitions(lambda part: _packed(part, kind)).toLocalIterator():

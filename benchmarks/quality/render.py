@@ -119,8 +119,8 @@ def best(dataset, rows, words) -> str:
         if not ours:
             continue
         top = max(ours, key=lambda one: one.means["recall@50"])
-        of_users = recalls(dataset, f"{top.recipe}/{top.model}", rows).mean(axis=0)
-        low, high = 100 * bootstrap(of_users[:, None])[:, 0]
+        _, of_seeds = recalls(dataset, f"{top.recipe}/{top.model}", rows)  # [S, U]
+        low, high = 100 * bootstrap(of_seeds.mean(axis=0)[:, None])[:, 0]
         figures = [f"{top.means[metric]:.2f}" for metric in ("recall@50", "ndcg@50", "hitrate@50")]
         deviation = "-" if top.deviation is None else f"{top.deviation:.2f}"
         cells.append([

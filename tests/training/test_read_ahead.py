@@ -52,8 +52,8 @@ def project(tmp_path_factory):
     return folder
 
 
-def command(project, workers):
-    options = [f"runner.model_save_path={project}/out-{workers}", f"runner.num_workers={workers}"]
+def command(project, output, workers):
+    options = [f"runner.model_save_path={output}", f"runner.num_workers={workers}"]
     return [sys.executable, str(REPO / "trainer.py"), "-m", str(project / "config.yaml"), "-o", *options]
 
 
@@ -65,9 +65,13 @@ def environment(project, how):
 @pytest.mark.parametrize("how, code, told", [("UserError", 2, "error: the log has a hole; mend it\n"),
                                              ("MemoryError", 2, "error: out of memory"),
                                              ("LookupError", 1, "LookupError")])  # fmt: skip
-def test_an_exception_of_the_reader_ends_the_run(how, code, told, workers, project):
+def test_an_exception_of_the_reader_ends_the_run(how, code, told, workers, project, tmp_path):
     done = subprocess.run(
-        command(project, workers), env=environment(project, how), capture_output=True, text=True, timeout=120
+        command(project, tmp_path / "out", workers),
+        env=environment(project, how),
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == code, done.stderr
     assert told in done.stderr
@@ -95,8 +99,10 @@ def wait_until(holds, seconds=60):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
-def test_reader_processes_end_with_a_killed_trainer(project):
-    with subprocess.Popen(command(project, 2), env=environment(project, ""), stderr=subprocess.PIPE) as process:
+def test_reader_processes_end_with_a_killed_trainer(project, tmp_path):
+    with subprocess.Popen(
+        command(project, tmp_path / "out", 2), env=environment(project, ""), stderr=subprocess.PIPE
+    ) as process:
         readers = wait_until(lambda: found if len(found := children(process.pid)) >= 2 else None)
         time.sleep(0.5)
         process.kill()

@@ -103,7 +103,7 @@ REFUSED = {
     "a rate of texts": (arrays("rec.pdopt", lambda state: state | {"LR_Scheduler": {"last_lr": "a"}}), "learning rate"),
     "a text for a step": (state(step="3"), "step is '3', and must be a whole number from 0 on"),
     "a fraction of an epoch": (state(epoch=0.5), "epoch is '0.5', and must be"),
-    "a batch below 0": (state(batch=-1), "batch is '-1', and must be"),
+    "evaluations below 0": (state(evaluated=-1), "evaluated is '-1', and must be"),
     "a truth": (state(evaluated=True), "evaluated is 'True', and must be"),
     "a list": (state(best=[1]), "best is '[1]', and must be a number or null"),
     "no step": (state(step="missing"), "step is 'missing', and must be"),

@@ -6,7 +6,8 @@ Example: python -m tools.export -m config.yaml -o runner.index=hnsw --output exp
 The folder has all that `python -m tools.predict FOLDER` needs:
 user_tower.json and .pdiparams (histories to interests), item_vectors.npy, index.faiss, config.yaml, trained.yaml (what
 the model was trained with, also after items were added), and, where the data set has them, item_map.csv, user_map.csv,
-item_category.npy, category_map.csv and item_title.json. SHA256SUMS shows damage; `sha256sum -c` reads it too.
+item_category.npy, category_map.csv and item_title.json. identity.json says which data set it is of; SHA256SUMS shows
+damage, and `sha256sum -c` reads it too.
 With --onnx also user_tower.onnx, from
 hist_item [B, T] and seq_len [B], int64, to interests [B, K, D], float32, live mask [B, K], bool, and coupling
 [B, K, T], float32, in that order: which behaviour feeds which interest.

@@ -223,7 +223,10 @@ def test_what_was_lost_with_a_damaged_checkpoint_is_trained_again(project, whole
     assert all(np.array_equal(expected[key], found[key]) for key in expected)
 
 
-@pytest.mark.parametrize("command", [infer.main, lambda args: trainer.main([*args, "runner.model_init_path=run/best"])])
+@pytest.mark.parametrize(
+    "command",
+    [infer.main, lambda args: trainer.main([*args, "runner.model_init_path=run/best", "runner.overwrite=true"])],
+)
 def test_a_damaged_checkpoint_is_not_loaded(command, project, whole, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(whole(), "run")

@@ -6,7 +6,9 @@ import errno
 import functools
 import os
 import shlex
+import signal
 import sys
+import threading
 import traceback
 
 # What the system says that no code of ours can mend, and what who asked can do.
@@ -39,6 +41,7 @@ def command(main):
     @functools.wraps(main)
     def wrapped(*args, **kwargs):
         open_standard_streams()
+        hear_ctrl_c()
         try:
             main(*args, **kwargs)
             sys.stdout.flush()  # what fails here is caught, and at the interpreter's end is not
@@ -48,6 +51,12 @@ def command(main):
             sys.exit(_code(error))
 
     return wrapped
+
+
+def hear_ctrl_c():
+    """Let Ctrl-C end a wait for a pipe or a slow disk: Polars sets a handler that restarts such reads."""
+    if hasattr(signal, "siginterrupt") and threading.current_thread() is threading.main_thread():
+        signal.siginterrupt(signal.SIGINT, True)
 
 
 def _code(error) -> int:

@@ -49,6 +49,7 @@ class Trainer:
         memory.check(settings, training=True)
         self.config, self.runner = settings, settings.runner
         self.lock = resume.hold(self.runner.model_save_path)
+        self.release = self.lock.close if self.lock else lambda: None  # the first process alone holds it
         try:
             self.open()
         except BaseException:
@@ -71,14 +72,10 @@ class Trainer:
         self.history = History(folder=self.runner.model_save_path, state=self.state, visual=self.runner.use_visual)
         self.interrupt = Interrupt()
         self.check_ranks("settings, data or checkpoints")
-        counts = count_targets(self.valid_data, filter_seen=self.runner.filter_seen)
-        tell("valid", counts, self.runner.top_n, self.model.item_count - 1)
+        if self.valid_data is not None:
+            counts = count_targets(self.valid_data, filter_seen=self.runner.filter_seen)
+            tell("valid", counts, self.runner.top_n, self.model.item_count - 1)
         runs.remove(old)
-
-    def release(self):
-        """Let others write into `model_save_path`."""
-        if self.lock:  # of the first process alone
-            self.lock.close()
 
     def train(self):
         """Fit the model, by its own `fit` or by gradient, and keep the best."""

@@ -46,14 +46,18 @@ class Parsed(BaseException):
 @pytest.fixture
 def parse(monkeypatch):
     """`parse("tools.predict", ["export"])`: what the command's own parser makes of a command line, without running."""
-    whole = argparse.ArgumentParser.parse_args
+    ways = {name: getattr(argparse.ArgumentParser, name) for name in ("parse_args", "parse_intermixed_args")}
 
-    def stopped(parser, *args):
-        raise Parsed(whole(parser, *args))
+    def stopped(whole):
+        def stop(parser, *args):
+            raise Parsed(whole(parser, *args))
+
+        return stop
 
     def call(name, argv):
         with monkeypatch.context() as patch:
-            patch.setattr(argparse.ArgumentParser, "parse_args", stopped)
+            for way, whole in ways.items():
+                patch.setattr(argparse.ArgumentParser, way, stopped(whole))
             try:
                 importlib.import_module(name).main(argv)
             except Parsed as end:
@@ -173,7 +177,7 @@ def test_codes_0_and_2_of_a_process(tmp_path):
 
 
 def test_our_fault_is_code_1_a_traceback_and_how_to_report_it():
-    code = "from tools import preprocess; preprocess._prepare = None; preprocess.main(['movielens-100k'])"
+    code = "from tools import preprocess; preprocess._read = None; preprocess.main(['movielens-100k'])"
     done = run("-c", code)
     assert done.returncode == 1
     assert done.stderr.startswith("Traceback (most recent call last):")

@@ -5,6 +5,7 @@ Example: python -m tools.preprocess table clicks.csv --user uid --item sku --tim
 Example: python -m tools.preprocess table events.csv.zip --user visitorid --item itemid --where event=transaction
 Example: python -m tools.preprocess movielens ml-1m.zip
 Example: python -m tools.preprocess amazon reviews_Books.json.gz --metadata meta_Books.json.gz
+Example: python -m tools.preprocess taobao UserBehavior.csv --behavior pv buy
 Example: python -m tools.preprocess split train.csv test.csv --user uid --item sku --time ts --output data/ready
 Example: python -m tools.preprocess sequences sequences.txt.xz --attributes item_attributes.json.xz
 """

@@ -8,7 +8,6 @@ from pathlib import Path
 import polars
 
 from tools.common.errors import UserError
-from tools.common.files import scratch_folder
 from tools.logs.engine import read_log
 from tools.logs.form import Form, Where
 from tools.logs.pipeline import build, report
@@ -38,11 +37,13 @@ def prepare_frame(
     chosen = tuple(Where(name, tuple(map(str, values))) for name, values in (where or {}).items())
     form = Form({role: name for role, name in columns.items() if name}, min_rating=min_rating, where=chosen)
     output = Path(output)
-    with scratch_folder(output) as folder:
-        path = folder / "frame.parquet"
+
+    def read(scratch):
+        path = scratch / "frame.parquet"
         _as_polars(frame, list(dict.fromkeys(form.wanted.values()))).write_parquet(path)
-        options = {"protocol": protocol, "min_items": min_items, "min_users": min_users, "ties": ties}
-        meta = build(output, lambda scratch: read_log(path, form, scratch, log_files(path)), **options)
+        return read_log(path, form, scratch, log_files(path))
+
+    meta = build(output, read, protocol=protocol, min_items=min_items, min_users=min_users, ties=ties)
     print(report(output, meta))
     return meta
 

@@ -218,6 +218,7 @@ def recall(planted, output, name, *options):
         "config.yaml",
         "state.json",
         "SHA256SUMS",
+        "identity.json",
     }
     infer.main(command(planted, output, name, *options))
     rows = json.loads((output / "metrics.json").read_text())

@@ -19,7 +19,7 @@ test: .venv/.dev  ## the core suite
 test-extras: .venv/.extras  ## what needs optional packages
 	$(PYTEST) -m extras
 
-test-lowest: .venv-lowest/.done  ## what hangs on the libraries' versions, with the lowest declared ones
+test-lowest: .venv-lowest/.done  ## what depends on the libraries' versions, with the lowest declared ones
 	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -n logical --maxprocesses 8 -m "not extras" \
 	  tests/training/test_graphs.py tests/serving/test_requests.py tests/test_paddlerec.py tests/common
 

@@ -13,7 +13,7 @@ MOMENTS = {"Adam": 2, "Adagrad": 1, "Momentum": 1, "SGD": 0}
 
 
 def check(config: Config, *, training: bool):
-    """Refuse what cannot fit into memory, with the bytes of its largest part and the keys that it hangs on.
+    """Refuse what cannot fit into memory, with the bytes of its largest part and the keys that it depends on.
 
     These are the arrays that there must be, 4 bytes a number; what a run needs is more. A GPU's memory isn't looked at.
 

@@ -15,7 +15,7 @@ from models.layers.functional import length_mask
 class LeastSquares:
     """The cost and the rounds that lower it."""
 
-    als_regularization: float = option("weight of the squared lengths of vectors", default=0.01)
+    als_regularization: float = option("weight of the squared norms of vectors", default=0.01)
     als_alpha: float = option("an interaction weighs 1 + alpha, its absence 1", default=40.0)
     als_iterations: int = option("rounds of alternating least squares", default=15)
 

@@ -10,8 +10,8 @@ from models.base.keywords import option
 class Sizes:
     """What every model with item vectors has."""
 
-    item_count: int = option("rows of the item table, padding row 0 included")
-    embedding_dim: int = option("D, size of item vectors and interests")
+    item_count: int = option("rows of the item table, with the padding row 0")
+    embedding_dim: int = option("D, size of item vectors and of interests")
     maxlen: int = option("T, how many of the last items of a history are read")
 
 
@@ -22,8 +22,8 @@ class Common(Sizes):
     similarity: str = option(
         "score of an interest and an item, in training and retrieval", default="dot", choices="dot cosine"
     )
-    dropout: float = option("share of the history's values that a step drops", default=0.0)
-    init_std: float | None = option("standard deviation of the first item vectors; None: 1/sqrt(D)", default=None)
+    dropout: float = option("share of the history's values set to 0 in a step", default=0.0)
+    init_std: float | None = option("standard deviation of the initial item vectors; None: 1/sqrt(D)", default=None)
     item_features: object = option("what `ItemTable` averages into an item's row; None: nothing", default=None)
     user_features: object = option("what `FeatureTable` joins to each interest; None: nothing", default=None)
     tower_sizes: list[int] | None = option(
@@ -45,7 +45,7 @@ class Interests:
         "whether a user has K'_u = max(1, min(K, floor(log2 length))) interests instead of K", default=False
     )
     pow_p: float = option(
-        "p of the label-aware attention; 0: the mean, `inf`: the best interest alone", default=math.inf
+        "p of the label-aware attention; 0: mean of the interests, `inf`: only the best interest", default=math.inf
     )
     interest_spread_weight: float = option(
         "weight in the loss of the mean cosine between a user's interests", default=0.0
@@ -61,9 +61,9 @@ class Routing:
 
     routing_times: int = option("rounds of dynamic routing", default=3)
     routing_softmax: str = option(
-        "what couplings sum to 1 over; the papers: interests", default="interests", choices="interests items"
+        "over what couplings sum to 1; in the papers over interests", default="interests", choices="interests items"
     )
-    squash_power: float = option("p of squash; 1 as in the papers, lower shrinks short interests less", default=1.0)
+    squash_power: float = option("p of squash; 1 in the papers; a lower p shrinks short interests less", default=1.0)
     near_identity: bool = option("whether the routing's matrices start near the identity", default=False)
     relu_layer: bool = option("whether a linear layer and ReLU follow the routing", default=False)
 
@@ -72,7 +72,9 @@ class Routing:
 class GaussianLogits:
     """The first logits of MIND's routing, see `CapsuleNetwork`."""
 
-    routing_logits: str = option("Gaussian logits while training", default="resample", choices="resample fixed")
+    routing_logits: str = option(
+        "Gaussian logits: drawn in each step, or once", default="resample", choices="resample fixed"
+    )
     routing_logits_std: float = option("standard deviation of the Gaussian logits", default=1.0)
 
 
@@ -82,15 +84,15 @@ class Loss:
 
     temperature: float = option("divides the scores in the loss", default=1.0)
     negatives: str = option(
-        "what a target is trained against; `log_uniform` counts on ids sorted by popularity",
+        "how negatives are drawn; `log_uniform` assumes ids sorted by falling popularity",
         default="log_uniform",
         choices="log_uniform unigram uniform in_batch full",
     )
     neg_samples: int = option("negatives a step, shared by the batch", default=1280)
-    unigram_alpha: float = option("exponent of the counts that `negatives: unigram` draws by", default=1.0)
-    log_q: bool = option("correct sampled logits by the log of the expected count", default=True)
+    unigram_alpha: float = option("exponent of the counts in `negatives: unigram`", default=1.0)
+    log_q: bool = option("whether sampled logits are corrected by the log of the expected count", default=True)
     hard_negative_beta: float | None = option(
-        "how much more high-scoring negatives count; above 0 `log_q` is not read: take `negatives: uniform`; "
-        "None: 1 in `remi`, 0 elsewhere",
+        "how much more high-scoring negatives count; above 0 `log_q` has no effect: take "
+        "`negatives: uniform`; None: 1 in `remi`, 0 elsewhere",
         default=None,
     )

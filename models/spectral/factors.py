@@ -20,12 +20,14 @@ class Factors(Sizes):
     """How factors are counted and cut."""
 
     interest_num: int = option("K, vectors a user", default=4)
-    spectral_rank: int | None = option("singular values that are kept; None: what K vectors of D hold", default=None)
+    spectral_rank: int | None = option(
+        "number of singular values kept; None: as many as K vectors of size D can hold", default=None
+    )
     spectral_recency: float = option("r; the history's n-th last item counts r^(n-1)", default=0.75)
     spectral_outlook: float = option("o; the n-th item from the event on counts o^(n-1)", default=1.0)
-    spectral_strength: float = option("power of an interest's length by which it counts", default=0.0)
-    spectral_backward: float = option("share of the counts that also goes back in time", default=0.1)
-    spectral_smoothing: float = option("added to the counts of items, so that rare ones say less", default=15.0)
+    spectral_strength: float = option("exponent of an interest's length in its weight", default=0.0)
+    spectral_backward: float = option("weight of the counts against the direction of time", default=0.1)
+    spectral_smoothing: float = option("added to the counts of items, so that rare items weigh less", default=15.0)
 
     @property
     def size(self):

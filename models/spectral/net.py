@@ -26,7 +26,7 @@ class Network:
 
     dropout: float = option("share of the network's inputs that a step drops", default=0.0)
     neg_samples: int = option("negatives a step, shared by the batch", default=1280)
-    spectral_folds: int = option("folds of users; each learns from the others' counts", default=5)
+    spectral_folds: int = option("folds of users; each is trained on the counts of the others", default=5)
     spectral_epochs: int = option("passes of the network over all events", default=2)
     spectral_hidden: int = option("size of the network's hidden layer", default=512)
 

@@ -126,7 +126,7 @@ def test_what_cannot_be_drawn_is_told_in_a_line(name, argv, message, saved, tmp_
     with pytest.raises(SystemExit) as end:
         draw(tmp_path, *argv)
     assert end.value.code == 2
-    (error,) = without_log(capsys.readouterr().err).splitlines()
+    *_, error = without_log(capsys.readouterr().err).splitlines()
     assert message in error
 
 

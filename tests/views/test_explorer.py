@@ -244,9 +244,7 @@ def test_two_models_of_other_items_are_refused(folder, tmp_path, capsys):
     lines = (tmp_path / "export/item_map.csv").read_text().replace("\n3,", "\n3,other")
     (tmp_path / "export/item_map.csv").write_text(lines)
     checksums.write(tmp_path / "export")
-    fails(
-        "have other items or ids; give two models of one data set", capsys, folder / "out/export", tmp_path / "export"
-    )
+    fails("ids would mean other items", capsys, folder / "out/export", tmp_path / "export")
 
 
 def test_without_gradio_the_extra_is_named(folder, monkeypatch, capsys):

@@ -161,12 +161,12 @@ def read_users(split, explorers: list[Explorer]) -> list[User]:
     Raises:
         UserError: where its items have other ids than the models', and as `read_evaluation`.
     """
-    folder, first = Path(split).parent, explorers[0].predictor
+    folder, first, files = Path(split).parent, explorers[0].predictor, data_files(split)
     for one in explorers:
         exported.check_data(one.folder, [folder / "train", split])
     if read_map(folder / "item_map.csv").items() - first.names.items():
         raise UserError(f"{split}: items have other ids than in the export; give the data set that it was trained on")
-    (users, history, target), _ = read_evaluation(data_files(split), first.item_num + 1)
+    (users, history, target), _ = read_evaluation(files, first.item_num + 1)
     names = read_map(folder / "user_map.csv")
     columns = _attributes(folder, {name for one in explorers for name in one.features})
     return [

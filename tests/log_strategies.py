@@ -4,13 +4,14 @@ import csv
 import io
 import re
 
+import naive
 import numpy as np
 from hypothesis import strategies as st
 from properties import LINE_ENDS, lines_of
 
 TABLE = "user,item,time\n" + "".join(f"u{n % 5},i{n % 3},{n * 7 % 20}\n" for n in range(25))
 BAD_ROWS = [
-    "u,i", "u,i,1,2", 'u,"i,1', 'u,"i"x,1', "u,i,soon", "u,i,", "u,i,nan", "u,i,1e999", "u\0,i,1", ",,", "u",
+    "u,i", "u,i,1,2", 'u,"i,1', 'u,"i"x,1', "u,i,soon", "u,i,inf", "u,i,1e999", "u\0,i,1", ",,,", "u",
     f"{'u' * 1001},i,1",
 ]  # fmt: skip
 ODD_IDS = [
@@ -38,9 +39,10 @@ def logs(draw, ids=IDS, times=TIMES):
 
 
 def times_of(texts):
-    """Times as numbers: whole ones exactly, all others as floats."""
-    whole = all(re.fullmatch(r"[+-]?\d+", text) and abs(int(text)) < 2**63 for text in texts)
-    return [int(text) if whole else float(text) for text in texts]
+    """Times as numbers: whole ones exactly, all others as floats; None for empty ones."""
+    known = [text for text in texts if text not in naive.EMPTY]
+    whole = all(re.fullmatch(r"[+-]?\d+", text) and -(2**63) <= int(text) < 2**63 for text in known)
+    return [None if text in naive.EMPTY else int(text) if whole else float(text) for text in texts]
 
 
 NAMES = ["user", "item", "time", "note"]
@@ -77,7 +79,7 @@ def delimited(data):
         if any(names.count(name) > 1 for name in ("user", "item", "time")) or max(map(len, sum(found, ()))) > 1000:
             return None
         times = times_of([time for *_, time in found])
-        if not np.isfinite(times).all():
+        if not np.isfinite([time for time in times if time is not None]).all():
             return None
     except (ValueError, IndexError, csv.Error):
         return None

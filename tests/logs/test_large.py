@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from log_strategies import BAD_ROWS, TABLE, delimited, logs, tables
-from naive import number as times_of
+from log_strategies import BAD_ROWS, TABLE, delimited, logs, tables, times_of
 from properties import LINE_ENDS, any_bytes, check_message, lines_of, prepare
 from random_logs import COLUMNS
 

@@ -370,7 +370,7 @@ def test_recbole_s_ready_splits(prepared, capsys):
     with pytest.raises(SystemExit):
         main(["recbole", str(raw), "--output", str(folder)])
     assert "a whole log beside its splits" in capsys.readouterr().err
-    main(["recbole", str(raw / "ml.inter"), "--output", str(folder)])
+    main(["recbole", str(raw / "ml.inter"), "--output", str(folder), "--overwrite"])
     check_dataset(folder, texts(parts["train"]))
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import io
 import itertools
 import json
 import lzma
@@ -14,42 +13,21 @@ import pytest
 import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from log_strategies import (
+    BAD_ROWS,
+    TABLE,
+    delimited,
+    logs,
+    tables,
+    times_of,
+)
 from naive import check_dataset, reference
-from properties import LINE_ENDS, any_bytes, check_message, lines_of, prepare
+from properties import LINE_ENDS, any_bytes, check_message, prepare
 
 from tools.preprocess import main
 
 COLUMNS = ("--user", "user", "--item", "item", "--time", "time")
 PACKERS = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}
-ODD_IDS = [
-    "", " ", "0", "1", "01", " 1", "1 ", "-1", "1.0", "1e3", "-9223372036854775809", "18446744073709551616", "nan",
-    "None", "null", "#1", "a,b", 'say "hi"', '"', "'", "a\tb", "\x1c", "\x85", "\u2028", "\xa0", "\ufeff", "caf\u00e9",
-    "cafe\u0301", "\u732b", "\U0001f600", "x" * 300, "=1+1", "\\", "user", "user_id:1",
-]  # fmt: skip
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=6)
-IDS = st.sampled_from(ODD_IDS) | TEXT
-WHOLE = st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3) | st.integers(1_700_000_000, 1_700_000_009)
-FLOATS = st.floats(-1e18, 1e18) | st.sampled_from([0.5, 0.25, -0.5, -0.0, 1e300, 1e-300, 1_700_000_000.25])
-TIMES = st.one_of(
-    st.just(WHOLE.map(str)),
-    st.just(WHOLE.filter(lambda time: abs(time) < 2**53).map(str) | FLOATS.map(repr) | FLOATS.map("{:e}".format)),
-    st.just(st.integers(2**63, 2**70).map(str)),
-)
-
-
-@st.composite
-def logs(draw, ids=IDS, times=TIMES):
-    """`(user, item, time)` texts in any order, some of them twice."""
-    users, items = (draw(st.lists(ids, min_size=1, max_size=most, unique=True)) for most in (6, 8))
-    row = st.tuples(st.sampled_from(users), st.sampled_from(items), draw(times))
-    return draw(st.lists(row, min_size=1, max_size=60))
-
-
-def number(texts):
-    """Times as numbers: whole ones exactly, all others as floats; None for empty ones."""
-    known = [text for text in texts if text not in naive.EMPTY]
-    whole = all(re.fullmatch(r"[+-]?\d+", text) and -(2**63) <= int(text) < 2**63 for text in known)
-    return [None if text in naive.EMPTY else int(text) if whole else float(text) for text in texts]
 
 
 @pytest.fixture(autouse=True)
@@ -76,23 +54,6 @@ def check(found, events, min_count, protocol="comirec", read=None):
 
 
 PROTOCOLS, SUFFIXES = st.sampled_from(["comirec", "mind"]), st.sampled_from(list(PACKERS))
-NAMES = ["user", "item", "time", "note"]
-
-
-@st.composite
-def tables(draw, log):
-    """The log as bytes of a table in some dress."""
-    end, text, order, note = draw(st.sampled_from(LINE_ENDS)), io.StringIO(), draw(st.permutations(NAMES)), draw(TEXT)
-    form = {
-        "quoting": draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])), "delimiter": draw(st.sampled_from(",\t"))
-    }  # fmt: skip
-    for row in [NAMES, *([*row, note] for row in log)]:
-        columns = dict(zip(NAMES, row, strict=True))
-        csv.writer(text, lineterminator=end, **form).writerow([columns[name] for name in order])
-    lines = text.getvalue().removesuffix(end).split(end)
-    for place in draw(st.lists(st.integers(1, 61), max_size=3)):
-        lines.insert(place, draw(st.sampled_from(["", " "])))
-    return ("\ufeff" * draw(st.booleans()) + end.join(lines) + end * draw(st.booleans())).encode()
 
 
 @given(st.data(), logs(), st.integers(1, 4), PROTOCOLS, SUFFIXES)
@@ -100,7 +61,7 @@ def test_a_table_is_the_reference_s(data, log, min_count, protocol, suffix):
     content = PACKERS[suffix](data.draw(tables(log)))
     options = ("--min-count", min_count, "--protocol", protocol)
     found = prepare("table", f"log.csv{suffix}", content, *COLUMNS, *options)
-    times = number([time for *_, time in log])
+    times = times_of([time for *_, time in log])
     events = [(user, item, time) for (user, item, _), time in zip(log, times, strict=True)]
     check(found, naive.filled(events), min_count, protocol, read=len(log))
 
@@ -147,30 +108,7 @@ def test_attributes_are_those_of_the_file(table, ascii_only):
     assert [names[str(n)] for n in np.load(folder / "item_category.npy")[1:]] == [(row or [""])[-1] for row in rows]
 
 
-TABLE = "user,item,time\n" + "".join(f"u{n % 5},i{n % 3},{n * 7 % 20}\n" for n in range(25))
 QUOTED = '"user","x","item","time"\n' + "".join(f'"u,{n % 5}","\u732b","a ""b""{n % 3}",{n / 4}\n' for n in range(25))
-
-
-def delimited(data):
-    """Rows of a table by csv and the line: events and how many rows were read; None where a row is none."""
-    try:
-        lines = lines_of(data.decode("utf-8-sig"))
-        if "\0" in data.decode() or lines[0][0] != 1:
-            return None
-        delimiter = "\t" if "\t" in lines[0][1] else ","
-        names = next(csv.reader([lines[0][1]], delimiter=delimiter))
-        rows = [list(csv.reader([line], delimiter=delimiter, strict=True)) for _, line in lines[1:]]
-        if not rows or any(len(row) != 1 or len(row[0]) != len(names) for row in rows):
-            return None
-        found = [tuple(row[names.index(name)] for name in ("user", "item", "time")) for (row,) in rows]
-        if any(names.count(name) > 1 for name in ("user", "item", "time")) or max(map(len, sum(found, ()))) > 1000:
-            return None
-        times = number([time for *_, time in found])
-        if not np.isfinite([time for time in times if time is not None]).all():
-            return None
-    except (ValueError, IndexError, csv.Error):
-        return None
-    return [(user, item, time) for (user, item, _), time in zip(found, times, strict=True)]
 
 
 @given(any_bytes(TABLE.encode(), QUOTED.encode()), SUFFIXES)
@@ -220,12 +158,6 @@ def test_any_bytes_as_attributes(data):
         assert len(dict(pairs)) == len(pairs)  # none of a key that stands twice is lost
 
 
-BAD_ROWS = [
-    "u,i", "u,i,1,2", 'u,"i,1', 'u,"i"x,1', "u,i,soon", "u,i,inf", "u,i,1e999", "u\0,i,1", ",,,", "u",
-    f"{'u' * 1001},i,1",
-]  # fmt: skip
-
-
 @pytest.mark.parametrize("end", LINE_ENDS, ids=repr)
 @pytest.mark.parametrize("bad", [*map(str.encode, BAD_ROWS), b"u\xe9,i,1", b"\x93u\x94,i,1"])
 def test_a_bad_row_of_a_table_is_named_by_its_line(bad, end):
@@ -260,7 +192,7 @@ def test_compressed_files_cut_anywhere(suffix, source, content, options):
 @pytest.mark.parametrize(
     "header, said",
     [
-        ("user,item,item,time", "'item' stands twice"),
+        ("user,item,item,time", "'item' occurs twice"),
         (f"user,item,{'x' * 10**6},tim", "the header is not readable as CSV"),
         (f"user,item,{'x' * 10**5},tim", "no column 'time'"),
         ('user,item,"time', "the header is not readable as CSV"),
@@ -293,4 +225,4 @@ def test_rows_without_ids_are_counted():
     meta = yaml.safe_load((folder / "meta.yaml").read_text())
     assert meta["dropped"]["user is empty"] == 2
     assert meta["dropped"]["item is empty"] == 1
-    assert "  2 dropped: user is empty\n  1 dropped: item is empty\n" in said
+    assert "  2 interactions dropped: user is empty\n  1 interactions dropped: item is empty\n" in said

@@ -2,13 +2,16 @@
 
 Example: python -m benchmarks.speed.train --model mind --item_count 368000 --batch 128 --negatives 1280
 Example: python -m benchmarks.speed.train --model all
+Example: python -m benchmarks.speed.train --batch 1024 --peer /path/to/torch/bin/python
 
 A line for each model; `all` are those that are trained by gradient.
 
 Ratios stand beside the samples a second, measured in the same run. `times_mind`: how many times slower than `mind` in
 the same graph. `times_dense`: how many times faster than the same step with a dense table and plain Adam, which is what
 PaddleRec's MIND does. `times_gemm`: how many times slower than the three products of the sampled logits alone.
-`times_dynamic`: with `--graph static`, how many times slower than the dynamic graph. Models are at their defaults, ids
+`times_dynamic`: with `--graph static`, how many times slower than the dynamic graph. `times_peer`: with `--peer`, the
+samples a second over those of `benchmarks.speed.torch_peer`, compiled, which runs MIND in turn with ours; the median
+of 5 pairs. Models are at their defaults, ids
 are uniform over 1…V, all T positions are filled.
 """
 
@@ -16,6 +19,7 @@ import argparse
 import json
 import logging
 import statistics
+import subprocess
 import tempfile
 import time
 from dataclasses import replace
@@ -39,6 +43,7 @@ from trainer import Trainer
 
 GRADIENT_MODELS = [name for name, model in MODELS.items() if hasattr(model, "loss")]
 MAXLEN, POSITIONS, RUNS = 20, 20, 3  # POSITIONS: eligible positions a user
+PAIRS = 5  # of ours and PyTorch's
 
 
 @command
@@ -51,13 +56,16 @@ def main(argv=None):
     parser.add_argument("--batch", type=positive, default=128)
     parser.add_argument("--negatives", type=positive, default=1280)
     parser.add_argument("--steps", type=positive, default=200, help="steps a run; the median of 3 runs counts")
+    parser.add_argument("--compiled", action="store_true", help="with runner.compiled; needs the extra speed")
+    parser.add_argument("--peer", help="a Python with PyTorch: measure its MIND in turn with ours")
     args = parser.parse_args(argv)
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
-        settings = write_data(Path(folder), args)
+        settings = write_data(Path(folder), args, args.compiled)
         runtime.prepare(use_gpu=False, seed=settings.runner.seed)
         for model in GRADIENT_MODELS if "all" in args.model else args.model:
-            print(json.dumps(row(model, measure(settings, model, args.graph), args)), flush=True)
+            line = row(model, measure(settings, model, args.graph), args)
+            print(json.dumps(line | (peer(settings, model, args) if args.peer else {})), flush=True)
 
 
 def row(model, seconds, args):
@@ -72,7 +80,7 @@ def row(model, seconds, args):
     }  # fmt: skip
 
 
-def write_data(folder, args) -> Config:
+def write_data(folder, args, compiled=False) -> Config:
     """A data set with enough positions for `--steps`, and the configuration that trains on it."""
     rng = np.random.default_rng(0)
     users = -(-args.steps * args.batch // POSITIONS)
@@ -80,7 +88,7 @@ def write_data(folder, args) -> Config:
     times = np.tile(np.arange(MAXLEN + POSITIONS), users)
     entry = write_split(folder / "train", np.arange(users), items, times)
     (folder / "meta.yaml").write_text(yaml.safe_dump({"splits": {"train": entry}}))
-    runner = Runner(train_batch_size=args.batch, print_interval=10**9)
+    runner = Runner(train_batch_size=args.batch, print_interval=10**9, compiled=compiled)
     train, output = str(folder / "train"), str(folder / "output")
     runner = replace(runner, train_data_dir=train, valid_data_dir=train, model_save_path=output)
     hyper = HyperParameters(item_count=args.item_count, neg_samples=args.negatives)
@@ -102,6 +110,24 @@ def measure(settings, model, graph) -> dict[str, float]:
         "step": median[model, graph], "dynamic": median[model, "dynamic"], "mind": median["mind", graph],
         "dense": dense_seconds(trainers[model, "dynamic"]), "gemm": gemm_seconds(settings),
     }  # fmt: skip
+
+
+def peer(settings, model, args) -> dict:
+    """How many times the samples a second of PyTorch's compiled MIND, in pairs run one after the other."""
+    options = {"item_count": args.item_count, "batch": args.batch, "negatives": args.negatives, "steps": args.steps}
+    command = [args.peer, str(Path(__file__).with_name("torch_peer.py"))]
+    command += [str(part) for name, value in options.items() for part in (f"--{name}", value)]
+    trainer, pairs = open_trainer(settings, model, args.graph), []
+    for _ in range(PAIRS):
+        start, cpu = time.perf_counter(), time.process_time()
+        trainer.train_epoch()
+        batches = trainer.train_data.batches
+        own = (time.perf_counter() - start) / batches, (time.process_time() - cpu) / batches
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        theirs = json.loads(done.stdout.splitlines()[-1])
+        pairs.append((theirs["ms_per_step"] / own[0] / 1e3, theirs["cpu_ms_per_step"] / own[1] / 1e3))
+    wall, work = (round(statistics.median(one), 2) for one in zip(*pairs, strict=True))
+    return {"times_peer": wall, "times_peer_cpu": work, "torch": theirs["torch"], "peer_threads": theirs["threads"]}
 
 
 def open_trainer(settings, model, graph):

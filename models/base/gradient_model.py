@@ -109,14 +109,18 @@ class GradientModel(Recommender):
         target_item = target_item.reshape([len(hist_item), -1])  # [B, M]
         candidate_item = self.objective.candidates(target_item)  # [n]
         ids = (hist_item, target_item, candidate_item)
-        step = (*(self.item_table(item) for item in ids), *ids, seq_len)
+        step = (*self.item_table.look_up(*ids), *ids, seq_len)
         context_eb = self.embed_context(len(hist_item), *context)
         return step if context_eb is None else (*step, context_eb)
 
-    def loss_from_rows(
+    def loss_from_rows(self, *step):
+        """`loss` after the look-up, from what `look_up` gives: dense and independent of the catalogue's size."""
+        return self.loss_of_users(*self.users_from_rows(*step), *step[4:6])  # with ids of targets and candidates
+
+    def users_from_rows(
         self, hist_eb, target_eb, candidate_eb, hist_item, target_item, candidate_item, seq_len, context_eb=None
     ):
-        """`loss` after the look-up: everything here is dense and independent of the catalogue's size.
+        """What the objective compares, and what `regularize` adds: `[B, M, D]`, `[B, M, D]`, `[n, D]` and a scalar.
 
         Args:
             hist_eb, target_eb, candidate_eb: rows of the item table, `[B, T, D]`, `[B, M, D]`, `[n, D]`.
@@ -128,17 +132,21 @@ class GradientModel(Recommender):
         interests, coupling = self.route_rows(hist_eb, seq_len, context_eb)
         target_eb, candidate_eb = self.item_side(target_eb), self.item_side(candidate_eb)
         user = self.read_out(interests, target_eb, self.live_interests(seq_len))  # [B, M, D]
+        added = self.regularize(paddle.zeros([]), interests, coupling, hist_eb, hist_item, seq_len)
+        return user, target_eb, candidate_eb, added
+
+    def loss_of_users(self, user, target_eb, candidate_eb, added, target_item, candidate_item):
+        """Mean of the objective over the targets that are there, and what is added; shapes as in `users_from_rows`."""
         # A missing target counts as item 1 until it is left out, so that its loss is a number.
         known = paddle.clip(target_item, min=1).flatten()
         loss = self.objective(user.flatten(0, 1), target_eb.flatten(0, 1), known, candidate_eb, candidate_item)
         present = (target_item > 0).astype(loss.dtype).flatten()  # [B·M]
-        mean = (loss * present).sum() / paddle.clip(present.sum(), min=1.0)
-        return self.regularize(mean, interests, coupling, hist_eb, hist_item, seq_len)
+        return (loss * present).sum() / paddle.clip(present.sum(), min=1.0) + added
 
     def regularize(self, loss, interests, coupling, hist_eb, hist_item, seq_len):
         """The loss with what a model adds to it: here, weighted, how alike a user's interests are.
 
-        Shapes as in `loss_from_rows` and `route`.
+        Shapes as in `users_from_rows` and `route`.
         """
         if not self.interest_spread_weight:
             return loss

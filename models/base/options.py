@@ -27,7 +27,7 @@ class Common(Sizes):
     item_features: object = option("what `ItemTable` averages into an item's row; None: nothing", default=None)
     user_features: object = option("what `FeatureTable` joins to each interest; None: nothing", default=None)
     tower_sizes: list[int] | None = option(
-        "sizes of the ReLU layers of the towers; None: one of 4D, in `youtube_dnn` none", default=None
+        "ReLU layers of the towers; None: one of 4D, in `youtube_dnn` none", default=None
     )
 
     @property

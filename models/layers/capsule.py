@@ -3,8 +3,10 @@
 import paddle
 from paddle import nn
 
+from models.layers.compiled import usable
 from models.layers.extractor import Extractor
 from models.layers.functional import live_mask, squash
+from models.layers.fused_routing import Routing
 
 
 class SharedTransform:
@@ -19,6 +21,10 @@ class SharedTransform:
     def pool(self, coupling):
         """`z_j = S (sum_i c_ij e_i)`: `[B, K, T]` to `[B, K, D]`."""
         return paddle.matmul(paddle.matmul(coupling, self.item_eb), self.weight)
+
+    def matrices(self):
+        """S as `[1, D, D]`, or `[K, D, D]` of one for each interest."""
+        return self.weight.reshape([-1, *self.weight.shape[-2:]])
 
     def agree(self, interests):
         """`v_j · S e_i = (Sᵀ v_j) · e_i`: `[B, K, D]` to `[B, K, T]`."""
@@ -116,6 +122,8 @@ class CapsuleNetwork(Extractor):
             weight, tiles = self.linear.weight, [1, matrices]
         if near_identity:
             weight.set_value(0.5 * weight + paddle.eye(hidden_size).tile(tiles))
+        usual = routing_softmax == "interests" and squash_power == 1 and not dynamic_interest_num
+        self.compiles = usual and bilinear_type < 2
         self.gaussian = bilinear_type == 0
         if self.gaussian:
             self.register_buffer("initial_logits", paddle.randn([interest_num, seq_len]) * routing_logits_std)
@@ -137,6 +145,9 @@ class CapsuleNetwork(Extractor):
         live = live_mask(mask.sum(axis=1), self.interest_num, self.dynamic_interest_num)  # [B, K]
         logits = self._first_logits(item_eb) if initial_logits is None else initial_logits  # [B, K, T]
         capsules = self.transform(item_eb)
+        if self.compiles and self.training and usable(item_eb):
+            interests, coupling = Routing.apply(item_eb, capsules.matrices(), mask, logits, self.routing_times)
+            return self.relu(interests) if self.relu_layer else interests, coupling
         frozen = capsules.detach()
         for _ in range(self.routing_times - 1):
             coupling = self._couple(logits, mask, live)

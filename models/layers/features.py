@@ -69,6 +69,11 @@ class ItemTable(nn.Embedding):
         side, present = self.side(item.flatten())
         return (row + side.reshape(row.shape)) / (1.0 + present.reshape([*item.shape, 1]))
 
+    def look_up(self, *items):
+        """Rows `[..., D]` of each of several tensors of ids, by one look-up, so that there is one gradient."""
+        rows = paddle.split(self(paddle.concat([item.flatten() for item in items])), [item.size for item in items])
+        return [row.reshape([*item.shape, -1]) for row, item in zip(rows, items, strict=True)]
+
     def side(self, item):
         """Sum over features of their rows `[N, D]`, and how many features each item has `[N]`, for ids `[N]`."""
         slot = (item.unsqueeze(1) * self.feature_num + paddle.arange(self.feature_num)).flatten()

@@ -9,6 +9,8 @@ import math
 import paddle
 from paddle import nn
 
+from models.layers.compiled import usable
+from models.losses.fused import SampledLoss
 from models.losses.samplers import SAMPLERS, AllItems
 
 NEGATIVES = (*SAMPLERS, "full")
@@ -49,6 +51,11 @@ class SampledSoftmax(nn.Layer):
             candidate_eb, candidate_item: `[n, D]`, `[n]`, as `candidates` drew them.
         """
         user = user / self.temperature
+        if usable(user):
+            correction = self._correction(paddle.concat([target_item, candidate_item])).numpy()
+            own, log_q = correction[: len(target_item)], correction[len(target_item) :]
+            step = (user, target_eb, candidate_eb, target_item, candidate_item)
+            return SampledLoss.apply(*step, "sampled_softmax", own, log_q)
         positive = paddle.sum(user * target_eb, axis=1, keepdim=True) - self._correction(target_item).unsqueeze(1)
         # One constant [B, n] into the GEMM: correcting and masking the product itself costs five passes over it.
         bias = _mask(target_item, candidate_item, -math.inf, -self._correction(candidate_item))
@@ -109,6 +116,9 @@ class HardNegativeSoftmax(SampledSoftmax):
     def forward(self, user, target_eb, target_item, candidate_eb, candidate_item):
         """Loss of each row, `[B]`; arguments as in `SampledSoftmax.forward`."""
         user = user / self.temperature
+        if usable(user):
+            step = (user, target_eb, candidate_eb, target_item, candidate_item)
+            return SampledLoss.apply(*step, "hard_negatives", 0.0, self.beta)
         positive = paddle.sum(user * target_eb, axis=1)
         same = (target_item.unsqueeze(1) == candidate_item).astype(user.dtype)
         allowed = paddle.clip((1.0 - same).sum(axis=1), min=1.0)  # [B]

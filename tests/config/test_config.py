@@ -86,8 +86,8 @@ hyper_parameters:
     assert errors(text, "runner.sed=1", f"{HYPER}interest_num=99") == [
         "config.yaml:2: runner.epoch: unknown key; did you mean runner.epochs?",
         "config.yaml:3: runner.use_gpu: 1 is of type int; write true or false",
-        "config.yaml:9: hyper_parameters.optimizer.class: 'Adm' is not one of Adam, SGD, Adagrad, Momentum; "
-        "did you mean Adam?",
+        "config.yaml:9: hyper_parameters.optimizer.class: 'Adm' is not one of Adam, SGD, Adagrad, Momentum, "
+        "RowWiseAdagrad; did you mean Adam?",
         "config.yaml:10: hyper_parameters.optimizer.learning_rate: 'fast' is of type str; write a number",
         "config.yaml:11: hyper_parameters.maxlen: 0 is out of range; it must be from 1 to 1000000",
         "-o runner.sed=1: runner.sed: unknown key; did you mean runner.seed?",

@@ -41,6 +41,7 @@ class Runner:
     train_reader_path: str = key("reader", "module with the class `RecDataset`, which yields training batches")
     infer_reader_path: str = key("reader", "module with the class `InferDataset`, which yields evaluation batches")
     graph: str = key("dynamic", "how a step runs: eagerly, or as a program", choices="dynamic static")
+    compiled: bool = key(False, "whether numba's compiled passes run in training on a CPU; needs the extra `speed`")
     use_gpu: bool = key(False, "train and compute interests on a GPU; each process has its own")
     seed: int = key(12345, "seed of the initial parameters and of every random draw in training", low=0, high=2**31 - 1)
     num_workers: int = key(0, "reader processes; 0: the training process reads", low=0, high=64)
@@ -79,10 +80,7 @@ class Runner:
         "`auto`: continue from the newest complete checkpoint in `model_save_path`, if there is one",
         choices="none auto",
     )
-    overwrite: bool = key(
-        False,
-        "replace the run that `model_save_path` holds, which is refused otherwise; not read where `resume: auto` is",
-    )
+    overwrite: bool = key(False, "replace the run that `model_save_path` holds; not read with `resume: auto`")
     model_init_path: str | None = key(None, "checkpoint that training starts from; relative to the working folder")
     infer_load_path: str | None = key(None, "folder of the checkpoints that `infer.py` reads; null: `model_save_path`")
     infer_start_epoch: int | None = key(
@@ -97,7 +95,11 @@ class Runner:
 class Optimizer:
     """`hyper_parameters.optimizer.*`."""
 
-    class_: str = key("Adam", "all four update only the rows that are looked up", choices="Adam SGD Adagrad Momentum")
+    class_: str = key(
+        "Adam",
+        "all update only the rows that are looked up; RowWiseAdagrad keeps one number a row, Adam two rows",
+        choices="Adam SGD Adagrad Momentum RowWiseAdagrad",
+    )
     learning_rate: float = key(1e-3, "learning rate at the first step", low=0)
     decay: str = key("none", "how the learning rate falls over the run", choices="none cosine linear exponential")
     decay_rate: float = key(0.0, "share of the learning rate that remains at the last step", low=0, high=1)
@@ -127,11 +129,7 @@ class HyperParameters:
     )
     query: bool = key(False, "whether the words of the search query are joined to each interest")
     tower_sizes: list[int] | None = key(
-        None,
-        "sizes of the ReLU layers of the towers; null: one of 4D, in `youtube_dnn` none",
-        low=1,
-        high=1_000_000,
-        empty=True,
+        None, "ReLU layers of the towers; null: one of 4D, in `youtube_dnn` none", low=1, high=1_000_000, empty=True
     )
     similarity: str = key("dot", "score of an interest and an item, in training and retrieval", choices="dot cosine")
 

@@ -2,7 +2,7 @@
 
 import math
 
-import numpy as np
+from tools.training.optimizers import row_gradient
 
 
 def fault(loss, model) -> str | None:
@@ -25,5 +25,5 @@ def fault(loss, model) -> str | None:
 
 def _sum(gradient) -> float:
     if gradient.is_selected_rows():
-        return float(np.asarray(gradient.get_selected_rows().get_tensor()).sum())
+        return float(row_gradient(gradient)[1].sum())
     return float(gradient.sum())

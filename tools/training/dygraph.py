@@ -3,12 +3,15 @@
 import paddle
 
 from models import MODELS
+from models.layers import compiled
+from tools.common.errors import UserError
 from tools.config.load import Config, constructor_options
 from tools.data.features import context_features, item_features
 from tools.evaluation.metrics import Metrics
 from tools.retrieval.exact import exact
 from tools.retrieval.retriever import Retriever
 from tools.training import memory
+from tools.training.optimizers import OPTIMIZERS
 
 
 class DygraphModel:
@@ -34,11 +37,13 @@ class DygraphModel:
         """
         if hasattr(model, "fit"):
             return None
+        try:
+            compiled.turn_on(config.runner.compiled)
+        except ImportError:
+            raise UserError("runner.compiled: true needs an extra; install it with: pip install '.[speed]'") from None
         options = config.hyper_parameters.optimizer
         schedule = SCHEDULES[options.decay](options.learning_rate, options.decay_rate, total_steps)
-        lazy = {"lazy_mode": True} if options.class_ == "Adam" else {}  # the other three are lazy by nature
-        optimizer = getattr(paddle.optimizer, options.class_)
-        return optimizer(learning_rate=schedule, parameters=model.parameters(), **lazy)
+        return OPTIMIZERS[options.class_](learning_rate=schedule, parameters=model.parameters())
 
     def create_metrics(self, config: Config):
         """An empty accumulator of the metrics at `runner.top_n`."""

@@ -9,7 +9,7 @@ from tools.common.errors import UserError
 from tools.config.load import Config, constructor_options
 
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container
-MOMENTS = {"Adam": 2, "Adagrad": 1, "Momentum": 1, "SGD": 0}
+MOMENTS = {"Adam": 2, "Adagrad": 1, "Momentum": 1, "SGD": 0, "RowWiseAdagrad": 0}
 
 
 def check(config: Config, *, training: bool):

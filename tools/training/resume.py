@@ -14,7 +14,7 @@ from tools.data.identity import Identity
 from tools.training import agreement, checkpoint, runs, sound
 
 # What an interrupted run cannot go on without, beside the hyper-parameters.
-MUST_AGREE = ["runner.seed", "runner.train_batch_size"]
+MUST_AGREE = ["runner.seed", "runner.train_batch_size", "runner.compiled"]
 
 
 @dataclass

@@ -14,6 +14,7 @@ from tools.common.files import shown
 KEPT = {
     "Adam": {"moment1_0", "moment2_0", "beta1_pow_acc_0", "beta2_pow_acc_0"},
     "Adagrad": {"moment_0"},
+    "RowWiseAdagrad": {"moment_0"},
     "Momentum": {"velocity_0"},
     "SGD": set(),
 }
@@ -55,7 +56,7 @@ def optimizer_state(path, state, shapes, kind) -> dict:
     Raises:
         UserError: where something of a parameter is missing or of another shape or type, or no number.
     """
-    checked = {}
+    kind, checked = kind.removeprefix("Lazy"), {}  # our Adam keeps what Paddle's keeps
     for key, value in state.items():
         if key == RATE:
             _check_rate(path, value)
@@ -69,6 +70,8 @@ def optimizer_state(path, state, shapes, kind) -> dict:
         for end in sorted(KEPT[kind]):
             found = checked.get(f"{name}_{end}")
             wanted = [1] if "pow_acc" in end else shapes[name]
+            if kind == "RowWiseAdagrad" and len(wanted) > 1:
+                wanted = [*wanted[:-1], 1]  # one number a row
             if found is None or list(found.shape) != wanted:
                 told = "missing" if found is None else list(found.shape)
                 raise UserError(f"{path}: {name}_{end} is {told}, and must be {wanted}; {ANOTHER}")

@@ -13,7 +13,8 @@ class StaticModel(DygraphModel):
     """Trains and embeds with programs that Paddle makes of the model's own methods.
 
     The look-up and the update of looked-up rows stay outside: inside a program `embedding_grad` is dense on Paddle 3,
-    so that a step's time would grow with the catalogue. All else, to the loss, is one program, run with its gradient.
+    so that a step's time would grow with the catalogue. So does the objective, which numba's pass can then take. All
+    between is one program, run with its gradient.
     Parameters, optimizer and draws are those of the dynamic graph, and so are losses and checkpoints.
     """
 
@@ -30,13 +31,14 @@ class StaticModel(DygraphModel):
         ids = [InputSpec([None, *shape], "int64") for shape in shapes]
         seq_len = InputSpec([None], "int64")
         context = [InputSpec([None, model.context_size])] if model.context_size else []
-        self.net = paddle.jit.to_static(model.loss_from_rows, [*rows, *ids, seq_len, *context], full_graph=True)
+        self.net = paddle.jit.to_static(model.users_from_rows, [*rows, *ids, seq_len, *context], full_graph=True)
         self.infer_net = paddle.jit.to_static(model.route_rows, [rows[0], seq_len, *context], full_graph=True)
         return model
 
     def train_forward(self, model, batch):
-        """Mean loss of a training batch, a scalar, by the program `net`."""
-        return self.net(*model.look_up(*self.create_feeds(batch)))
+        """Mean loss of a training batch, a scalar: to the users by the program `net`."""
+        step = model.look_up(*self.create_feeds(batch))
+        return model.loss_of_users(*self.net(*step), *step[4:6])
 
     def embed(self, model, hist_item, seq_len, *context):
         """Interests `[B, K, D]` of histories `[B, T]`, lengths and context, by the program `infer_net`."""

@@ -1,0 +1,30 @@
+"""What compiled passes share: how they are compiled, and the exponential; needs numba."""
+
+import math
+import os
+from functools import partial
+
+import numba
+import numpy as np
+
+SAFE = {"contract", "reassoc", "arcp", "nsz", "afn"}  # NaN stays NaN, infinity infinity
+inline = partial(numba.njit, inline="always", fastmath=SAFE)
+parallel = partial(numba.njit, parallel=True, fastmath=SAFE, cache=True)
+if "NUMBA_THREADING_LAYER" not in os.environ:
+    # Its threads sleep between two passes. OpenMP's spin, which on a busy machine takes four times as long.
+    numba.config.THREADING_LAYER = "workqueue"
+LOG2_E = np.float32(1.4426950408889634)
+LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
+TAYLOR = tuple(np.float32(1.0 / math.factorial(order)) for order in range(2, 8))
+
+
+@inline()
+def exp(x):
+    """`exp(x)` of x <= 0 to 1e-7 of its value, 0 below -87; without a call, so that loops of it vectorise."""
+    safe = x if x > np.float32(-87.0) or x != x else np.float32(-87.0)
+    power = np.floor(safe * LOG2_E + np.float32(0.5))
+    rest = safe - power * LN2_HIGH - power * LN2_LOW  # |rest| <= log(2) / 2
+    a2, a3, a4, a5, a6, a7 = TAYLOR
+    series = ((((a7 * rest + a6) * rest + a5) * rest + a4) * rest + a3) * rest + a2
+    value = (series * rest * rest + rest + np.float32(1.0)) * np.int32((np.int32(power) + 127) << 23).view(np.float32)
+    return np.float32(0.0) if x < np.float32(-87.0) else value

@@ -1,0 +1,120 @@
+"""Dynamic routing of one user after another, compiled; needs numba. The plain formulas are in `models.layers.capsule`.
+
+Users are shared among threads; the result does not depend on how many there are.
+"""
+
+import numba
+import numpy as np
+
+from models.layers.jit import exp, inline, parallel
+
+EPSILON = np.float32(1e-18)  # as in `models.layers.functional.squash`
+ONE = np.float32(1.0)
+
+
+@inline()
+def _combine(weight, rows, out):
+    """`out = weight rows`: `[K, N]` and `[N, D]` to `[K, D]`."""
+    out[:] = 0
+    for n in range(rows.shape[0]):
+        for k in range(weight.shape[0]):
+            share = weight[k, n]
+            for d in range(rows.shape[1]):
+                out[k, d] += share * rows[n, d]
+
+
+@inline()
+def _transform(vectors, matrices, out):
+    """`out_k = vectors_k S_k`; one S may serve all k."""
+    if len(matrices) == 1:
+        _combine(vectors, matrices[0], out)
+    else:
+        for k in range(len(matrices)):
+            _combine(vectors[k : k + 1], matrices[k], out[k : k + 1])
+
+
+@inline()
+def _dot(one, other):
+    total = np.float32(0.0)
+    for d in range(len(one)):
+        total += one[d] * other[d]
+    return total
+
+
+@inline()
+def _couple(logit, mask, coupling):
+    """Softmax over interests, 0 at padding."""
+    for t in range(logit.shape[1]):
+        top, total = logit[0, t], np.float32(0.0)
+        for k in range(1, logit.shape[0]):
+            top = max(top, logit[k, t])
+        for k in range(logit.shape[0]):
+            coupling[k, t] = exp(logit[k, t] - top)
+            total += coupling[k, t]
+        for k in range(logit.shape[0]):
+            coupling[k, t] *= mask[t] / total
+
+
+@parallel()
+def route(item_eb, matrices, grams, mask, logits, rounds):
+    """Interests and coupling, and for the backward pass the pooled behaviours and the capsules before `squash`.
+
+    With p_j = sum_i c_ij e_i, `z_j = S p_j`. Rounds before the last need of it `|z_j|² = p_j · G p_j` and
+    `z_j · û_ij = G p_j · e_i` alone, `G = Sᵀ S`: one product in place of two.
+
+    Args:
+        item_eb: `[B, T, D]`.
+        matrices, grams: S and G, `[1, D, D]` or one for each interest `[K, D, D]`.
+        mask: `[B, T]`.
+        logits: `[B, K, T]`, of the first round.
+        rounds: at least 1.
+    """
+    users, interest_num, length = logits.shape
+    shape = (users, interest_num, item_eb.shape[2])
+    interests, pooled, capsule = np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.float32)
+    coupling = np.empty(logits.shape, np.float32)
+    for b in numba.prange(users):
+        logit, query = logits[b].copy(), np.empty(shape[1:], np.float32)
+        for _ in range(rounds - 1):
+            _couple(logit, mask[b], coupling[b])
+            _combine(coupling[b], item_eb[b], pooled[b])
+            _transform(pooled[b], grams, query)
+            for k in range(interest_num):
+                scale = _scale(_dot(query[k], pooled[b, k]))
+                for t in range(length):
+                    logit[k, t] += scale * _dot(query[k], item_eb[b, t])
+        _couple(logit, mask[b], coupling[b])
+        _combine(coupling[b], item_eb[b], pooled[b])
+        _transform(pooled[b], matrices, capsule[b])
+        for k in range(interest_num):
+            scale = _scale(_dot(capsule[b, k], capsule[b, k]))
+            for d in range(shape[2]):
+                interests[b, k, d] = scale * capsule[b, k, d]
+    return interests, coupling, pooled, capsule
+
+
+@inline()
+def _scale(squared_norm):
+    """What `squash` multiplies a capsule by."""
+    square = max(squared_norm, np.float32(0.0)) + EPSILON
+    return np.sqrt(square) / (ONE + square)
+
+
+@parallel()
+def route_back(gradient, coupling, capsule, transposed):
+    """Gradients by the capsules before `squash` `[B, K, D]` and by the behaviours `[B, T, D]`; coupling is constant."""
+    users, interest_num, size = gradient.shape
+    length = coupling.shape[2]
+    by_capsule, by_item = np.empty(gradient.shape, np.float32), np.empty((users, length, size), np.float32)
+    for b in numba.prange(users):
+        by_pooled = np.empty((interest_num, size), np.float32)
+        for k in range(interest_num):
+            square = _dot(capsule[b, k], capsule[b, k]) + EPSILON
+            root = np.sqrt(square)
+            scale = root / (ONE + square)
+            along = _dot(gradient[b, k], capsule[b, k]) * (ONE - square) / (root * (ONE + square) * (ONE + square))
+            for d in range(size):
+                by_capsule[b, k, d] = scale * gradient[b, k, d] + along * capsule[b, k, d]
+        _transform(by_capsule[b], transposed, by_pooled)
+        _combine(coupling[b].T, by_pooled, by_item[b])
+    return by_capsule, by_item

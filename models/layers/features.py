@@ -3,6 +3,8 @@
 import paddle
 from paddle import nn
 
+from models.layers import compiled
+
 
 class FeatureTable(nn.Layer):
     """Embeddings of feature values, those of one feature averaged (MIND section 3.2).
@@ -70,7 +72,12 @@ class ItemTable(nn.Embedding):
         return (row + side.reshape(row.shape)) / (1.0 + present.reshape([*item.shape, 1]))
 
     def look_up(self, *items):
-        """Rows `[..., D]` of each of several tensors of ids, by one look-up, so that there is one gradient."""
+        """Rows `[..., D]` of each of several tensors of ids.
+
+        With compiled passes by one look-up, so that there is one gradient; its sums differ in the last digits.
+        """
+        if not compiled.ON:
+            return [self(item) for item in items]
         rows = paddle.split(self(paddle.concat([item.flatten() for item in items])), [item.size for item in items])
         return [row.reshape([*item.shape, -1]) for row, item in zip(rows, items, strict=True)]
 

@@ -18,7 +18,7 @@ import torch
 MAXLEN, INTERESTS, SIZE, ROUNDS, RUNS, WARM = 20, 4, 64, 3, 3, 10
 
 
-def main():
+def measure():
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mode", choices=("eager", "compile"), default="compile")
@@ -104,4 +104,4 @@ def squash(capsule):
 
 
 if __name__ == "__main__":
-    main()
+    measure()

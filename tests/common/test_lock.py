@@ -42,10 +42,11 @@ def test_another_process_is_told_who_holds_it_and_gets_it_when_that_is_killed(tm
 
 def test_a_child_does_not_keep_it(tmp_path):
     """As reader processes of a killed trainer would."""
-    process = holder(tmp_path / ".lock", "child = os.fork(); print(child, flush=True); time.sleep(60)")
+    process = holder(tmp_path / ".lock", "child = os.fork(); child and print(child, flush=True); time.sleep(60)")
     child = 0
     with process:
         child = int(process.stdout.readline())
+        assert child > 0  # os.kill(0) would end all of us
         process.kill()
         process.wait()
         try:

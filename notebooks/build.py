@@ -26,7 +26,12 @@ def read_source():
 
 def copy_repository(folder):
     """A clone to run in, with the download where it is here already."""
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".*", "data", "output"), dirs_exist_ok=True)
+
+    def ignored(parent, names):
+        own = ("data", "output") if Path(parent) == ROOT else ()  # tools/data is a room, and no data
+        return [name for name in names if name.startswith(".") or name in own]
+
+    shutil.copytree(ROOT, folder, ignore=ignored, dirs_exist_ok=True)
     download = Path("data/download")
     if (ROOT / download).is_dir():
         shutil.copytree(ROOT / download, folder / download)

@@ -141,5 +141,7 @@ def test_a_user_without_a_row_of_attributes_has_none(folder, explorer, tmp_path)
 def test_users_of_another_data_set_are_refused(folder, explorer, tmp_path):
     lines = (folder / "data/item_map.csv").read_text().replace("\n3,", "\n3,other")
     (tmp_path / "item_map.csv").write_text(lines)
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test/interactions.csv").write_text("0,1,0\n")
     with pytest.raises(UserError, match="an id means another item there; give the data set that it was"):
         read_users(tmp_path / "test", [explorer])

@@ -1,6 +1,6 @@
 """MIND's training step in PyTorch, the same work as `benchmarks.speed.train`'s, as one JSON line; needs PyTorch alone.
 
-Example: /path/to/torch/bin/python benchmarks/speed/torch_peer.py --mode compile --batch 128
+Example: python -m benchmarks.speed.torch_peer --mode compile --batch 128
 
 Sparse table and SparseAdam, log-uniform negatives with log-Q, routing with a constant coupling, hard read-out. Batches
 are made before the clock starts, so that no reader is in its time; ours has it. `benchmarks.speed.train --peer` runs
@@ -13,12 +13,18 @@ import math
 import statistics
 import time
 
-import torch
+from tools.common.errors import UserError, command
+
+try:
+    import torch
+except ImportError:
+    torch = None
 
 MAXLEN, INTERESTS, SIZE, ROUNDS, RUNS, WARM = 20, 4, 64, 3, 3, 10
 
 
-def measure():
+@command
+def main(argv=None):
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mode", choices=("eager", "compile"), default="compile")
@@ -26,7 +32,9 @@ def measure():
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--negatives", type=int, default=1280)
     parser.add_argument("--steps", type=int, default=100, help="steps a run; the median of 3 runs counts")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
+    if torch is None:
+        raise UserError("this Python has no PyTorch; run this with one that has it")
     torch.manual_seed(0)
     step, batches = Step(args), [make_batch(args) for _ in range(args.steps)]
     for batch in batches[:WARM]:
@@ -104,4 +112,4 @@ def squash(capsule):
 
 
 if __name__ == "__main__":
-    measure()
+    main()

@@ -44,6 +44,7 @@ from trainer import Trainer
 GRADIENT_MODELS = [name for name, model in MODELS.items() if hasattr(model, "loss")]
 MAXLEN, POSITIONS, RUNS = 20, 20, 3  # POSITIONS: eligible positions a user
 PAIRS = 5  # of ours and PyTorch's
+ROOT = Path(__file__).parents[2]
 
 
 @command
@@ -115,15 +116,15 @@ def measure(settings, model, graph) -> dict[str, float]:
 def peer(settings, model, args) -> dict:
     """How many times the samples a second of PyTorch's compiled MIND, in pairs run one after the other."""
     options = {"item_count": args.item_count, "batch": args.batch, "negatives": args.negatives, "steps": args.steps}
-    command = [args.peer, str(Path(__file__).with_name("torch_peer.py"))]
-    command += [str(part) for name, value in options.items() for part in (f"--{name}", value)]
+    words = [args.peer, "-m", "benchmarks.speed.torch_peer"]
+    words += [str(part) for name, value in options.items() for part in (f"--{name}", value)]
     trainer, pairs = open_trainer(settings, model, args.graph), []
     for _ in range(PAIRS):
         start, cpu = time.perf_counter(), time.process_time()
         trainer.train_epoch()
         batches = trainer.train_data.batches
         own = (time.perf_counter() - start) / batches, (time.process_time() - cpu) / batches
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        done = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True)
         theirs = json.loads(done.stdout.splitlines()[-1])
         pairs.append((theirs["ms_per_step"] / own[0] / 1e3, theirs["cpu_ms_per_step"] / own[1] / 1e3))
     wall, work = (round(statistics.median(one), 2) for one in zip(*pairs, strict=True))

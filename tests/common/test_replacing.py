@@ -1,6 +1,7 @@
 """Whoever looks at what is replaced sees the old or the new one whole, also after a kill at any point."""
 
 import contextlib
+import copy
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ import pytest
 from tools import preprocess
 from tools.common import checksums, files, replacing
 from tools.common.errors import UserError
+from tools.logs.interactions import read_sequence_file
 
 FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is killed")
 MODES = pytest.mark.parametrize("exchanges", [True, False], ids=["exchange", "two renames"])
@@ -98,6 +100,9 @@ def test_a_data_set_stands_whole_after_a_kill_at_each_step(exchanges, tmp_path, 
         lines = [" ".join([f"u{user}", *(f"i{(user + item) % items}" for item in range(8))]) for user in range(30)]
         (tmp_path / f"{name}.txt").write_text("\n".join(lines))
     output = tmp_path / "data"
+    # Read before the forks: Polars' threads are not there in a forked child, which would wait for them forever.
+    logs = {name: read_sequence_file(tmp_path / f"{name}.txt", None) for name in ("old", "new")}
+    monkeypatch.setattr(preprocess, "_read", lambda args, *_: copy.deepcopy(logs[args.file.stem]))
 
     def prepare(name):
         preprocess.main(["sequences", str(tmp_path / f"{name}.txt"), "--output", str(output)])

@@ -2,10 +2,7 @@
 
 import csv
 import gzip
-import io
 import json
-import lzma
-import random
 from collections import Counter
 
 import naive
@@ -15,14 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from log_strategies import BAD_ROWS, TABLE, delimited, logs, tables, times_of
 from properties import LINE_ENDS, any_bytes, check_message, lines_of, prepare
-from random_logs import COLUMNS
+from random_logs import COLUMNS, PACKERS, as_csv, as_reviews, first_kind, metadata, random_rows
 
 from benchmarks.speed.raw_log import write_raw_log
 from tools.common import files
 from tools.logs import protocol
 from tools.preprocess import main
-
-PACKERS = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}
 
 
 @pytest.fixture(autouse=True)
@@ -32,25 +27,6 @@ def _small(tmp_path, monkeypatch):
     monkeypatch.setattr(protocol, "STRETCH", 37)
     monkeypatch.setattr("tools.logs.structured.SLICE", 41)
     monkeypatch.setattr(files.line_blocks, "__defaults__", (500,))
-
-
-def random_rows(seed, count=900):
-    """`(user, item, time, kind, stars)`: skewed users and items, and few different times."""
-    rng = random.Random(seed)
-    return [
-        (f"u{int(70 * rng.random() ** 2)}", f"i{int(80 * rng.random() ** 2)}", rng.randrange(40), f"k{n % 7}", n % 6)
-        for n in range(count)
-    ]
-
-
-def as_csv(rows, header=("user", "item", "time", "kind", "stars")):
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([*([header] if header else []), *rows])
-    return text.getvalue().encode()
-
-
-def first_kind(rows):
-    return {item: kind for _, item, _, kind, *_ in reversed(rows)}
 
 
 @pytest.mark.parametrize("protocol_name", ["comirec", "mind"])
@@ -96,25 +72,6 @@ def test_json_lines_and_parquet_are_the_same_log(tmp_path, suffix):
     frame.write_parquet(tmp_path / "log.parquet")
     main(["table", str(tmp_path / "log.parquet"), *COLUMNS, "--category", "kind", "--output", str(tmp_path / "b")])
     naive.same_folder(tmp_path / "a", tmp_path / "b")
-
-
-def as_reviews(rows):
-    keys = ("reviewerID", "asin", "unixReviewTime", "overall")
-    return [
-        dict(zip(keys, (row[0], row[1], row[2], float(row[4])), strict=True)) | {"reviewText": 'a "b"'} for row in rows
-    ]
-
-
-def metadata(items, year):
-    """Lines of metadata, and brand and category path of each item."""
-    lines, known = [], {}
-    for n, item in enumerate(items):
-        path, brand = [["Books"], ["Books", f"Leaf {n % 4}"], []][n % 3], ["", "it's \u732b", None, "b\nb"][n % 4]
-        entry = {"asin": item, "title": "it's"} | ({} if brand is None else {"brand": brand})
-        entry |= {"categories": [path, ["Other"]]} if year == 2014 else {"category": path}
-        lines.append(str(entry) if year == 2014 else json.dumps(entry))
-        known[item] = (["it's \u732b"] if n % 4 == 1 else ["b b"] if n % 4 == 3 else [], path)
-    return lines, known
 
 
 @pytest.mark.parametrize("year", [2014, 2018])

@@ -108,6 +108,16 @@ def start(folder, config: Config, model, optimizer, batches, origin: Identity | 
             "from its parameters with runner.model_init_path and runner.resume none"
         )
     state = RunState(**saved)
+    _check_data(folder, config, state, batches, origin)
+    if state.best is not None and checksums.faults(folder.with_name(checkpoint.BEST)):
+        logging.warning("%s: missing or damaged; the next evaluation counts as the best", checkpoint.BEST)
+        state.best, state.unimproved = None, 0
+    logging.info("resumed from %s: epoch %d, batch %d, step %d", folder, state.epoch, state.batch, state.step)
+    return state
+
+
+def _check_data(folder, config, state, batches, origin):
+    """A `UserError` where a resumed run has other training data than it began with."""
     if state.batches != batches:
         raise UserError(
             f"{folder}: trained with {state.batches} batches an epoch, {config.runner.train_data_dir} gives {batches}; "
@@ -120,11 +130,6 @@ def start(folder, config: Config, model, optimizer, batches, origin: Identity | 
             f"{origin.train}; give the data that the run began with, or go on from its parameters in another "
             f"runner.model_save_path with runner.model_init_path={folder}"
         )
-    if state.best is not None and checksums.faults(folder.with_name(checkpoint.BEST)):
-        logging.warning("%s: missing or damaged; the next evaluation counts as the best", checkpoint.BEST)
-        state.best, state.unimproved = None, 0
-    logging.info("resumed from %s: epoch %d, batch %d, step %d", folder, state.epoch, state.batch, state.step)
-    return state
 
 
 def newest(root) -> Path | None:

@@ -89,7 +89,7 @@ def write_data(folder, args, compiled=False) -> Config:
     times = np.tile(np.arange(MAXLEN + POSITIONS), users)
     entry = write_split(folder / "train", np.arange(users), items, times)
     (folder / "meta.yaml").write_text(yaml.safe_dump({"splits": {"train": entry}}))
-    runner = Runner(train_batch_size=args.batch, print_interval=10**9, compiled=compiled)
+    runner = Runner(train_batch_size=args.batch, print_interval=10**9, compiled=compiled, overwrite=True)
     train, output = str(folder / "train"), str(folder / "output")
     runner = replace(runner, train_data_dir=train, valid_data_dir=train, model_save_path=output)
     hyper = HyperParameters(item_count=args.item_count, neg_samples=args.negatives)

@@ -55,7 +55,7 @@ class Interrupt:
             except Exception:
                 if not self.number:
                     raise
-                one = end  # the reader processes got the signal too, and are gone
+                one = end  # the reader processes that had just begun got the signal too
             number, more = ranks.largest(self.number or 0, one is not end)
             if number:
                 raise Interrupted(number)

@@ -45,6 +45,7 @@ def _of_processes(reader, num_workers):
     parent = os.getpid()
 
     def begin(_):
+        os.setpgid(0, 0)  # a group of its own: a terminal's Ctrl-C is for the trainer, which ends its readers itself
         end_with_parent(signal.SIGKILL, parent)
 
     for batch in DataLoader(Told(reader), batch_size=None, num_workers=num_workers, worker_init_fn=begin):

@@ -106,6 +106,7 @@ REFUSED = {
     "evaluations below 0": (state(evaluated=-1), "evaluated is '-1', and must be"),
     "a truth": (state(evaluated=True), "evaluated is 'True', and must be"),
     "a list": (state(best=[1]), "best is '[1]', and must be a number or null"),
+    "a batch below 0": (state(batch=-1), "batch is '-1', and must be"),
     "no step": (state(step="missing"), "step is 'missing', and must be"),
     "no state": (write("state.json", b"[]"), "epoch is 'missing', and must be"),
     "noise in the history": (history(b"noise\n1,2\n"), "remove the row"),

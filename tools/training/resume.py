@@ -38,7 +38,8 @@ def find(config: Config) -> Path | None:
 
     Raises:
         UserError: for a checkpoint of another model or data set, where a run cannot be resumed with other settings,
-            with a line and both values for each, or where a folder holds a run that is neither resumed nor overwritten.
+            with a line and both values for each, where a folder holds a run that is neither resumed nor overwritten, or
+            where it holds checkpoints and all are damaged.
     """
     runner = config.runner
     recover(runner.model_save_path)
@@ -49,6 +50,11 @@ def find(config: Config) -> Path | None:
             epochs = ["runner.epochs"] if config.hyper_parameters.optimizer.decay != "none" else []
             agreement.check_checkpoint(folder, config, [*hyper, *MUST_AGREE, *epochs])
             return folder
+        if (harmed := runs.checkpoints(runner.model_save_path, best=True)) and not runner.overwrite:
+            raise UserError(
+                f"{harmed[-1]}: damaged, as is each checkpoint beside it; restore one, choose another "
+                "runner.model_save_path, or begin anew by runner.overwrite=true"
+            )
         logging.info("%s: no checkpoint to resume from; training starts from the beginning", runner.model_save_path)
     if runner.model_init_path:
         agreement.check_checkpoint(runner.model_init_path, config, going_on=True)

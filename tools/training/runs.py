@@ -50,7 +50,7 @@ def _counted(folder) -> list[int]:
 
 
 def _whole(value):
-    return value if type(value) is int else None
+    return value if type(value) is int and value >= 0 else None
 
 
 def is_own(folder) -> bool:

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -97,10 +98,11 @@ def parameters(name, change):
 
 
 def state(**values):
-    """Change `state.json` of the whole epoch, the newest checkpoint."""
+    """Change `state.json` of the whole epoch, which a run goes on from where `best` is gone."""
 
     def harm(folder):
-        told = json.loads((folder / "out/0/state.json").read_text(encoding="utf-8")) | {"written": 1e12} | values
+        shutil.rmtree(folder / "out/best")
+        told = json.loads((folder / "out/0/state.json").read_text(encoding="utf-8")) | values
         put("out/0/state.json", json.dumps(told).encode())(folder)
 
     return harm
@@ -193,6 +195,9 @@ CASES = [
     Case("a yaml without end", link("config.yaml", "/dev/zero"), INFER, "larger than"),
     Case("a path of 5,000 characters", nothing, f"{ASK} {MANY}", "too long"),
     Case("a long path in the yaml", nothing, f"{INFER} runner.infer_load_path={MANY}", "at most 4,096"),
+    Case("a billion items a list", nothing, f"{PREDICT} --top_n 1000000000", "--top_n"),
+    Case("a billion cells", nothing, f"{INFER} runner.index=IVF999999999,Flat", "IVF999999999"),
+    Case("vectors of 2^31 - 1", nothing, f"{INIT} hyper_parameters.embedding_dim=2147483647", "embedding_dim"),
     # Never hangs.
     Case("a reader out of memory", own_reader, reading("memory", 0), "out of memory"),
     Case("a reader that tells", own_reader, reading("told", 0), "the log has a hole"),
@@ -213,6 +218,7 @@ CASES = [
     Case("no optimizer", without("rec.pdopt"), RESUME, "no rec.pdopt here"),
     Case("an emptied optimizer", newest(put("out/0/rec.pdopt", pickle.dumps({}, 4))), RESUME, "Adam keeps"),
     Case("a text for a step", state(step="3"), RESUME, "must be a whole number"),
+    Case("a batch below 0", state(batch=-1), RESUME, "must be a whole number"),
     Case("NULs in the history", changed("out/history.csv", lambda data: data + bytes(4096)), RESUME, "resumed", 0),
     Case("a file like a scratch folder", put("out/.0-abcdefgh", b"x"), RESUME, "resumed", 0),
     Case("fewer vectors", vectors(lambda array: array[:-1]), PREDICT, "item_count: 60"),

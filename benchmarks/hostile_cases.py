@@ -184,7 +184,7 @@ CASES = [
     Case("a pickle of addresses: infer", put(PARAMS, ADDRESSES), INFER, "a type that is not plain"),
     Case("a pickle of addresses: model_init_path", put(PARAMS, ADDRESSES), INIT, "a type that is not plain"),
     Case("a configuration that names code", stranger, f"PYTHONPATH={{folder}} {STRANGER}", "a checkpoint may not name"),
-    Case("an operator that writes", replaced(f"{TOWER}.json", b"1.softmax", b"1.save_combine"), PREDICT, "needs no"),
+    Case("an operator that writes", replaced(f"{TOWER}.json", b"1.softmax", b"1.save_combine"), PREDICT, "1.save_"),
     Case("sums of a device", sums("/dev/zero"), INFER, "leads out of the folder"),
     Case("a checkpoint with a device", link("out/best/more", "/dev/zero"), INFER, "not a regular file"),
     Case("a checkpoint with a pipe", link("out/best/more", "", os.mkfifo), INFER, "not a regular file"),

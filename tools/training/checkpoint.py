@@ -136,7 +136,8 @@ def fill_optimizer(optimizer, model, path, move=None):
     """
     shapes, state = {name: list(one.shape) for name, one in model.named_parameters()}, unpickle.read(path)
     if move:
-        state.pop(sound.RATE, None)
+        rate = {key: one for key, one in optimizer.state_dict().items() if key == sound.RATE}
+        state = {key: one for key, one in state.items() if key != sound.RATE} | rate
         move(state)
     state = sound.optimizer_state(path, state, shapes, type(optimizer).__name__)
     automatic = {structured: name for name, structured in _names(model).items()}

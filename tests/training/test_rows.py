@@ -267,3 +267,16 @@ def test_a_model_that_is_fitted_at_once_is_fitted_anew(yaml, days, tmp_path, cap
     counts = unpickle.read(Path(tmp_path / "2/best/rec.pdparams"))[TABLE].ravel()
     data = RecDataset([f"{days}/two/train/interactions.csv"], config(days / "two", 30))
     assert counts.tolist() == data.item_counts().tolist()
+
+
+def test_values_are_found_by_their_text():
+    before = {"user.age": np.array(["b", "a"]), "event.query": np.array(["x", "y"]), "item.shop": np.array(["s"])}
+    now = {
+        "item.shop": np.array(["s"]),
+        "user.age": np.array(["a", "b", "c"]),
+        "event.query": np.array(["0", "y", "z"]),
+    }
+    assert rows._values(before, now, ("user.", "event.")).tolist() == [1, 0, -1, -1, 3, -1]
+    assert rows._values(before, now, ("item.",)) is None
+    assert rows._values(before | {"user.age": np.zeros(0)}, now, ("user.", "event.")).tolist() == [-1] * 4 + [1, -1]
+    assert rows._values(before, {"user.age": np.zeros(0, str)}, ("user.",)).tolist() == [-1]

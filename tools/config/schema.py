@@ -82,7 +82,9 @@ class Runner:
     )
     overwrite: bool = key(False, "replace the run that `model_save_path` holds; not read with `resume: auto`")
     model_init_path: str | None = key(None, "checkpoint that training starts from; relative to the working folder")
-    init_by: str = key("id", "by which ids `model_init_path` takes rows over", choices="id original_id")
+    init_by: str = key(
+        "id", "whose ids name the rows of `model_init_path`: ours, or yours by both item maps", choices="id original_id"
+    )
     infer_load_path: str | None = key(None, "folder of the checkpoints that `infer.py` reads; null: `model_save_path`")
     infer_start_epoch: int | None = key(
         None, "first epoch that `infer.py` evaluates; null: `best/`", low=0, high=1_000_000

@@ -12,6 +12,7 @@ from tools.common.written import save_array
 from tools.data import identity
 from tools.data.dataset import data_files, read_map, read_meta, read_sequences
 from tools.logs.protocol import PROTOCOLS, SPLIT_SEED, Prepared
+from tools.logs.replaced import lost
 
 SPLITS = ("train", "valid", "test")
 SPLIT_FILE = "user_split.npy"  # number in SPLITS of each user, also of those whose events have left the log
@@ -136,10 +137,11 @@ def write_splits(folder, base: Base, splits, user_num):
     save_array(folder / SPLIT_FILE, split)
 
 
-def entry(base: Base, known, lengths, item_num) -> dict:
+def entry(folder, base: Base, known, lengths, item_num) -> dict:
     """`extends` of meta.yaml: the base, and how many are new, absent or shorter than there.
 
     Args:
+        folder: of the data set, all but meta.yaml in it.
         base: see there.
         known: what `tools.logs.align` gave.
         lengths: `[U]`, interactions of each user; those of a ready-made split are not compared.
@@ -151,6 +153,7 @@ def entry(base: Base, known, lengths, item_num) -> dict:
         "new_users": len(lengths) - old["users"], "new_items": item_num - old["items"],
         "absent_users": known.absent["user"], "absent_items": known.absent["item"],
         "shorter_users": int((lengths[: len(base.events)] < base.events).sum()),
+        "not_here": [one for one in lost(base.folder, folder) if one != "meta.yaml"],
     }  # fmt: skip
 
 
@@ -170,4 +173,7 @@ def told(meta) -> list[str]:
             f"warning: {one['shorter_users']} users have fewer events here than in {one['folder']}; the log must hold "
             "the old events and the new ones"
         )
+    if one["not_here"]:
+        names = ", ".join(one["not_here"])
+        lines.append(f"warning: {one['folder']} has {names}, which this log does not give")
     return lines

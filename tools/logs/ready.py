@@ -127,7 +127,7 @@ def _write(folder, log, part, names, protocol, base, known) -> dict:
     }  # fmt: skip
     if base is not None:
         lengths = np.bincount(log.user, minlength=len(log.user_names))
-        meta["extends"] = grow.entry(base, known, lengths, len(log.item_names))
+        meta["extends"] = grow.entry(folder, base, known, lengths, len(log.item_names))
     (folder / "meta.yaml").write_text(yaml.safe_dump(meta, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return meta
 

@@ -46,8 +46,8 @@ def write_dataset(
         "identity": of_prepared(folder, base and base.identity),
     }
     if base is not None:
-        meta["extends"] = extend.entry(base, known, prepared.lengths, len(item_names))
         extend.write_splits(folder, base, prepared.splits, len(user_names))
+        meta["extends"] = extend.entry(folder, base, known, prepared.lengths, len(item_names))
     (folder / "meta.yaml").write_text(yaml.safe_dump(meta, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return meta
 

@@ -153,7 +153,8 @@ def settings_of(days, day, name, seed):
     way, folder = WAYS[name], days[day]
     own = {
         "runner.train_data_dir": folder / "train", "runner.test_data_dir": folder / "test",
-        "runner.valid_data_dir": "''", "runner.early_stop": 0, "runner.compiled": way.model == "mind", "runner.seed": seed, "runner.overwrite": "true",
+        "runner.valid_data_dir": "''", "runner.early_stop": 0, "runner.seed": seed, "runner.overwrite": "true",
+        "runner.compiled": way.model == "mind",
         "runner.model_save_path": saved(name, day, seed), "hyper_parameters.model": way.model,
         "hyper_parameters.item_count": read_meta(folder / "train")["item_count"],
     }  # fmt: skip

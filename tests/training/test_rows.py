@@ -138,6 +138,7 @@ def test_new_items_begin_from_features_and_values_keep_their_rows(days, tmp_path
         "rows of 20 items taken over by their own ids, with their moments; 3 new ones begin from features, 7 from the"
     )
     assert told in caplog.text
+    assert "features.table.weight: rows of 4 values taken over by their text, 1 are new" in caplog.text
     values = model.item_table.features.table.weight.numpy()
     before = saved["item_table.features.table.weight"]
     np.testing.assert_array_equal(values[1:], before)  # "a new one" comes first, and nothing else moves

@@ -141,7 +141,7 @@ def entry(folder, base: Base, known, lengths, item_num) -> dict:
     """`extends` of meta.yaml: the base, and how many are new, absent or shorter than there.
 
     Args:
-        folder: of the data set, all but meta.yaml in it.
+        folder: of the data set, its attributes in it.
         base: see there.
         known: what `tools.logs.align` gave.
         lengths: `[U]`, interactions of each user; those of a ready-made split are not compared.
@@ -153,7 +153,7 @@ def entry(folder, base: Base, known, lengths, item_num) -> dict:
         "new_users": len(lengths) - old["users"], "new_items": item_num - old["items"],
         "absent_users": known.absent["user"], "absent_items": known.absent["item"],
         "shorter_users": int((lengths[: len(base.events)] < base.events).sum()),
-        "not_here": [one for one in lost(base.folder, folder) if one != "meta.yaml"],
+        "not_here": [one for one in lost(base.folder, folder) if ".npz:" in one or one == "item_category.npy"],
     }  # fmt: skip
 
 

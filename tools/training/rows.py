@@ -57,12 +57,16 @@ class Rows(NamedTuple):
                     state[key] = np.where((source >= 0)[:, None], kept[np.maximum(source, 0)], np.float32(0))
 
     def begin(self, model, folder):
-        """Give new items the mean of their features as a row, where the checkpoint knows any of these; say how many.
+        """Give new items the mean of their features as a row, where the checkpoint knows any of these; tell the counts.
 
         Args:
             model: filled with the rows.
             folder: of the checkpoint, for the log.
         """
+        for name in FEATURES.keys() & self.source.keys():
+            taken = int((self.source[name] >= 0).sum())
+            new = len(self.source[name]) - taken
+            logging.info("%s: %s: rows of %d values taken over by their text, %d are new", folder, name, taken, new)
         if (source := self.source.get(ITEMS)) is None:
             return
         fresh = np.flatnonzero(source < 0)

@@ -62,7 +62,7 @@ def check_checkpoint(folder, config: Config, keys=MUST_AGREE, *, going_on=False)
     if trained:
         grown = going_on and None not in maps and maps[0] != maps[1]  # each row is found by its item, see `rows`
         check(folder, trained, config, [one for one in keys if one != ITEM_COUNT or not grown])
-    by_name = going_on and runner.init_by == "original_id"
+    by_name = going_on and runner.init_by == "original_id" and (Path(folder) / "rec.pdparams").is_file()
     if by_name and None in maps:
         lacks = f"{folder} does not say its item map" if maps[0] is None else found.told
         raise UserError(

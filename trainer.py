@@ -26,7 +26,7 @@ from tools.common import progress, ranks
 from tools.common.errors import UserError, command
 from tools.config.arguments import add_arguments
 from tools.config.load import Config
-from tools.data.identity import read_identity
+from tools.data import identity, popularity
 from tools.evaluation.evaluate import evaluate
 from tools.evaluation.targets import count_targets, tell
 from tools.training import agreement, check_finite, checkpoint, memory, read_ahead, resume, runs, runtime
@@ -58,7 +58,7 @@ class Trainer:
 
     def open(self):
         """Find what is there, read the data, build the model; nothing is written or removed before all fits."""
-        before = read_identity(agreement.runner_splits(self.config))
+        before = identity.read_identity(agreement.runner_splits(self.config))
         found = resume.find(self.config)
         self.train_data = open_split("train", self.config)
         self.valid_data = open_split("valid", self.config) if self.runner.valid_data_dir else None
@@ -82,6 +82,7 @@ class Trainer:
         with contextlib.ExitStack() as stack:
             stack.callback(self.release)
             stack.enter_context(contextlib.closing(self.history))
+            self.model.count_items(*popularity.of_training(self.train_data, self.runner.train_data_dir))
             if hasattr(self.model, "fit"):
                 ranks.refuse(f"{self.config.hyper_parameters.model} is fitted at once")
                 self.fit_at_once()
@@ -97,7 +98,7 @@ class Trainer:
         """A model that brings its own `fit`: one epoch, and no step in it."""
         self.model.watch = progress.watched
         try:
-            with progress.stage(f"fit {self.config.hyper_parameters.model}") as counted:
+            with progress.stage(f"fit {self.config.hyper_parameters.model}", quick=0) as counted:
                 self.model.fit(self.train_data.items)
                 counted["interactions"] = len(self.train_data.items.values)
         except (ImportError, ArithmeticError) as error:  # no library, or no solution
@@ -108,7 +109,6 @@ class Trainer:
 
     def fit(self):
         """All epochs, or fewer where early stopping ends the run."""
-        self.model.count_items(self.train_data.item_counts())
         try:
             self.evaluate_if_due()  # a resumed run may have ended in an evaluation
             while self.state.epoch < self.runner.epochs and not self.stops_early():

@@ -26,9 +26,15 @@ class ItemKNN(Recommender):
 
     def __init__(self, *, item_count, maxlen, neighbors=100, shrink=0.0):
         super().__init__(item_count=item_count, maxlen=maxlen)
-        self.shrink = shrink
+        self.shrink, self.rank_of = shrink, None  # by popularity, `[item_count]`; None: ids are ranks
         self.register_buffer("neighbor", paddle.zeros([item_count, neighbors], "int64"))  # 0: there are fewer
         self.register_buffer("weight", paddle.zeros([item_count, neighbors]))
+
+    def count_items(self, count, order=None):
+        """Take the order in which ties are broken, see `Recommender.count_items`."""
+        self.rank_of = None
+        if order is not None:
+            self.rank_of = paddle.argsort(paddle.concat([paddle.zeros([1], "int64"), paddle.to_tensor(order)])).numpy()
 
     def fit(self, items):
         """Find the neighbours.
@@ -49,12 +55,15 @@ class ItemKNN(Recommender):
         neighbor[:], weight[:] = 0, 0.0
         for first in range(0, self.item_count, CHUNK):
             both = (by_item[first : first + CHUNK] @ taken).tocsr()  # c_ij, sparse
-            both.sort_indices()  # ties go to the more popular
+            both.sort_indices()
             both = both.tocoo()
             item, other = both.row + first, both.col
             similarity = both.data / ((single[item] * single[other]) ** 0.5 + self.shrink)
             similarity[item == other] = 0.0
-            order = (-similarity).argsort(kind="stable")
+            order = (-similarity).argsort(kind="stable")  # ties go to the more popular
+            if self.rank_of is not None:
+                order = self.rank_of[other].argsort(kind="stable")
+                order = order[(-similarity[order]).argsort(kind="stable")]
             order = order[item[order].argsort(kind="stable")]  # item after item, the nearest first
             item, other, similarity = item[order], other[order], similarity[order]
             rank = paddle.arange(len(item)).numpy() - item.searchsorted(item)

@@ -119,9 +119,9 @@ def trained(planted, tmp_path_factory):
 def test_a_run_leaves_each_epoch_the_best_step_and_its_configuration(trained, planted):
     assert sorted(path.name for path in trained.iterdir()) == ["0", "1", "best", "history.csv", "metrics.json"]
     for name in ("0", "1", "best"):
-        assert {"rec.pdparams", "rec.pdopt", "config.yaml", "state.json", "identity.json", "SHA256SUMS"} == {
-            path.name for path in (trained / name).iterdir()
-        }
+        assert {path.name for path in (trained / name).iterdir()} == {
+            "rec.pdparams", "rec.pdopt", "config.yaml", "state.json", "identity.json", "item_map.csv", "SHA256SUMS",
+        }  # fmt: skip
     settings = load_settings(trained / "best" / "config.yaml", (), MODELS)
     assert settings.hyper_parameters.embedding_dim == 8
     assert settings.runner.train_data_dir == str(planted / "data" / "train")

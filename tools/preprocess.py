@@ -8,9 +8,10 @@ Example: python -m tools.preprocess amazon reviews_Books.json.gz --metadata meta
 Example: python -m tools.preprocess taobao UserBehavior.csv --behavior pv buy
 Example: python -m tools.preprocess split train.csv test.csv --user uid --item sku --time ts --output data/ready
 Example: python -m tools.preprocess sequences sequences.txt.xz --attributes item_attributes.json.xz
+Example: python -m tools.preprocess table clicks.csv --user uid --item sku --extend data/monday --output data/tuesday
 """
 
-from tools.common.errors import command
+from tools.common.errors import UserError, command
 from tools.logs.atomic import ready_splits, second_files
 from tools.logs.command_line import build_options, output_folder, parse_args, split_options, table_form
 from tools.logs.interactions import read_movielens, read_sequence_file
@@ -26,12 +27,14 @@ def main(argv=None):
     """Read, prepare, write, report."""
     args = parse_args(argv, "python -m tools.preprocess", __doc__)
     output = output_folder(args)
+    if args.source == "movielens-100k" and args.extend:
+        raise UserError("--extend: movielens-100k is one log, which never grows; leave the option out")
     if args.source == "split":
         meta = build_ready(output, args.file, table_form(args), **split_options(args))
     elif args.source == "recbole" and (ready := ready_splits(args.file)):
         edition, files = ready
         options = {"protocol": args.protocol, "ties": args.ties or "draw", "overwrite": args.overwrite}
-        options["tables"] = second_files(args.file, edition)
+        options |= {"tables": second_files(args.file, edition), "extend": args.extend}
         meta = build_ready(output, [one.path for (one,) in files], preset_form(edition, args), files=files, **options)
     else:
         meta = build(output, lambda scratch: _read(args, output, scratch), **build_options(args))

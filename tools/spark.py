@@ -37,7 +37,7 @@ from tools.logs.write_dataset import write_dataset
 
 USUAL: dict[str, Any] = {  # options that Spark does not serve
     "query": None, "items": None, "users": None, "title": None, "attributes": [], "time_format": None,
-    "encoding": "utf-8", "no_header": False, "quote": '"',
+    "encoding": "utf-8", "no_header": False, "quote": '"', "extend": None,
 }  # fmt: skip
 CHUNK = 1 << 16  # events that a worker sends at once
 

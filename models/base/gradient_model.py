@@ -91,9 +91,9 @@ class GradientModel(Recommender):
         """Rows of the item table as the vectors that interests are compared with."""
         return self.scale(self.item_tower(rows))
 
-    def count_items(self, count):
-        """Tell the objective how often each item stands in the training data: `[item_count]`."""
-        self.objective.count_items(count)
+    def count_items(self, count, order=None):
+        """Tell the objective how popular items are, see `Recommender.count_items`."""
+        self.objective.count_items(count, order)
 
     def loss(self, hist_item, target_item, seq_len, *context):
         """Mean loss of a batch, a scalar.

@@ -84,7 +84,7 @@ class Loss:
 
     temperature: float = option("divides the scores in the loss", default=1.0)
     negatives: str = option(
-        "how negatives are drawn; `log_uniform` assumes ids sorted by falling popularity",
+        "how negatives are drawn; `log_uniform` by rank of popularity",
         default="log_uniform",
         choices="log_uniform unigram uniform in_batch full",
     )

@@ -36,6 +36,14 @@ class Recommender(nn.Layer):
         """The steps of a part of `fit`, as they are; who wants to see them puts a function of his own here."""
         return steps
 
+    def count_items(self, count, order=None):
+        """Learn how popular items are, before training; most models that bring their own `fit` don't ask.
+
+        Args:
+            count: how often each item stands in the training data, `[item_count]`.
+            order: items from the most popular to the least, `[item_count - 1]`; None: they are numbered so.
+        """
+
     def forward(self, hist_item, seq_len, *context):
         """Interests of right-padded histories: ids `[B, T]` and lengths `[B]` to `[B, K, D]`.
 

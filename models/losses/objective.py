@@ -34,9 +34,9 @@ class SampledSoftmax(nn.Layer):
         self.sampler, self.neg_samples = sampler, neg_samples
         self.log_q, self.temperature = log_q, temperature
 
-    def count_items(self, count):
-        """Tell the sampler how often each item stands in the training data: `[V + 1]`."""
-        self.sampler.count_items(count)
+    def count_items(self, count, order=None):
+        """Tell the sampler how popular items are, see `Sampler.count_items`."""
+        self.sampler.count_items(count, order)
 
     def candidates(self, target_item):
         """The ids whose rows `forward` needs: `[n]` negatives."""
@@ -83,7 +83,7 @@ class FullSoftmax(nn.Layer):
         super().__init__()
         self.sampler, self.temperature = AllItems(item_num=item_num), temperature
 
-    def count_items(self, count):
+    def count_items(self, count, order=None):
         """Nothing here depends on how often an item stands in the data."""
 
     def candidates(self, target_item):

@@ -1,4 +1,4 @@
-"""What negatives are drawn from: distributions over items 1…V, ids sorted by falling popularity."""
+"""What negatives are drawn from: distributions over items 1…V."""
 
 import math
 
@@ -18,8 +18,8 @@ class Sampler(nn.Layer):
         super().__init__()
         self.item_num = item_num
 
-    def count_items(self, count):
-        """Learn how often each item stands in the training data, `[V + 1]`; most samplers don't ask."""
+    def count_items(self, count, order=None):
+        """Learn how popular items are, see `Recommender.count_items`; most samplers don't ask."""
 
     def draw(self, count, target_item):
         """`[count]` ids, independent, for a step that trains the targets `[B, M]`."""
@@ -31,17 +31,31 @@ class Sampler(nn.Layer):
 
 
 class LogUniform(Sampler):
-    """`q(i) = log((i + 1) / i) / log(V + 1)`, i = 1…V: Zipf-like where ids are sorted by falling popularity."""
+    """`q(i) = log((r + 1) / r) / log(V + 1)`, r = 1…V the rank of item i by falling popularity: Zipf-like.
+
+    Ranks are ids until `count_items` is called with another order.
+    """
+
+    ranks = None  # where they are not ids: item of each rank, rank of each item, `[V + 1]` both
+
+    def count_items(self, count, order=None):
+        """Take the ranks from `order`, see `Sampler.count_items`."""
+        self.ranks = None
+        if order is not None:
+            item = paddle.concat([paddle.zeros([1], "int64"), paddle.to_tensor(order, "int64")])
+            self.ranks = item, paddle.argsort(item)  # a permutation and its inverse
 
     def draw(self, count, target_item):
-        """By inversion of the distribution function `log(i + 1) / log(V + 1)`."""
+        """By inversion of the distribution function `log(r + 1) / log(V + 1)`."""
         log_range = math.log(self.item_num + 1)
-        item = paddle.exp(paddle.rand([count], dtype="float64") * log_range).astype("int64")
-        return paddle.clip(item, 1, self.item_num)
+        rank = paddle.exp(paddle.rand([count], dtype="float64") * log_range).astype("int64")
+        rank = paddle.clip(rank, 1, self.item_num)
+        return rank if self.ranks is None else paddle.gather(self.ranks[0], rank)
 
     def log_probability(self, item):
         """`log q(i)` of each id, float32."""
-        rank = item.astype("float64")  # float32 loses log1p(1/i) from a few million on
+        rank = item if self.ranks is None else paddle.gather(self.ranks[1], item.flatten()).reshape(item.shape)
+        rank = rank.astype("float64")  # float32 loses log1p(1/r) from a few million on
         return (paddle.log(paddle.log1p(1.0 / rank)) - math.log(math.log(self.item_num + 1))).astype("float32")
 
 
@@ -70,7 +84,7 @@ class Unigram(Sampler):
             self.register_buffer(name, paddle.zeros([item_num + 1], "float64"), persistable=False)
         self._follow(paddle.ones([item_num + 1], "float64"))
 
-    def count_items(self, count):
+    def count_items(self, count, order=None):
         """Learn how often each item stands in the training data, an array `[V + 1]`; padding is left out."""
         self._follow(paddle.to_tensor(count, "float64"))
 

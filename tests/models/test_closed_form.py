@@ -219,6 +219,7 @@ def recall(planted, output, name, *options):
         "state.json",
         "SHA256SUMS",
         "identity.json",
+        "item_map.csv",
     }
     infer.main(command(planted, output, name, *options))
     rows = json.loads((output / "metrics.json").read_text())
@@ -304,3 +305,15 @@ def test_what_cannot_be_exported_is_refused(name, to_onnx, message, settings, tm
     with pytest.raises(UserError, match=message):
         exporter.export(config, tmp_path / "export", to_onnx)
     assert [path.name for path in tmp_path.iterdir()] == ["best"]
+
+
+@extras
+def test_item_knn_breaks_ties_by_popularity_whatever_the_ids():
+    rng = np.random.default_rng(2)
+    rows = [np.unique(rng.integers(1, 40, 6)) for _ in range(60)]  # few users, so many ties
+    number = np.concatenate([[0], rng.permutation(39) + 1])  # of each item in another data set
+    plain, other = (MODELS["item_knn"](item_count=40, maxlen=3, neighbors=4) for _ in range(2))
+    plain.fit(users(*rows))
+    other.count_items(np.ones(40), number[1:])  # there item number[1] is the most popular
+    other.fit(users(*(np.sort(number[row]) for row in rows)))
+    assert (other.neighbor.numpy()[number] == number[plain.neighbor.numpy()]).all()

@@ -84,6 +84,20 @@ def test_all_items_are_drawn_once_each():
     assert AllItems(item_num=V).draw(3, None).tolist() == list(range(1, V + 1))
 
 
+def test_log_uniform_follows_an_order_that_ids_do_not_have():
+    order = np.random.default_rng(1).permutation(V) + 1  # the most popular first
+    plain, sampler = SAMPLERS["log_uniform"](item_num=V), SAMPLERS["log_uniform"](item_num=V)
+    sampler.count_items(COUNT, order)
+    got = sampler.log_probability(paddle.to_tensor(order)).numpy()
+    np.testing.assert_array_equal(got, plain.log_probability(paddle.arange(1, V + 1)).numpy())
+    paddle.seed(5)
+    drawn = sampler.draw(1000, paddle.to_tensor([[1]])).numpy()
+    paddle.seed(5)
+    assert (drawn == order[plain.draw(1000, paddle.to_tensor([[1]])).numpy() - 1]).all()
+    sampler.count_items(COUNT)  # ids are in order again
+    np.testing.assert_array_equal(sampler.log_probability(paddle.arange(1, V + 1)).numpy(), got)
+
+
 def test_log_uniform_keeps_its_precision_in_a_large_catalogue():
     sampler = LogUniform(item_num=4_000_000)
     item = 3_999_999

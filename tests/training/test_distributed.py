@@ -17,6 +17,7 @@ from datasets import prepare_users, write_features
 from paths import ROOT
 
 from tools.common import unpickle
+from tools.preprocess import main
 from tools.training import resume
 
 pytestmark = pytest.mark.extras
@@ -147,6 +148,23 @@ def whole(project, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     assert train(project, folder)[0] == 0
     return folder / "run"
+
+
+def test_ranks_begin_alike_on_a_data_set_that_grew(project, whole, tmp_path):
+    new = [" ".join([f"v{user}", *(f"new{(user + place) % 8}" for place in range(8))]) for user in range(10)]
+    (tmp_path / "log.txt").write_text("\n".join([(project / "log.txt").read_text(), *new]))
+    grown = tmp_path / "grown"
+    main(["sequences", str(tmp_path / "log.txt"), "--extend", str(project / "data"), "--output", str(grown)])
+    own = [f"runner.{name}_data_dir={grown / name}" for name in ("train", "valid", "test")]
+    own += ["hyper_parameters.item_count=69", f"runner.model_init_path={whole / 'best'}"]
+    code, said = train(project, tmp_path / "two", *own)
+    assert code == 0, said
+    assert "rows of 60 items taken over by their own ids" in said
+    assert_equal_parameters(tmp_path / "two")
+    saved, table = unpickle.read(whole / "best/rec.pdparams"), "item_table.weight"
+    before, after = saved[table], parameters(tmp_path / "two", 0)[table]
+    assert after.shape == (69, 8)
+    assert np.abs(after[1:61] - before[1:]).mean() < 0.5 * np.abs(before).mean()  # what the epoch changed
 
 
 @pytest.mark.parametrize("dying", [0, 1])

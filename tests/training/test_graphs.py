@@ -70,6 +70,18 @@ def test_losses_of_20_steps_agree(build, name, options):
     assert dynamic[-1] != dynamic[0]
 
 
+def test_negatives_by_counts_agree(build):
+    """Where ids are no order of popularity."""
+    got = []
+    for graph in GRAPHS:
+        run, model, optimizer, _ = build(graph, "comirec_sa")
+        model.count_items(np.ones(V), np.arange(V - 1, 0, -1))
+        got.append(losses(run, model, optimizer, range(5)))
+    np.testing.assert_allclose(got[0], got[1], rtol=1e-5)
+    run, model, optimizer, _ = build("dynamic", "comirec_sa")
+    assert losses(run, model, optimizer, range(5)) != got[0]
+
+
 @gradient_models
 @pytest.mark.parametrize("first, second", [("dynamic", "static"), ("static", "dynamic")])
 def test_a_checkpoint_of_either_is_continued_by_the_other(build, name, first, second, tmp_path):

@@ -210,6 +210,11 @@ def _inconsistencies(config):
         yield ("runner.early_stop", "runner.valid_data_dir"), f"{runner.early_stop} without a valid split; set it to 0"
     if hyper.optimizer.decay == "exponential" and hyper.optimizer.decay_rate == 0:
         yield (rate, "hyper_parameters.optimizer.decay"), "0 cannot be reached by exponential decay; write 0.01, say"
+    if runner.init_by != "id" and not runner.model_init_path:
+        yield (
+            ("runner.init_by", "runner.model_init_path"),
+            "goes with model_init_path; give a checkpoint",
+        )
     first, end = "runner.infer_start_epoch", "runner.infer_end_epoch"
     if runner.infer_end_epoch is not None and runner.infer_end_epoch <= (runner.infer_start_epoch or 0):
         yield (end, first), f"{runner.infer_end_epoch} is not above infer_start_epoch; the end is exclusive"

@@ -82,6 +82,9 @@ class Runner:
     )
     overwrite: bool = key(False, "replace the run that `model_save_path` holds; not read with `resume: auto`")
     model_init_path: str | None = key(None, "checkpoint that training starts from; relative to the working folder")
+    init_by: str = key(
+        "id", "whose ids name the rows of `model_init_path`: ours, or yours by both item maps", choices="id original_id"
+    )
     infer_load_path: str | None = key(None, "folder of the checkpoints that `infer.py` reads; null: `model_save_path`")
     infer_start_epoch: int | None = key(
         None, "first epoch that `infer.py` evaluates; null: `best/`", low=0, high=1_000_000
@@ -159,7 +162,7 @@ class HyperParameters:
     temperature: float = key(1.0, "divides the scores in the loss", low=1e-6, training=True)
     negatives: str = key(
         "log_uniform",
-        "how negatives are drawn; `log_uniform` assumes ids sorted by falling popularity",
+        "how negatives are drawn; `log_uniform` by rank of popularity",
         choices="log_uniform unigram uniform in_batch full",
         training=True,
     )

@@ -1,8 +1,8 @@
 """Which data set a number comes from: ids are numbers to a model, so the same number must be the same item.
 
-A data set's identity is a digest of its item map and one of its training split, in `meta.yaml`. Checkpoints and
-exports carry it as `identity.json`. PaddleRec's own folders have no map: what their training files hold stands in for
-it.
+A data set's identity is a digest of its item map and one of its training split, in `meta.yaml`, and for one that
+extends another the item maps that it grew from. Checkpoints and exports carry it as `identity.json`. PaddleRec's own
+folders have no map: what their training files hold stands in for it.
 """
 
 import json
@@ -32,7 +32,7 @@ class Identity(NamedTuple):
     item_map: str | None = None
     files: str | None = None  # the training files' bytes, where there is no map
     train: str | None = None  # users and items of the training split, in their order, and features that are read
-    bases: tuple[str, ...] = ()  # item maps that items were added to since, the first one first
+    bases: tuple[str, ...] = ()  # item maps that items were added to, the first one first
 
     @property
     def told(self) -> str:
@@ -75,7 +75,14 @@ def _of_folder(folder) -> Identity | None:
     if wanted not in (None, found):
         state = f"changed since the data set was prepared (now {found}, then {shown(wanted)})" if found else "missing"
         raise UserError(f"{path}: {state}, so ids may mean other items; restore it, or prepare the data set again")
-    return Identity(str(folder), _source(folder / "train"), item_map=found) if found else None
+    if not found:
+        return None
+    return Identity(str(folder), _source(folder / "train"), item_map=found, bases=_bases(prepared))
+
+
+def _bases(prepared) -> tuple[str, ...]:
+    bases = prepared.get("bases", []) if isinstance(prepared, dict) else []
+    return tuple(map(str, bases)) if isinstance(bases, list) else ()
 
 
 def _source(split):
@@ -125,12 +132,28 @@ def training_digest(users, offsets, items) -> str:
     return digest(np.asarray(users, "<i8"), np.asarray(offsets, "<i8"), np.asarray(items, "<i4"))
 
 
-def of_prepared(folder) -> dict[str, str | None]:
-    """`identity` of `meta.yaml`, from the files of a data set."""
+def of_prepared(folder, base: Identity | None = None) -> dict:
+    """`identity` of `meta.yaml`, from the files of a data set and the identity of the one that it extends."""
     users, offsets, items = (
         np.load(folder / f"train/{name}.npy", mmap_mode="r") for name in ("users", "offsets", "items")
     )
-    return {"item_map": map_digest(folder), "train": training_digest(users, offsets, items)}
+    own = {"item_map": map_digest(folder), "train": training_digest(users, offsets, items)}
+    if base is None:
+        return own
+    return own | {"bases": [one for one in (*base.bases, base.item_map) if one != own["item_map"]]}
+
+
+def find_map(folder, carried: Identity) -> Path | None:
+    """The item map that a checkpoint was trained with: its own copy, or where its data set was; None where it is gone.
+
+    Args:
+        folder: of the checkpoint.
+        carried: its identity.
+    """
+    for place in (folder, carried.folder):
+        if carried.item_map and place and map_digest(place) == carried.item_map:
+            return Path(place) / MAP
+    return None
 
 
 def map_digest(folder) -> str | None:
@@ -173,13 +196,15 @@ def check(folder, carried: Identity, found: Identity, *, going_on=False):
         folder: of the model.
         carried: what it carries.
         found: of the data set; with `files` where `carried` has them.
-        going_on: training goes on with new files, perhaps. Without a map nothing tells whether ids mean the same.
+        going_on: training goes on, perhaps with a data set that extends the model's, or with new files: without a map
+            nothing tells whether ids mean the same.
 
     Raises:
         UserError: with both.
     """
     if carried.item_map and found.item_map:
         same, fix = found.item_map in (carried.item_map, *carried.bases), "the data set"
+        same = same or (going_on and carried.item_map in found.bases)
     elif carried.files and found.files:
         same, fix = found.files == carried.files, "as runner.train_data_dir the files"
         if not same and going_on:
@@ -197,6 +222,7 @@ def check(folder, carried: Identity, found: Identity, *, going_on=False):
         raise UserError(
             f"{folder}: trained on {carried.told}, and this is {found.told}: an id means another item there; "
             f"give {fix} that it was trained on, or train again"
+            + (", or set runner.init_by to original_id" if going_on and carried.item_map and found.item_map else "")
         )
 
 

@@ -57,6 +57,8 @@ def _output():
     common.add_argument("--protocol", choices=PROTOCOLS, default="comirec", help="split of users and targets")
     common.add_argument("--ties", choices=("draw", "file"), help="order of a user's events of one time: a seeded draw, "
                         "the default, or the file's")  # fmt: skip
+    told = "a data set: its users and items keep their numbers, its test users stay test users"
+    common.add_argument("--extend", type=Path, metavar="FOLDER", help=told)
     return common
 
 
@@ -155,13 +157,15 @@ def output_folder(args) -> Path:
 def build_options(args) -> dict:
     """What `tools.logs.pipeline.build` takes."""
     least = {f"min_{role}": getattr(args, f"min_{role}") or args.min_count for role in ("items", "users")}
-    return least | {"protocol": args.protocol, "ties": args.ties or "", "overwrite": args.overwrite}
+    shared = {"protocol": args.protocol, "overwrite": args.overwrite, "extend": args.extend}
+    return least | shared | {"ties": args.ties or ""}
 
 
 def split_options(args) -> dict:
     """What `tools.logs.ready.build_ready` takes."""
     files = [log_files(path, args.encoding) for path in args.file]
-    return {"protocol": args.protocol, "ties": args.ties or "draw", "files": files, "overwrite": args.overwrite}
+    shared = {"protocol": args.protocol, "overwrite": args.overwrite, "extend": args.extend}
+    return shared | {"ties": args.ties or "draw", "files": files}
 
 
 def table_form(args) -> Form:

@@ -16,7 +16,7 @@ from tools.logs.sources import log_files
 
 def prepare_frame(
     frame, *, user, item, time=None, category=None, title=None, attributes=(), rating=None, min_rating=None, where=None,
-    output, protocol="comirec", min_items=5, min_users=5, ties="draw",
+    output, protocol="comirec", min_items=5, min_users=5, ties="draw", extend=None,
 ) -> dict:  # fmt: skip
     """Write the folder of a data set and print what `tools.preprocess` prints; gives the content of its `meta.yaml`.
 
@@ -27,7 +27,7 @@ def prepare_frame(
         min_rating: leave out rows with a lower rating.
         where: column -> values that count.
         output: the folder.
-        protocol, min_items, min_users, ties: as `tools.preprocess table`.
+        protocol, min_items, min_users, ties, extend: as `tools.preprocess table`.
 
     Raises:
         UserError: as `tools.preprocess table`.
@@ -43,7 +43,8 @@ def prepare_frame(
         _as_polars(frame, list(dict.fromkeys(form.wanted.values()))).write_parquet(path)
         return read_log(path, form, scratch, log_files(path))
 
-    meta = build(output, read, protocol=protocol, min_items=min_items, min_users=min_users, ties=ties)
+    options = {"min_items": min_items, "min_users": min_users, "extend": extend}
+    meta = build(output, read, protocol=protocol, ties=ties, **options)
     print(report(output, meta))
     return meta
 

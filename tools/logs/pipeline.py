@@ -7,12 +7,16 @@ from tools.common import progress
 from tools.common.errors import UserError
 from tools.common.files import atomic_folder, scratch_folder
 from tools.common.replacing import writing
+from tools.logs import extend as grow
+from tools.logs.align import align
 from tools.logs.protocol import Prepared, dropped_text, prepare
 from tools.logs.replaced import check_kept
 from tools.logs.write_dataset import write_dataset
 
 
-def build(output: Path, read, *, protocol="comirec", min_items=5, min_users=5, ties="", overwrite=False) -> dict:
+def build(
+    output: Path, read, *, protocol="comirec", min_items=5, min_users=5, ties="", overwrite=False, extend=None
+) -> dict:
     """Write the folder of a data set; gives the content of its `meta.yaml`, with `notes` on the log beside it.
 
     Args:
@@ -22,22 +26,26 @@ def build(output: Path, read, *, protocol="comirec", min_items=5, min_users=5, t
         min_items, min_users: fewest interactions of an item, then of a user.
         ties: draw or file; empty: as the log's reader says.
         overwrite: see `tools.logs.replaced`.
+        extend: folder of the data set that this one goes on from, see `tools.logs.extend`.
 
     Raises:
         UserError: for a log of which nobody is left to train on.
     """
     with progress.logging_to_terminal(), writing(output), contextlib.ExitStack() as stack:
+        base = grow.open_base(extend, protocol)
         with progress.stage("read", quick=0) as counted:
             log = read(stack.enter_context(scratch_folder(output)))
             log.ties = ties or log.ties
             counted |= {"interactions": len(log.item), "users": len(log.user_names), "items": len(log.item_names)}
         with progress.stage("filter, number and split", quick=0) as counted:
-            prepared = prepare(log, protocol=protocol, min_items=min_items, min_users=min_users)
+            known = align(log, base)
+            prepared = prepare(log, protocol=protocol, min_items=min_items, min_users=min_users, known=known)
+            prepared = grow.extend(prepared, base, protocol)
             users, items = len(prepared.user_codes), len(prepared.item_codes)
             counted |= {"interactions": int(prepared.lengths.sum()), "users": users, "items": items}
         check_users(prepared, log)
         with progress.stage(f"write {output}", quick=0) as counted, atomic_folder(output) as folder:
-            meta = write_dataset(folder, prepared, log, protocol)
+            meta = write_dataset(folder, prepared, log, protocol, base=base, known=known)
             check_kept(output, folder, overwrite=overwrite)
             counted |= {name: one["users"] for name, one in meta["splits"].items()}
     return meta | {"notes": log.notes}
@@ -58,7 +66,7 @@ def report(output, meta) -> str:
     lines = [f"{meta['source']['name']}: {meta['interactions'] + dropped} interactions read"]
     lines += [f"  {dropped_text(rows, reason)}" for reason, rows in meta["dropped"].items()]
     lines.append(f"  {meta['interactions']} kept: {meta['users']} users, {meta['item_count'] - 1} items")
-    lines += meta["notes"] + _ties(meta)
+    lines += grow.told(meta) + meta["notes"] + _ties(meta)
     lines += [
         f"{name}: {one['users']} users, {one['interactions']} interactions" for name, one in meta["splits"].items()
     ]

@@ -42,28 +42,42 @@ class Events(NamedTuple):
     rows: np.ndarray  # [E], as items.values: row of the log
 
 
-def prepare(log: Interactions, *, protocol: str, min_items: int, min_users: int) -> Prepared:
+def prepare(log: Interactions, *, protocol: str, min_items: int, min_users: int, known=None) -> Prepared:
     """Filter, number and split a log (ComiRec's protocol, or MIND's 19:1 split of users with one target each).
 
     One pass: items with fewer than `min_items` interactions go, then users with fewer than `min_users` left. Items are
     numbered from 1 by falling count over all users, ties by first appearance; users from 0 in source order. The split
     is that of `random.Random(1230).shuffle`, whatever the training seed.
+
+    What is `known`, see `tools.logs.align`, stays however rare it is, and comes first.
     """
     count, left = np.zeros(len(log.item_names), np.int64), np.zeros(len(log.user_names), np.int64)
     for part in pieces(len(log.item), STRETCH):
         count += np.bincount(log.item[part], minlength=len(count))
     common = count >= min_items
+    if known:
+        common[known.items] = True
     for part in pieces(len(log.item), STRETCH):
         left += np.bincount(log.user[part][common[log.item[part]]], minlength=len(left))
     active = left >= min_users
+    if known:
+        active[known.users] = True
     user_codes = np.flatnonzero(active)
     dropped = {
         **log.dropped,
         f"items with fewer than {min_items} interactions": len(log.item) - int(left.sum()),
         f"users with fewer than {min_users} interactions left": int(left[~active].sum()),
     }
-    item_codes = np.argsort(-count, kind="stable")[: int(common.sum())]
+    item_codes = np.argsort(-count, kind="stable")
+    item_codes = item_codes[common[item_codes]]
+    if known:
+        user_codes, item_codes = behind(known.users, user_codes), behind(known.items, item_codes)
     return Prepared(user_codes, item_codes, left[user_codes], split_users(len(user_codes), protocol), dropped)
+
+
+def behind(known, codes):
+    """The known codes, and behind them the others."""
+    return np.concatenate([known, codes[~np.isin(codes, known)]])
 
 
 def events(log: Interactions, prepared: Prepared, users) -> Iterator[Events]:

@@ -13,6 +13,8 @@ from tools.common.ragged import ragged
 from tools.common.replacing import writing
 from tools.data.dataset import EVALUATION_CUTS, write_map, write_split
 from tools.data.identity import of_prepared
+from tools.logs import extend as grow
+from tools.logs.align import align, renumber
 from tools.logs.engine import read_log
 from tools.logs.interactions import Interactions
 from tools.logs.replaced import check_kept
@@ -24,7 +26,7 @@ NAME = "evaluation.txt"
 
 
 def build_ready(
-    output: Path, logs, form, *, protocol="comirec", ties="draw", files=None, tables=(), overwrite=False
+    output: Path, logs, form, *, protocol="comirec", ties="draw", files=None, tables=(), overwrite=False, extend=None
 ) -> dict:
     """Write the folder of a data set from the logs of its splits, all their events kept.
 
@@ -40,6 +42,7 @@ def build_ready(
         files: the `Source`s of each; None: those of the paths.
         tables: second files, as `tools.logs.tables.join` takes them.
         overwrite: see `tools.logs.replaced`.
+        extend: folder of the data set whose users and items keep their numbers, see `tools.logs.extend`.
 
     Returns:
         The content of `meta.yaml`, with `notes`.
@@ -48,7 +51,7 @@ def build_ready(
         raise UserError(f"{len(logs)} files: a split is TRAIN TEST or TRAIN VALID TEST")
     names = ("train", "valid", "test") if len(logs) == 3 else ("train", "test")
     with progress.logging_to_terminal(), writing(output), scratch_folder(output) as scratch:
-        read = []
+        base, read = grow.open_base(extend, protocol, ready=True), []
         for number, (name, path) in enumerate(zip(names, logs, strict=True)):
             (scratch / name).mkdir()
             read.append(read_log(path, form, scratch / name, None if files is None else files[number]))
@@ -56,8 +59,10 @@ def build_ready(
         whole.ties = ties
         for table in tables:
             join(whole, *table)
+        if known := align(whole, base):
+            renumber(whole, known)
         with progress.stage(f"write {output}", quick=0), atomic_folder(output) as folder:
-            meta = _write(folder, whole, part, names, protocol)
+            meta = _write(folder, whole, part, names, protocol, base, known)
             check_kept(output, folder, overwrite=overwrite)
     return meta | {"notes": whole.notes}
 
@@ -96,7 +101,7 @@ def _one_numbering(names, codes):
     return np.concatenate([number[start + one] for start, one in zip(bounds, codes, strict=False)]), distinct.to_numpy()
 
 
-def _write(folder, log, part, names, protocol) -> dict:
+def _write(folder, log, part, names, protocol, base, known) -> dict:
     splits = {}
     rows = np.lexsort((log.time, part, log.user))  # of a user: train, then valid, then test
     same = tied(log.user[rows] * len(names) + part[rows], log.time[rows])
@@ -118,8 +123,11 @@ def _write(folder, log, part, names, protocol) -> dict:
         "source": log.source, "protocol": protocol, "split": "ready-made", "users": len(log.user_names),
         "item_count": len(log.item_names) + 1, "interactions": len(log.item),
         "ties": {"order": log.ties, "events": ties}, "dropped": log.dropped, "splits": splits,
-        "identity": of_prepared(folder),
+        "identity": of_prepared(folder, base and base.identity),
     }  # fmt: skip
+    if base is not None:
+        lengths = np.bincount(log.user, minlength=len(log.user_names))
+        meta["extends"] = grow.entry(folder, base, known, lengths, len(log.item_names))
     (folder / "meta.yaml").write_text(yaml.safe_dump(meta, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return meta
 

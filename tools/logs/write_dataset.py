@@ -10,15 +10,19 @@ from tools.common.written import save_array
 from tools.data.dataset import is_whole, write_map, write_stretches
 from tools.data.features import QUERIES
 from tools.data.identity import of_prepared
+from tools.logs import extend
 from tools.logs.interactions import Interactions
 from tools.logs.protocol import PROTOCOLS, SPLIT_SEED, Prepared, events
 from tools.logs.ties import tied
 
 
-def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol: str, events=events) -> dict:
+def write_dataset(
+    folder: Path, prepared: Prepared, log: Interactions, protocol: str, events=events, base=None, known=None
+) -> dict:
     """Write splits, maps, attributes and `meta.yaml` into an empty folder; gives the content of `meta.yaml`.
 
-    `events` is `tools.logs.protocol.events`, or what another engine has in its place.
+    `events` is `tools.logs.protocol.events`, or what another engine has in its place; `base` and `known` are what
+    `tools.logs.extend` gives for a data set that goes on from another.
     """
     splits, ties = _write_splits(folder, prepared, log, protocol, events)
     item_names, user_names = log.item_names[prepared.item_codes], log.user_names[prepared.user_codes]
@@ -39,8 +43,11 @@ def write_dataset(folder: Path, prepared: Prepared, log: Interactions, protocol:
         "ties": {"order": log.ties, "events": ties},
         "dropped": dropped,
         "splits": splits,
-        "identity": of_prepared(folder),
+        "identity": of_prepared(folder, base and base.identity),
     }
+    if base is not None:
+        extend.write_splits(folder, base, prepared.splits, len(user_names))
+        meta["extends"] = extend.entry(folder, base, known, prepared.lengths, len(item_names))
     (folder / "meta.yaml").write_text(yaml.safe_dump(meta, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return meta
 

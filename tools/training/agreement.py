@@ -12,6 +12,7 @@ from tools.data import identity
 from tools.data.dataset import read_meta
 from tools.training.settings import load_settings
 
+ITEM_COUNT = "hyper_parameters.item_count"
 # Hyper-parameters that the parameters or the meaning of an interest depend on.
 MUST_AGREE = [
     f"hyper_parameters.{one.name}"
@@ -55,12 +56,21 @@ def check_checkpoint(folder, config: Config, keys=MUST_AGREE, *, going_on=False)
     replacing.restore(folder)
     path, runner = Path(folder) / "config.yaml", config.runner
     trained = load_settings(path) if path.is_file() else None
-    if trained:
-        check(folder, trained, config, keys)
     carried = identity.read(folder)
     found = identity.read_identity(runner_splits(config), files=bool(carried and carried.files))
+    maps = (carried.item_map, found.item_map) if carried else (None, None)
+    if trained:
+        grown = going_on and None not in maps and maps[0] != maps[1]  # each row is found by its item, see `rows`
+        check(folder, trained, config, [one for one in keys if one != ITEM_COUNT or not grown])
+    by_name = going_on and runner.init_by == "original_id" and (Path(folder) / "rec.pdparams").is_file()
+    if by_name and None in maps:
+        lacks = f"{folder} does not say its item map" if maps[0] is None else found.told
+        raise UserError(
+            f"runner.init_by: original_id needs the item maps of both: {lacks}; prepare with tools.preprocess"
+        )
     if carried:
-        identity.check(folder, carried, found, going_on=going_on)
+        if not by_name:
+            identity.check(folder, carried._replace(bases=()), found, going_on=going_on)
         return
     counted = read_meta(runner.train_data_dir).get("item_count")
     if trained and counted not in (None, then := trained.hyper_parameters.item_count):

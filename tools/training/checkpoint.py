@@ -1,6 +1,8 @@
 """Checkpoints in PaddleRec's layout, `<model_save_path>/<epoch>/rec.pdparams`, each with its configuration."""
 
 import json
+import logging
+import shutil
 import time
 from functools import partial
 from pathlib import Path
@@ -15,7 +17,7 @@ from tools.common.regular import read_regular
 from tools.config.load import Config
 from tools.data import identity
 from tools.data.features import vocabulary
-from tools.training import agreement, paddlerec, sound
+from tools.training import agreement, paddlerec, rows, sound
 
 BEST = "best"
 LARGEST_STATE = 1 << 20  # bytes of state.json
@@ -38,9 +40,21 @@ def save(folder, model, optimizer, config: Config, state: dict, origin: identity
             np.savez(temporary / VOCABULARY, **texts)  # type: ignore[arg-type]
         if origin is not None:
             identity.write(temporary, origin)
+            _copy_map(temporary, origin)
         state = {**state, "written": time.time()}
         (temporary / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
         checksums.write(temporary)
+
+
+def _copy_map(folder, origin):
+    """The item map goes along, since its data set may be replaced by the next one while a run trains."""
+    if not origin.item_map:
+        return
+    if path := identity.find_map(origin.folder, origin):
+        shutil.copyfile(path, folder / identity.MAP)
+    if identity.map_digest(folder) != origin.item_map:
+        (folder / identity.MAP).unlink(missing_ok=True)
+        logging.warning("%s: was replaced since training began; the checkpoint goes without it", origin.folder)
 
 
 def load(folder, model, config: Config, optimizer=None, *, going_on=False):
@@ -61,26 +75,41 @@ def load(folder, model, config: Config, optimizer=None, *, going_on=False):
     identity.warn_unknown(folder, identity.read(folder))
 
 
-def _load(folder, model, config, optimizer, going_on):
+def check_whole(folder):
+    """A `UserError` where a folder is no checkpoint, or a damaged one."""
     if not (folder / "rec.pdparams").is_file():
         raise UserError(f"{folder}: no rec.pdparams here; train first: python trainer.py -m config.yaml")
     if (folder / checksums.NAME).is_file() and (faults := checksums.faults(folder)):  # other programs' have no sums
         raise UserError(f"{folder}: damaged, {'; '.join(faults)}; use another checkpoint or a copy")
+
+
+def _load(folder, model, config, optimizer, going_on):
+    check_whole(folder)
     agreement.check_checkpoint(folder, config, going_on=going_on)
-    _check_vocabulary(folder, config)
-    ours = fill(model, folder / "rec.pdparams")
+    moved = None
+    if going_on:
+        moved = rows.find(folder, config, folder / VOCABULARY)
+    else:
+        _check_vocabulary(folder, config)
+    ours = fill(model, folder / "rec.pdparams", moved and partial(moved.take, seed=config.runner.seed))
     if optimizer is not None and ours and (folder / "rec.pdopt").is_file():  # moments of other names would be lost
-        fill_optimizer(optimizer, model, folder / "rec.pdopt")
+        fill_optimizer(optimizer, model, folder / "rec.pdopt", moved and moved.take_moments)
+    if moved:
+        moved.begin(model, folder)
 
 
-def fill(model, path) -> bool:
+def fill(model, path, move=None) -> bool:
     """Set a model's parameters from a file; a `UserError` that names one that is missing or of another shape.
 
-    Gives whether they have our names; PaddleRec's are taken for them.
+    Gives whether they have our names; PaddleRec's are taken for them. `move` brings the rows of tables where a new run
+    has them.
     """
     state = unpickle.read(path)
     theirs = paddlerec.is_theirs(state)
-    model.set_state_dict(matching(paddlerec.translate(state, path) if theirs else state, model, path))
+    state = paddlerec.translate(state, path) if theirs else state
+    if move:
+        move(state)
+    model.set_state_dict(matching(state, model, path))
     return not theirs
 
 
@@ -96,10 +125,21 @@ def matching(state, model, path) -> dict:
     return state
 
 
-def fill_optimizer(optimizer, model, path):
-    """Set what an optimizer kept from a file; a `UserError` where something of a parameter is missing or no number."""
-    shapes = {name: list(one.shape) for name, one in model.named_parameters()}
-    state = sound.optimizer_state(path, unpickle.read(path), shapes, type(optimizer).__name__)
+def fill_optimizer(optimizer, model, path, move=None):
+    """Set what an optimizer kept from a file; a `UserError` where something of a parameter is missing or no number.
+
+    Args:
+        optimizer: what is filled.
+        model: whose parameters it updates.
+        path: of the file.
+        move: brings the rows of tables where a new run has them; its learning rate begins anew.
+    """
+    shapes, state = {name: list(one.shape) for name, one in model.named_parameters()}, unpickle.read(path)
+    if move:
+        rate = {key: one for key, one in optimizer.state_dict().items() if key == sound.RATE}
+        state = {key: one for key, one in state.items() if key != sound.RATE} | rate
+        move(state)
+    state = sound.optimizer_state(path, state, shapes, type(optimizer).__name__)
     automatic = {structured: name for name, structured in _names(model).items()}
     optimizer.set_state_dict(_rename(state, automatic))
 

@@ -99,7 +99,7 @@ def start(folder, config: Config, model, optimizer, batches, origin: Identity | 
     state = RunState(batches=batches, processes=ranks.count())
     if folder is None or optimizer is None:
         if config.runner.model_init_path:
-            checkpoint.load(config.runner.model_init_path, model, config, optimizer, going_on=True)
+            _begin(Path(config.runner.model_init_path), config, model, optimizer)
         return state
     if not (folder / "rec.pdopt").is_file():
         raise UserError(
@@ -120,6 +120,18 @@ def start(folder, config: Config, model, optimizer, batches, origin: Identity | 
         state.best, state.unimproved = None, 0
     logging.info("resumed from %s: epoch %d, batch %d, step %d", folder, state.epoch, state.batch, state.step)
     return state
+
+
+def _begin(folder, config, model, optimizer):
+    """Start from a checkpoint; a model that brings its own `fit` takes nothing over."""
+    if optimizer is not None:
+        checkpoint.load(folder, model, config, optimizer, going_on=True)
+        return
+    checkpoint.check_whole(folder)
+    logging.info(
+        "%s: %s takes nothing over from it, it is fitted anew on all of %s",
+        folder, config.hyper_parameters.model, Path(config.runner.train_data_dir).parent,
+    )  # fmt: skip
 
 
 def _check_data(folder, config, state, batches, origin):

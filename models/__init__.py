@@ -10,6 +10,7 @@ from models.mind import MIND
 from models.most_pop import MostPop
 from models.re4 import Re4
 from models.remi import REMI
+from models.sasrec import SASRec
 from models.shared_capsule import SharedCapsule
 from models.spectral.factors import Spectral
 from models.spectral.mix import SpectralMix
@@ -27,6 +28,7 @@ MODELS = {
     "remi": REMI,
     "youtube_dnn": YouTubeDNN,
     "gru4rec": GRU4Rec,
+    "sasrec": SASRec,
     "two_tower": TwoTower,
     "most_pop": MostPop,
     "item_knn": ItemKNN,

@@ -156,6 +156,15 @@ class HyperParameters:
         infinite=True,
         training=True,
     )
+    loss: str = key(
+        "softmax",
+        "softmax over target and negatives; gbce: a binary cross-entropy, for which `negatives: uniform` is meant",
+        choices="softmax gbce",
+        training=True,
+    )
+    gbce_calibration: float = key(
+        0.75, "t of gBCE; 0: plain binary cross-entropy, 1: as over the whole catalogue", low=0, high=1, training=True
+    )
     temperature: float = key(1.0, "divides the scores in the loss", low=1e-6, training=True)
     negatives: str = key(
         "log_uniform",
@@ -187,8 +196,9 @@ class HyperParameters:
     min_history: int = key(4, "fewest items before the target of a training sample", low=1, training=True)
     train_sampling: str = key(
         "user",
-        "user: draw a user, then a position; position: draw from all positions",
-        choices="user position",
+        "user: draw a user, then a position; position: draw from all positions; sequence: each user once an epoch, "
+        "with the last item as the target",
+        choices="user position sequence",
         training=True,
     )
 
@@ -201,6 +211,13 @@ class HyperParameters:
     re4_temperature: float = key(0.02, "re4: divides the similarities in re-contrast", low=1e-6, training=True)
     re4_negatives: int = key(
         128, "re4: maximum number of other users' behaviours in re-contrast", low=0, high=1_000_000, training=True
+    )
+    transformer_blocks: int = key(1, "sasrec: blocks of the transformer", low=1, high=100)
+    transformer_heads: int = key(1, "sasrec: heads of its attention; they divide `embedding_dim`", low=1, high=1000)
+    all_positions: bool = key(
+        True,
+        "sasrec: whether the next item is learnt after every behaviour, or after the history alone",
+        training=True,
     )
     neighbors: int = key(100, "item_knn: neighbours of an item that are kept", low=1, high=1_000_000)
     shrink: float = key(0.0, "item_knn: reduces similarities that few users support", low=0, training=True)

@@ -95,13 +95,13 @@ def prepare(dataset, source):
         return
     argv = [dataset]
     if dataset != "movielens-100k":
-        log_name, protocol = results.source(dataset)
-        folder = source or results.ROOT.parent / "shared/data" / log_name
+        made = results.source(dataset)
+        folder = source or results.ROOT.parent / "shared/data" / made.log
         log, attributes = folder / "sequences.txt.xz", folder / "item_attributes.json.xz"
         if not log.is_file():
             raise UserError(f"{log}: no such file to make {output} from; give --source FOLDER, which has it")
         argv = ["sequences", str(log), *(["--attributes", str(attributes)] if attributes.is_file() else [])]
-        argv += ["--protocol", protocol]
+        argv += ["--protocol", made.protocol, *made.options]
     preprocess.main([*argv, "--output", str(output)])
 
 
@@ -136,7 +136,7 @@ def run_once(path, seed, to, overrides=()):
         "versions": {"paddle": paddle.__version__, "faiss": faiss.__version__},
         "steps": run.state.step, "best_step": best["step"], "resumed_at": resumed,
         "seconds": round(time.perf_counter() - started),
-        "valid": results.shown(best["valid"]), "test": {name: results.shown(result)},
+        "valid": results.shown(best.get("valid", {})), "test": {name: results.shown(result)},
         **results.of_users(report), "resolved": resolved,
     })  # fmt: skip
     unfinished.unlink()

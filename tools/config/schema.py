@@ -219,8 +219,11 @@ class HyperParameters:
         "sasrec: whether the next item is learnt after every behaviour, or after the history alone",
         training=True,
     )
-    neighbors: int = key(100, "item_knn: neighbours of an item that are kept", low=1, high=1_000_000)
+    neighbors: int = key(100, "item_knn, rp3beta: neighbours of an item that are kept", low=1, high=1_000_000)
     shrink: float = key(0.0, "item_knn: reduces similarities that few users support", low=0, training=True)
+    walk_alpha: float = key(1.0, "rp3beta: exponent of the chances of a step", low=0, high=10, training=True)
+    walk_beta: float = key(0.6, "rp3beta: exponent of the count that holds an item back", low=0, high=10, training=True)
+    ease_lambda: float = key(500.0, "ease: weight of the squared weights", low=1e-6, training=True)
     als_regularization: float = key(0.01, "wals, maxmf: weight of the squared norms of vectors", low=0)
     als_alpha: float = key(40.0, "wals, maxmf: an interaction weighs 1 + alpha, its absence 1", low=0)
     als_iterations: int = key(15, "wals, maxmf: rounds of alternating least squares", low=1, training=True)

@@ -72,6 +72,12 @@ def needs(config: Config, training) -> list[tuple[int, str]]:
         parts.append((weights * states, "towers of tower_sizes and embedding_dim"))
     if "neighbors" in options:
         parts.append((rows * hyper.neighbors * 3, "neighbours of item_count × neighbors"))
+    if "ease_lambda" in options:  # beside the weights the counts and their inverse in float64
+        parts.append((rows * rows * (1 + 4 * training), "weights of item_count × item_count"))
+    if "transformer_heads" in options:
+        parts.append(
+            (batch * hyper.transformer_heads * length**2, f"attention of {which} × transformer_heads × maxlen")
+        )
     if "mix_size" in options:
         parts.append(((rows + hyper.mix_size) * hyper.mix_size, "vectors and matrices of mix_size and item_count"))
     if training and gradient:

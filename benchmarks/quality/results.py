@@ -19,6 +19,7 @@ from tools.training.settings import load_settings
 ROOT = Path(__file__).parents[2]
 # Keys that don't say what is computed: where files are, and how a run that was killed goes on.
 ASIDE = ("_dir", "_path", ".resume", ".keep_checkpoints", ".overwrite")
+PRESETS = {"amazon-books": "amazon", "taobao": "taobao"}  # data sets that are not here -> how their logs are read
 ENDS = {  # of a data set's name -> its protocol
     "-mind": ("mind",),
     "-loo": ("leave_one_out",),
@@ -50,6 +51,7 @@ class Source(NamedTuple):
 
     log: str
     protocol: str
+    preset: str = ""  # of `tools.preprocess`, for what is not here; empty: a file of sequences
     options: tuple[str, ...] = ()  # of `tools.preprocess`, after the protocol
 
 
@@ -57,8 +59,8 @@ def source(dataset) -> Source:
     """The log that a data set is made from and the protocol, which the end of its name tells; without one ComiRec's."""
     for end, (protocol, *options) in ENDS.items():
         if dataset.endswith(end):
-            return Source(dataset.removesuffix(end), protocol, tuple(options))
-    return Source(dataset, "comirec")
+            return Source(dataset.removesuffix(end), protocol, options=tuple(options))
+    return Source(dataset, "comirec", preset=PRESETS.get(dataset, ""))
 
 
 def configurations(dataset) -> dict[str, Path]:

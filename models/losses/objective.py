@@ -135,8 +135,8 @@ class HardNegativeSoftmax(SampledSoftmax):
 class GeneralizedBCE(SampledSoftmax):
     """Binary cross-entropy that sampled negatives do not make overconfident (gBCE, Petrov and Macdonald, RecSys 2023).
 
-    `-(beta log sigmoid(s+) + sum_j log(1 - sigmoid(s_j))) / (1 + n)`, with `beta = a (t (1 - 1/a) + 1/a)`, the paper's
-    eq. 10, and a = n / (V - 1), the share of the catalogue that is drawn. A negative that equals its row's target does
+    `-(beta log sigmoid(s+) + sum_j log(1 - sigmoid(s_j))) / (1 + n)`, with `beta = a (t (1 - 1/a) + 1/a)` and
+    a = n / (V - 1), the share of the catalogue that is drawn. A negative that equals its row's target does
     not count. No log-Q correction is applied, so draw `uniform`.
 
     Args:

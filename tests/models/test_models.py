@@ -241,6 +241,15 @@ def test_every_kind_of_negative_trains(name, negatives, beta):
 
 
 @gradient_models
+@pytest.mark.parametrize("negatives", ["uniform", "in_batch", "full"])
+def test_gbce_trains(name, negatives):
+    model = build(name, negatives=negatives, loss="gbce", **quiet(name), init_std=0.1)
+    losses = train(model, 30)
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-5:]) < np.mean(losses[:3])
+
+
+@gradient_models
 def test_dropout_draws_while_training_only(name):
     model = build(name, dropout=0.5)
     hist_item, seq_len, target_item = histories()

@@ -210,14 +210,14 @@ def _inconsistencies(config):
         yield ("runner.early_stop", "runner.valid_data_dir"), f"{runner.early_stop} without a valid split; set it to 0"
     if hyper.optimizer.decay == "exponential" and hyper.optimizer.decay_rate == 0:
         yield (rate, "hyper_parameters.optimizer.decay"), "0 cannot be reached by exponential decay; write 0.01, say"
-    heads, beta = "hyper_parameters.transformer_heads", "hyper_parameters.hard_negative_beta"
-    if hyper.embedding_dim % hyper.transformer_heads:
-        yield (heads, "hyper_parameters.embedding_dim"), f"{hyper.transformer_heads} does not divide embedding_dim"
+    if hyper.embedding_dim % (heads := hyper.transformer_heads):
+        yield ("hyper_parameters.transformer_heads",), f"{heads} must divide embedding_dim {hyper.embedding_dim}"
     if hyper.loss == "gbce" and hyper.hard_negative_beta:
-        yield (beta, "hyper_parameters.loss"), f"{hyper.hard_negative_beta:g} has no effect with loss: gbce; remove it"
-    first, end = "runner.infer_start_epoch", "runner.infer_end_epoch"
+        text = f"{hyper.hard_negative_beta:g} has no effect with loss: gbce; remove it"
+        yield ("hyper_parameters.hard_negative_beta", "hyper_parameters.loss"), text
     if runner.infer_end_epoch is not None and runner.infer_end_epoch <= (runner.infer_start_epoch or 0):
-        yield (end, first), f"{runner.infer_end_epoch} is not above infer_start_epoch; the end is exclusive"
+        text = f"{runner.infer_end_epoch} is not above infer_start_epoch; the end is exclusive"
+        yield ("runner.infer_end_epoch", "runner.infer_start_epoch"), text
 
 
 def _model_errors(config, given, models):

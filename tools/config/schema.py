@@ -7,17 +7,8 @@ from typing import Any
 MOST_LISTED = 2000  # items of a list that is measured
 
 
-def key(
-    default: Any,
-    comment: str,
-    *,
-    choices=None,
-    low=-math.inf,
-    high=math.inf,
-    infinite=False,
-    empty=False,
-    training=False,
-) -> Any:
+def key(default: Any, comment: str, *, choices=None, low=-math.inf, high=math.inf, infinite=False, empty=False,
+        training=False) -> Any:  # fmt: skip
     """A configuration key: its default, its comment, the values it may take, and whether only training reads it.
 
     What training alone reads may change after it; all other hyper-parameters must be those of the checkpoint.
@@ -157,14 +148,10 @@ class HyperParameters:
         training=True,
     )
     loss: str = key(
-        "softmax",
-        "softmax over target and negatives; gbce: a binary cross-entropy, for which `negatives: uniform` is meant",
-        choices="softmax gbce",
+        "softmax", "softmax over target and negatives, or gBCE, a binary cross-entropy", choices="softmax gbce",
         training=True,
-    )
-    gbce_calibration: float = key(
-        0.75, "t of gBCE; 0: plain binary cross-entropy, 1: as over the whole catalogue", low=0, high=1, training=True
-    )
+    )  # fmt: skip
+    gbce_calibration: float = key(0.75, "t of gBCE, from 0 to 1", low=0, high=1, training=True)
     temperature: float = key(1.0, "divides the scores in the loss", low=1e-6, training=True)
     negatives: str = key(
         "log_uniform",
@@ -196,8 +183,7 @@ class HyperParameters:
     min_history: int = key(4, "fewest items before the target of a training sample", low=1, training=True)
     train_sampling: str = key(
         "user",
-        "user: draw a user, then a position; position: draw from all positions; sequence: each user once an epoch, "
-        "with the last item as the target",
+        "user: draw a user, then a position; position: draw one of all; sequence: each user once an epoch",
         choices="user position sequence",
         training=True,
     )
@@ -214,11 +200,7 @@ class HyperParameters:
     )
     transformer_blocks: int = key(1, "sasrec: blocks of the transformer", low=1, high=100)
     transformer_heads: int = key(1, "sasrec: heads of its attention; they divide `embedding_dim`", low=1, high=1000)
-    all_positions: bool = key(
-        True,
-        "sasrec: whether the next item is learnt after every behaviour, or after the history alone",
-        training=True,
-    )
+    all_positions: bool = key(True, "sasrec: whether all of a history is learnt, or its end alone", training=True)
     neighbors: int = key(100, "item_knn, rp3beta: neighbours of an item that are kept", low=1, high=1_000_000)
     shrink: float = key(0.0, "item_knn: reduces similarities that few users support", low=0, training=True)
     walk_alpha: float = key(1.0, "rp3beta: exponent of the chances of a step", low=0, high=10, training=True)
@@ -257,10 +239,7 @@ class HyperParameters:
     mix_dropout: float = key(0.6, "spectral_mix: dropout of the attention model", low=0, high=0.99, training=True)
     mix_epochs: int = key(8, "spectral_mix: passes of the attention over all events", low=1, training=True)
     mix_student_epochs: int = key(
-        2,
-        "spectral_mix: passes of the student, which learns the whole model's scores; 0: no student",
-        low=0,
-        training=True,
+        2, "spectral_mix: passes of the student, which learns the whole model's scores; 0: none", low=0, training=True
     )
     mix_truth: float = key(
         0.1, "spectral_mix: share of the real next items in the student's targets", low=0, high=1, training=True

@@ -69,8 +69,6 @@ def plan_events(cut: Callable, stretches: Callable[[], Iterable[Events]], item_n
     found: dict[str, list] = {}
     told: dict[str, dict[str, int]] = {}
     for events in stretches():
-        same = tied(events.items.rows, events.times)
-        ties += int((same | np.append(same[1:], False)).sum())
         used = np.zeros(len(events.times), bool)
         for name, kind in cut(events).items():
             index, lengths, history = arrange(events.items, kind)
@@ -83,6 +81,8 @@ def plan_events(cut: Callable, stretches: Callable[[], Iterable[Events]], item_n
             if name == "train":
                 train_count += np.bincount(events.items.values[index], minlength=item_num + 1)
         unused += int((~used).sum())
+        same = tied(events.items.rows[used], events.times[used])
+        ties += int((same | np.append(same[1:], False)).sum())
     splits = {}
     for name, parts in found.items():
         wanted, lengths, history = map(np.concatenate, zip(*parts, strict=True))

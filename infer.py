@@ -105,16 +105,15 @@ class Study:
         lambdas = list(dict.fromkeys([0.0, *given]))  # the plain list is always there, and first
         self.diversity = Diversity.open(Path(runner.test_data_dir).parent, lambdas, self.item_count)
         self.written = lambdas.index(given[0])  # which lists go into a table of recommendations
-        self.train_items, self.decile = None, None
+        self.train_items = self.decile = self.count = None
         if Path(runner.train_data_dir).is_dir():
             self.train_items = read_sequences(data_files(runner.train_data_dir), self.item_count).items
             self.decile = popularity_deciles(self.train_items.values, self.item_count)
+            self.count = np.bincount(self.train_items.values, minlength=self.item_count)
 
     def count_targets(self) -> dict[str, int]:
         """What the figures of the split can and cannot say, told in the log, too; see `tools.evaluation.targets`."""
-        runner, trained = self.settings.runner, None
-        if self.train_items:
-            trained = np.bincount(self.train_items.values, minlength=self.item_count) > 0
+        runner, trained = self.settings.runner, None if self.count is None else self.count > 0
         counts = count_targets(self.test_data, filter_seen=runner.filter_seen, trained=trained)
         tell("test", counts, runner.top_n, self.item_count - 1)
         return counts
@@ -135,7 +134,7 @@ class Study:
             index_of: item vectors to the index that is searched.
         """
         runner, retriever = self.settings.runner, graph.create_retriever(model, index_of)
-        options = {"top_n": runner.top_n, "category": diversity.category, "decile": self.decile}
+        options = {"top_n": runner.top_n, "category": diversity.category, "decile": self.decile, "count": self.count}
         reports = [Report(item_count=self.item_count, **options) for _ in diversity.lambdas]
         embed = partial(graph.infer_forward, model)
         for batch, embedded, each in recommend(self.test_data, embed, retriever, self.settings, diversity):

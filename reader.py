@@ -23,7 +23,9 @@ class RecDataset(IterableDataset):
     A sample is a user, a position k of at least `min_history` (from 0), the `maxlen` items before it and the M items
     from there on, 0 where there are fewer. Samples are drawn with replacement; batch s of epoch e depends on
     (seed, e, s) alone, so neither the number of reader processes nor an interruption changes the order. An epoch is
-    ceil(eligible positions / batch) batches. Of n processes each gives its n-th of batches n times as large.
+    ceil(eligible positions / batch) batches. With `train_sampling: sequence`, for models that learn from every position
+    of a history, it is each user once, in a drawn order, with the last item as the target. Of n processes each gives
+    its n-th of batches n times as large.
 
     Args:
         file_list: text files of the split.
@@ -48,7 +50,8 @@ class RecDataset(IterableDataset):
         eligible = np.maximum(self.items.lengths - self.min_history, 0).astype(np.int32)  # positions of each user
         self.users = np.flatnonzero(eligible).astype(np.int32)
         self.first_position = running_sums(eligible[self.users])  # [users + 1]
-        self.draw = {"user": self._draw_users, "position": self._draw_positions}[hyper.train_sampling]
+        draws = {"user": self._draw_users, "position": self._draw_positions, "sequence": self._draw_sequences}
+        self.draw, self.whole = draws[hyper.train_sampling], hyper.train_sampling == "sequence"
         if not len(self.users):
             raise UserError(f"{file_list[0]}: no user has more than min_history = {self.min_history} items")
         logger.info(
@@ -64,7 +67,7 @@ class RecDataset(IterableDataset):
     @property
     def batches(self) -> int:
         """Batches an epoch."""
-        return -(-self.positions // self.batch_size)
+        return -(-(len(self.users) if self.whole else self.positions) // self.batch_size)
 
     def item_counts(self) -> np.ndarray:
         """How often each item stands in the training data, `[item_count]`."""
@@ -76,6 +79,7 @@ class RecDataset(IterableDataset):
     def set_epoch(self, epoch, first_batch=0):
         """Choose the epoch whose batches the next iteration gives, from which on."""
         self.epoch, self.first_batch = epoch, first_batch
+        self.order = None  # of the users, where each stands once in an epoch
 
     def __iter__(self):
         worker = get_worker_info()
@@ -85,7 +89,7 @@ class RecDataset(IterableDataset):
 
     def batch(self, step):
         """Batch number `step` of the epoch."""
-        drawn = self.draw(np.random.default_rng((self.seed, self.epoch, step)))
+        drawn = self.draw(np.random.default_rng((self.seed, self.epoch, step)), step)
         user, k = (one[self.own] for one in drawn)  # [B], [B]
         hist_item, seq_len = cut_histories(self.items, user, k, self.maxlen)
         event = self.items.offsets[user] + k
@@ -94,12 +98,19 @@ class RecDataset(IterableDataset):
         target_item[index >= self.items.offsets[user + 1][:, None]] = 0
         return [hist_item, target_item, seq_len, *self.context.of(self.user[user], event)]
 
-    def _draw_users(self, rng):
+    def _draw_users(self, rng, step):
         user = self.users[rng.integers(len(self.users), size=self.batch_size)]
         length = self.items.offsets[user + 1] - self.items.offsets[user]
         return user, rng.integers(self.min_history, length)
 
-    def _draw_positions(self, rng):
+    def _draw_sequences(self, rng, step):
+        if self.order is None:
+            self.order = np.random.default_rng((self.seed, self.epoch)).permutation(self.users)
+        some = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
+        user = self.order.take(some, mode="wrap")  # the last batch is filled from the first one's users
+        return user, self.items.offsets[user + 1] - self.items.offsets[user] - 1
+
+    def _draw_positions(self, rng, step):
         position = rng.integers(self.positions, size=self.batch_size)
         index = np.searchsorted(self.first_position, position.astype(self.first_position.dtype), side="right") - 1
         return self.users[index], self.min_history + position - self.first_position[index]

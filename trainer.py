@@ -153,7 +153,7 @@ class Trainer:
         runtime.seed_step(self.runner.seed, self.state.step, ranks.rank())
         loss = self.graph.train_forward(self.model, batch)
         loss.backward()
-        loss = average(self.model, loss, batch[1])
+        loss = average(self.model, loss, *batch[1:3])
         if fault := check_finite.fault(loss, self.model):
             self.give_up(fault, batch)
         self.optimizer.step()

@@ -5,11 +5,11 @@ Example: python -m benchmarks.tables
 
 import argparse
 
-from benchmarks.quality import daily, mind_study, render, study
+from benchmarks.quality import daily, mind_study, published, render, study
 from benchmarks.speed import cost
 from tools.common.errors import command
 
-MADE = (render, mind_study, cost, study, daily)  # each has `rendered`: path -> text
+MADE = (render, published, mind_study, cost, study, daily)  # each has `rendered`: path -> text
 
 
 @command

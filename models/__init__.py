@@ -2,6 +2,7 @@
 
 from models.comirec_dr import ComiRecDR
 from models.comirec_sa import ComiRecSA
+from models.ease import EASE
 from models.gru4rec import GRU4Rec
 from models.item_knn import ItemKNN
 from models.layers.capsule import CapsuleNetwork
@@ -10,6 +11,8 @@ from models.mind import MIND
 from models.most_pop import MostPop
 from models.re4 import Re4
 from models.remi import REMI
+from models.rp3beta import RP3Beta
+from models.sasrec import SASRec
 from models.shared_capsule import SharedCapsule
 from models.spectral.factors import Spectral
 from models.spectral.mix import SpectralMix
@@ -27,9 +30,12 @@ MODELS = {
     "remi": REMI,
     "youtube_dnn": YouTubeDNN,
     "gru4rec": GRU4Rec,
+    "sasrec": SASRec,
     "two_tower": TwoTower,
     "most_pop": MostPop,
     "item_knn": ItemKNN,
+    "rp3beta": RP3Beta,
+    "ease": EASE,
     "wals": WALS,
     "maxmf": MaxMF,
     "spectral": Spectral,

@@ -1,15 +1,12 @@
 """ItemKNN: nearest neighbours of the history's items by co-occurrence."""
 
-import paddle
-
 from models.base.fit_libraries import libraries, user_items
-from models.base.recommender import Recommender
-from models.layers.functional import length_mask
+from models.base.neighbours import Neighbours
 
 CHUNK = 4096  # items whose neighbours are found at once, so that memory does not grow with the catalogue's square
 
 
-class ItemKNN(Recommender):
+class ItemKNN(Neighbours):
     """Scores of all items: the sum over the history of their similarity to each of its items.
 
     The similarity of items i and j, taken by c_i and c_j training users, by c_ij both, is the cosine
@@ -22,19 +19,9 @@ class ItemKNN(Recommender):
         shrink: the larger, the less counts a similarity that few users speak for.
     """
 
-    gives_scores = True
-
     def __init__(self, *, item_count, maxlen, neighbors=100, shrink=0.0):
-        super().__init__(item_count=item_count, maxlen=maxlen)
-        self.shrink, self.rank_of = shrink, None  # by popularity, `[item_count]`; None: ids are ranks
-        self.register_buffer("neighbor", paddle.zeros([item_count, neighbors], "int64"))  # 0: there are fewer
-        self.register_buffer("weight", paddle.zeros([item_count, neighbors]))
-
-    def count_items(self, count, order=None):
-        """Take the order in which ties are broken, see `Recommender.count_items`."""
-        self.rank_of = None
-        if order is not None:
-            self.rank_of = paddle.argsort(paddle.concat([paddle.zeros([1], "int64"), paddle.to_tensor(order)])).numpy()
+        super().__init__(item_count=item_count, maxlen=maxlen, neighbors=neighbors)
+        self.shrink = shrink
 
     def fit(self, items):
         """Find the neighbours.
@@ -51,42 +38,12 @@ class ItemKNN(Recommender):
         taken.data[:] = 1.0
         by_item = taken.T.tocsr()  # [V + 1, U]
         single = by_item.getnnz(axis=1)  # c_i
-        neighbor, weight = self.neighbor.numpy(), self.weight.numpy()
-        neighbor[:], weight[:] = 0, 0.0
-        for first in range(0, self.item_count, CHUNK):
-            both = (by_item[first : first + CHUNK] @ taken).tocsr()  # c_ij, sparse
-            both.sort_indices()
-            both = both.tocoo()
-            item, other = both.row + first, both.col
-            similarity = both.data / ((single[item] * single[other]) ** 0.5 + self.shrink)
-            similarity[item == other] = 0.0
-            order = (-similarity).argsort(kind="stable")  # ties go to the more popular
-            if self.rank_of is not None:
-                order = self.rank_of[other].argsort(kind="stable")
-                order = order[(-similarity[order]).argsort(kind="stable")]
-            order = order[item[order].argsort(kind="stable")]  # item after item, the nearest first
-            item, other, similarity = item[order], other[order], similarity[order]
-            rank = paddle.arange(len(item)).numpy() - item.searchsorted(item)
-            kept = (rank < weight.shape[1]) & (similarity > 0.0)
-            neighbor[item[kept], rank[kept]], weight[item[kept], rank[kept]] = other[kept], similarity[kept]
-        self.neighbor.set_value(neighbor)
-        self.weight.set_value(weight)
+        self.keep(self.similarities(taken, by_item, single, first) for first in range(0, self.item_count, CHUNK))
 
-    def route(self, hist_item, seq_len, *context):
-        """Scores of items 1…V as one interest, `[B, 1, V]`, and the mask `[B, 1, T]`: each item of the history votes.
-
-        It takes room for B·V numbers and `B·T·N` beside them; nothing of the size V·V.
-        """
-        mask = length_mask(seq_len, hist_item.shape[1])  # [B, T]
-        vote = (self.weight[hist_item] * mask.unsqueeze(2)).flatten(1)  # [B, T·N]
-        scores = paddle.zeros([len(hist_item), self.item_count])
-        scores = paddle.put_along_axis(scores, self.neighbor[hist_item].flatten(1), vote, axis=1, reduce="add")
-        return scores[:, 1:].unsqueeze(1), mask.unsqueeze(1)
-
-    def item_vectors(self):
-        """There are none.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("item_knn has no item vectors: its interests are the scores of items 1…V")
+    def similarities(self, taken, by_item, single, first):
+        """Items from `first` on, others and their similarity."""
+        both = (by_item[first : first + CHUNK] @ taken).tocsr()  # c_ij, sparse
+        both.sort_indices()
+        both = both.tocoo()
+        item, other = both.row + first, both.col
+        return item, other, both.data / ((single[item] * single[other]) ** 0.5 + self.shrink)

@@ -57,7 +57,7 @@ def eligible(lengths, min_history=4):
 LENGTHS = [3, 4, 5, 6, 9, 12, 30, 1, 5, 17]
 
 
-@pytest.mark.parametrize("sampling", ["user", "position"])
+@pytest.mark.parametrize("sampling", ["user", "position", "sequence"])
 @pytest.mark.parametrize("maxlen, batch_size", [(1, 7), (5, 16), (20, 128)])
 def test_shapes_and_types(train, sampling, maxlen, batch_size):
     for batch in train(LENGTHS, maxlen=maxlen, train_batch_size=batch_size, train_sampling=sampling):
@@ -65,7 +65,7 @@ def test_shapes_and_types(train, sampling, maxlen, batch_size):
         assert [array.dtype for array in batch] == [np.int64] * 3
 
 
-@pytest.mark.parametrize("sampling", ["user", "position"])
+@pytest.mark.parametrize("sampling", ["user", "position", "sequence"])
 @pytest.mark.parametrize("min_history", [1, 4, 7])
 @pytest.mark.parametrize("maxlen", [1, 5, 20, 50])
 def test_history_is_the_last_items_before_the_target(train, sampling, min_history, maxlen):
@@ -80,7 +80,7 @@ def test_history_is_the_last_items_before_the_target(train, sampling, min_histor
 
 
 @pytest.mark.parametrize("targets", [1, 3, 40])
-@pytest.mark.parametrize("sampling", ["user", "position"])
+@pytest.mark.parametrize("sampling", ["user", "position", "sequence"])
 def test_targets_are_the_next_items_and_0_where_there_are_fewer(train, sampling, targets):
     data = train(LENGTHS, targets=targets, train_sampling=sampling, train_batch_size=64)
     ends = 0
@@ -93,6 +93,23 @@ def test_targets_are_the_next_items_and_0_where_there_are_fewer(train, sampling,
             assert found == expected + [0] * (targets - len(expected))
             ends += 0 in found
     assert (ends > 0) == (targets > 1)
+
+
+def test_a_sequence_is_each_user_once_an_epoch_with_the_last_item_as_the_target(train):
+    data = train(LENGTHS, train_sampling="sequence", min_history=2, train_batch_size=4)
+    asked = [user for user, length in enumerate(LENGTHS) if length > 2]
+    orders = []
+    for epoch in range(2):
+        data.set_epoch(epoch)
+        assert data.batches == -(-len(asked) // 4)
+        last = np.concatenate([batch[1] for batch in data]).ravel()[: len(asked)]
+        users, places = np.divmod(last - 1, 100)
+        assert sorted(users) == asked
+        assert [LENGTHS[user] - 1 for user in users] == places.tolist()
+        orders.append(users.tolist())
+    assert orders[0] != orders[1]
+    data.set_epoch(0, 1)
+    assert (next(iter(data))[1].ravel() // 100).tolist() == orders[0][4:8]  # an interrupted epoch goes on
 
 
 def test_items_are_those_of_the_data_set(write_dataset, settings):

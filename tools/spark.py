@@ -23,12 +23,12 @@ from tools.common.files import atomic_folder, scratch_folder, sha256, shown
 from tools.common.ragged import ragged, single
 from tools.common.replacing import writing
 from tools.logs.amazon import add_metadata
-from tools.logs.command_line import build_options, output_folder, parse_args, table_form
+from tools.logs.command_line import build_options, output_folder, parse_args, protocol_of, table_form
 from tools.logs.form import EMPTY
 from tools.logs.interactions import Interactions
 from tools.logs.pipeline import check_users, report
 from tools.logs.presets import PRESETS
-from tools.logs.protocol import Events, Prepared, split_users, stretches_of
+from tools.logs.protocol import Events, Prepared, stretches_of
 from tools.logs.read_preset import find_edition, preset_form
 from tools.logs.replaced import check_kept
 from tools.logs.sources import log_files
@@ -39,6 +39,7 @@ USUAL: dict[str, Any] = {  # options that Spark does not serve
     "query": None, "items": None, "users": None, "title": None, "attributes": [], "time_format": None,
     "encoding": "utf-8", "no_header": False, "quote": '"', "extend": None,
 }  # fmt: skip
+SPLIT_BY_USER = ("comirec", "mind")  # protocols in which each user stands in one split
 CHUNK = 1 << 16  # events that a worker sends at once
 
 
@@ -52,6 +53,9 @@ def main(argv=None):
         if getattr(args, name, usual) != usual:
             option = f"--{name.replace('_', '-')}"
             raise UserError(f"{option}: not for Spark; use: python -m tools.preprocess {args.source}")
+    if args.protocol not in SPLIT_BY_USER:
+        known = " and ".join(SPLIT_BY_USER)
+        raise UserError(f"--protocol {args.protocol}: Spark has {known}; use: python -m tools.preprocess {args.source}")
     if args.source == "table" and args.time is None:
         raise UserError("--time: Spark needs it, since its files have no order; use: python -m tools.preprocess table")
     output, session = output_folder(args), _session()
@@ -61,7 +65,7 @@ def main(argv=None):
             if args.source == "amazon" and args.metadata is not None:
                 add_metadata(log, args.metadata)
             with progress.stage(f"write {output}", quick=0), atomic_folder(output) as folder:
-                meta = write_dataset(folder, prepared, log, args.protocol, events)
+                meta = write_dataset(folder, prepared, log, protocol_of(args), events)
                 check_kept(output, folder, overwrite=args.overwrite)
     finally:
         session.stop()
@@ -124,8 +128,8 @@ def _left_out(rows, numbered: Numbered, min_items, min_users):
 def _collect(numbered: Numbered, args, form, dropped) -> tuple[Prepared, Interactions]:
     users, items = (table.orderBy("number").collect() for table in (numbered.users, numbered.items))
     lengths = np.array([row["count"] for row in users], np.int64)
-    splits = split_users(len(users), args.protocol)
-    prepared = Prepared(np.arange(len(users)), np.arange(len(items)), lengths, splits, dropped)
+    plan = protocol_of(args).plan(None, lengths, None)
+    prepared = Prepared(np.arange(len(users)), np.arange(len(items)), lengths, plan, dropped | plan.dropped)
     none = np.zeros(0, np.int32)
     user_names, item_names = ([row[role] for row in rows] for role, rows in (("user", users), ("item", items)))
     log = Interactions(none, none, none, np.array(user_names, object), np.array(item_names, object), {})
@@ -140,7 +144,7 @@ def _sorted_events(session, events, users, prepared: Prepared, log: Interactions
     """The counterpart of `tools.logs.protocol.events`, over files that the workers' sorted events are written to."""
     from pyspark.sql import functions as F
 
-    order = np.concatenate(list(prepared.splits.values()))
+    order = np.concatenate([one.users for one in prepared.plan.splits.values()])
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     shuffle = session.sparkContext.broadcast(place)

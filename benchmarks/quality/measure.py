@@ -2,6 +2,7 @@
 
 Example: python -m benchmarks.quality.measure --dataset amazon-beauty --models mind remi --recipe paper --seeds 3
 Example: python -m benchmarks.quality.measure --dataset amazon-apps --source ../shared/data/amazon-apps
+Example: python -m benchmarks.quality.measure --dataset amazon-books --source reviews_Books.json.gz --models mind
 Example: python -m benchmarks.quality.measure --render
 
 The configuration of a run is benchmarks/configs/DATASET/RECIPE/MODEL.yaml; a data set that is missing is prepared.
@@ -24,7 +25,7 @@ import paddle
 
 import infer
 import trainer
-from benchmarks.quality import results
+from benchmarks.quality import published, results
 from benchmarks.quality.render import PAGES, rendered, table, write
 from models import MODELS
 from tools import preprocess
@@ -32,6 +33,7 @@ from tools.common import progress
 from tools.common.errors import UserError, command
 from tools.config.arguments import positive
 from tools.config.load import Config
+from tools.data.dataset import read_meta
 from tools.evaluation.report import Report
 from tools.retrieval.aggregate import Diversity
 from tools.training import checkpoint, runtime
@@ -49,7 +51,10 @@ def main(argv=None):
     parser.add_argument("--recipe", default="paper", help="paper: each paper's own, as public codes have it")
     parser.add_argument("--seeds", type=positive, default=3, help="training seeds 1…N; the split is always the same")
     parser.add_argument(
-        "--source", type=Path, help="folder of sequences.txt.xz to prepare from; default: ../shared/data/DATASET"
+        "--source",
+        type=Path,
+        help="what to prepare from: folder of sequences.txt.xz, default ../shared/data/DATASET; "
+        "of amazon-books and taobao the log as downloaded",
     )
     parser.add_argument("--render", action="store_true", help="only write the tables")
     args = parser.parse_args(argv)
@@ -59,6 +64,7 @@ def main(argv=None):
             raise UserError("--dataset is missing; name one, or give --render to write the tables alone")
         campaign(args)
     write(rendered())
+    write(published.rendered())
     if args.dataset:
         print(table(args.dataset, results.read_rows(results.file()), PAGES["docs/results.md"]), end="")
 
@@ -72,6 +78,7 @@ def campaign(args):
         raise UserError(f"--recipe {args.recipe}: {args.dataset} has no configuration of it; see benchmarks/configs")
     paths = [results.configuration(args.dataset, label) for label in labels]
     prepare(args.dataset, args.source)
+    check_counts(paths)
     for path in paths:
         for seed in range(1, args.seeds + 1):
             if seed not in results.runs(path, results.read_rows(results.file())):
@@ -93,16 +100,31 @@ def prepare(dataset, source):
     output = results.ROOT / "data" / dataset
     if (output / "meta.yaml").is_file():
         return
-    argv = [dataset]
-    if dataset != "movielens-100k":
-        log_name, protocol = results.source(dataset)
-        folder = source or results.ROOT.parent / "shared/data" / log_name
+    argv, made = [dataset], results.source(dataset)
+    if made.preset:
+        if source is None:
+            raise UserError(
+                f"--source is missing: the log of {dataset} as downloaded, for tools.preprocess {made.preset}"
+            )
+        argv = [made.preset, str(source), "--protocol", made.protocol, *made.options]
+    elif dataset != "movielens-100k":
+        folder = source or results.ROOT.parent / "shared/data" / made.log
         log, attributes = folder / "sequences.txt.xz", folder / "item_attributes.json.xz"
         if not log.is_file():
             raise UserError(f"{log}: no such file to make {output} from; give --source FOLDER, which has it")
         argv = ["sequences", str(log), *(["--attributes", str(attributes)] if attributes.is_file() else [])]
-        argv += ["--protocol", protocol]
+        argv += ["--protocol", made.protocol, *made.options]
     preprocess.main([*argv, "--output", str(output)])
+
+
+def check_counts(paths):
+    """A `UserError` where the data set has another number of items than the configurations say: another edition."""
+    for path in paths:
+        settings = load_settings(path, (), MODELS)
+        said, has = settings.hyper_parameters.item_count, read_meta(settings.runner.train_data_dir).get("item_count")
+        if said != has:
+            fix = f"sed -i 's/item_count: {said}/item_count: {has}/' {path.parents[1]}/*/*.yaml"
+            raise UserError(f"{path}: item_count {said}, and the data set has {has}, of another edition; run: {fix}")
 
 
 def run_once(path, seed, to, overrides=()):
@@ -136,7 +158,7 @@ def run_once(path, seed, to, overrides=()):
         "versions": {"paddle": paddle.__version__, "faiss": faiss.__version__},
         "steps": run.state.step, "best_step": best["step"], "resumed_at": resumed,
         "seconds": round(time.perf_counter() - started),
-        "valid": results.shown(best["valid"]), "test": {name: results.shown(result)},
+        "valid": results.shown(best.get("valid", {})), "test": {name: results.shown(result)},
         **results.of_users(report), "resolved": resolved,
     })  # fmt: skip
     unfinished.unlink()

@@ -23,8 +23,15 @@ COLUMNS = {  # of a protocol's table
         "R@50": "recall@50", "NDCG@50": "ndcg@50", "HR@50": "hitrate@50",
     },
     "mind": {"HR@10": "recall@10", "HR@50": "recall@50", "HR@100": "recall@100"},  # the same, for one target
+    "leave_one_out": {
+        "R@10": "recall@10", "NDCG@10": "ndcg@10", "R@20": "recall@20", "R@50": "recall@50", "NDCG@50": "ndcg@50",
+    },
 }  # fmt: skip
-FIGURES = {"comirec": ("recall@50", "hitrate@50"), "mind": ("hitrate@10", "hitrate@50", "hitrate@100")}  # in a head
+FIGURES = {  # in a head
+    "comirec": ("recall@50", "hitrate@50"),
+    "mind": ("hitrate@10", "hitrate@50", "hitrate@100"),
+    "leave_one_out": ("recall@10", "ndcg@10"),
+}
 PAGES = {"docs/results.md": ("model", "recipe", "seeds")}  # page -> what the columns of words are headed with
 KINDS = (  # of models, one row each of the short table
     ("most_pop",),
@@ -68,7 +75,7 @@ class Line(NamedTuple):
 
 def lines(dataset, rows) -> list[Line]:
     """A line for each configuration: the papers' recipes, then the others, each from the lowest recall@50 up."""
-    found, columns = [], COLUMNS[results.source(dataset)[1]]
+    found, columns = [], COLUMNS[results.source(dataset).protocol]
     for label, path in results.configurations(dataset).items():
         recipe, model = label.split("/")
         tests = [row["test"][model] for row in results.runs(path, rows).values()]
@@ -88,7 +95,7 @@ def table(dataset, rows, words) -> str:
         rows: of results.jsonl.
         words: how the columns of model, recipe and seeds are headed.
     """
-    found, columns = lines(dataset, rows), COLUMNS[results.source(dataset)[1]]
+    found, columns = lines(dataset, rows), COLUMNS[results.source(dataset).protocol]
     (bar,) = [AHEAD * one.means.get("recall@50", 0) for one in found if one[:2] == ("item_knn", "paper")] or [0]
     model, recipe, seeds = words
     cells = [[model, recipe, *columns, *(f"± {name}" for name in columns if columns[name] == "recall@50"), seeds]]
@@ -156,7 +163,7 @@ def head(found) -> str:
 
 def figures_of(row, name) -> list[str]:
     """The metrics of a head, as far as a row has them; where it has none, the recalls and hit rates that it has."""
-    wanted, has = FIGURES[results.source(Path(row["config"]).parts[2])[1]], row["test"][name]
+    wanted, has = FIGURES[results.source(Path(row["config"]).parts[2]).protocol], row["test"][name]
     return [one for one in wanted if one in has] or [one for one in has if one.startswith(("recall@", "hitrate@"))]
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,12 @@ from tools.training.settings import load_settings
 ROOT = Path(__file__).parents[2]
 # Keys that don't say what is computed: where files are, and how a run that was killed goes on.
 ASIDE = ("_dir", "_path", ".resume", ".keep_checkpoints", ".overwrite")
+PRESETS = {"amazon-books": "amazon", "taobao": "taobao"}  # data sets that are not here -> how their logs are read
+ENDS = {  # of a data set's name -> its protocol
+    "-mind": ("mind",),
+    "-loo": ("leave_one_out",),
+    "-loo-full": ("leave_one_out", "--full"),
+}
 OF_USERS = " of users"  # ends a row's key; what was measured before it has none
 USERS = f"recall@50{OF_USERS}"
 
@@ -39,10 +46,21 @@ def file() -> Path:
     return ROOT / "benchmarks/runs/results.jsonl"
 
 
-def source(dataset) -> tuple[str, str]:
-    """The log that a data set is made from and the protocol: `NAME-mind` is NAME by MIND's, all others by ComiRec's."""
-    name = dataset.removesuffix("-mind")
-    return name, "comirec" if name == dataset else "mind"
+class Source(NamedTuple):
+    """What a data set is made from."""
+
+    log: str
+    protocol: str
+    preset: str = ""  # of `tools.preprocess`, for what is not here; empty: a file of sequences
+    options: tuple[str, ...] = ()  # of `tools.preprocess`, after the protocol
+
+
+def source(dataset) -> Source:
+    """The log that a data set is made from and the protocol, which the end of its name tells; without one ComiRec's."""
+    for end, (protocol, *options) in ENDS.items():
+        if dataset.endswith(end):
+            return Source(dataset.removesuffix(end), protocol, options=tuple(options))
+    return Source(dataset, "comirec", preset=PRESETS.get(dataset, ""))
 
 
 def configurations(dataset) -> dict[str, Path]:

@@ -106,12 +106,20 @@ class GradientModel(Recommender):
 
     def look_up(self, hist_item, target_item, seq_len, *context):
         """Draw candidates and look up all rows of a step: what `loss_from_rows` takes."""
-        target_item = target_item.reshape([len(hist_item), -1])  # [B, M]
+        target_item = self.targets_of(hist_item, target_item.reshape([len(hist_item), -1]), seq_len)  # [B, M]
         candidate_item = self.objective.candidates(target_item)  # [n]
         ids = (hist_item, target_item, candidate_item)
         step = (*self.item_table.look_up(*ids), *ids, seq_len)
         context_eb = self.embed_context(len(hist_item), *context)
         return step if context_eb is None else (*step, context_eb)
+
+    def targets_of(self, hist_item, target_item, seq_len):
+        """What a step trains, of histories `[B, T]` and targets `[B, M]`: here the targets."""
+        return target_item
+
+    def target_num(self, target_item, seq_len):
+        """How many targets a batch trains, those that are missing not counted."""
+        return int((target_item > 0).sum())
 
     def loss_from_rows(self, *step):
         """`loss` after the look-up, from what `look_up` gives: dense and independent of the catalogue's size."""

@@ -82,6 +82,10 @@ class GaussianLogits:
 class Loss:
     """The objective, see `models.losses.objective`."""
 
+    loss: str = option(
+        "softmax over target and negatives, or gBCE, a binary cross-entropy", default="softmax", choices="softmax gbce"
+    )
+    gbce_calibration: float = option("t of gBCE, from 0 to 1", default=0.75)
     temperature: float = option("divides the scores in the loss", default=1.0)
     negatives: str = option(
         "how negatives are drawn; `log_uniform` by rank of popularity",

@@ -132,17 +132,50 @@ class HardNegativeSoftmax(SampledSoftmax):
         return nn.functional.softplus(negative - positive)
 
 
+class GeneralizedBCE(SampledSoftmax):
+    """Binary cross-entropy that sampled negatives do not make overconfident (gBCE, Petrov and Macdonald, RecSys 2023).
+
+    `-(beta log sigmoid(s+) + sum_j log(1 - sigmoid(s_j))) / (1 + n)`, with `beta = a (t (1 - 1/a) + 1/a)` and
+    a = n / (V - 1), the share of the catalogue that is drawn. A negative that equals its row's target does
+    not count. No log-Q correction is applied, so draw `uniform`.
+
+    Args:
+        calibration: t; 0 is the plain binary cross-entropy, at 1 scores are those of the whole catalogue.
+        options: what `SampledSoftmax` takes.
+    """
+
+    def __init__(self, *, calibration, **options):
+        super().__init__(**options)
+        self.calibration = calibration
+
+    def forward(self, user, target_eb, target_item, candidate_eb, candidate_item):
+        """Loss of each row, `[B]`; arguments as in `SampledSoftmax.forward`."""
+        user, n = user / self.temperature, paddle.shape(candidate_item)[0].astype("float32")
+        drawn = paddle.clip(n / max(self.sampler.item_num - 1, 1), max=1.0)  # a
+        beta = self.calibration * (drawn - 1.0) + 1.0
+        positive = paddle.sum(user * target_eb, axis=1)
+        score = paddle.matmul(user, candidate_eb, transpose_y=True)  # [B, n]
+        same = target_item.unsqueeze(1) == candidate_item
+        against = paddle.where(same, paddle.zeros([1]), nn.functional.softplus(score))
+        return (beta * nn.functional.softplus(-positive) + against.sum(axis=1)) / (1.0 + n)
+
+
 def _mask(target_item, candidate_item, never, otherwise):
     """`[B, n]`: `never` where a candidate is the row's target, `otherwise` elsewhere."""
     return paddle.where(target_item.unsqueeze(1) == candidate_item, paddle.full([1], never), otherwise)
 
 
-def create_objective(*, negatives, item_num, neg_samples, log_q, temperature, unigram_alpha=1.0, hard_negative_beta=0):
-    """The objective of that name in `NEGATIVES`, over hard negatives where `hard_negative_beta` is above 0."""
-    if negatives == "full" and not hard_negative_beta:
+def create_objective(
+    *, negatives, item_num, neg_samples, log_q, temperature, unigram_alpha=1.0, hard_negative_beta=0, loss="softmax",
+    gbce_calibration=0.75,
+):  # fmt: skip
+    """The objective over negatives of that name in `NEGATIVES`, hard ones where `hard_negative_beta` is above 0."""
+    if negatives == "full" and not hard_negative_beta and loss == "softmax":
         return FullSoftmax(item_num=item_num, temperature=temperature)
     sampler = {**SAMPLERS, "full": AllItems}[negatives](item_num=item_num, alpha=unigram_alpha)
     options = {"sampler": sampler, "neg_samples": neg_samples, "log_q": log_q, "temperature": temperature}
+    if loss == "gbce":
+        return GeneralizedBCE(calibration=gbce_calibration, **options)
     if hard_negative_beta:
         return HardNegativeSoftmax(beta=hard_negative_beta, **options)
     return SampledSoftmax(**options)

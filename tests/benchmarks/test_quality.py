@@ -1,5 +1,6 @@
 """Campaigns, their tables, comparisons and the controllable study, on a tiny data set."""
 
+import gzip
 import json
 import lzma
 import re
@@ -7,10 +8,11 @@ import re
 import numpy as np
 import pytest
 from paths import ROOT
+from random_logs import as_reviews, random_rows
 
 import trainer
 from benchmarks import tables
-from benchmarks.quality import compare, crossval, measure, mind_study, render, results, study
+from benchmarks.quality import compare, crossval, measure, mind_study, published, render, results, study
 from benchmarks.speed import cost
 from models import MODELS
 from tools.common.errors import UserError
@@ -254,15 +256,76 @@ def test_our_configurations_are_short_and_headed_by_their_commands():
         assert command in text, path
 
 
-@pytest.mark.parametrize("dataset", ["amazon-sports", "amazon-apps", "movielens-100k", "amazon-beauty-mind"])
+@pytest.mark.parametrize(
+    "dataset", ["amazon-sports", "amazon-apps", "movielens-100k", "amazon-beauty-mind", "amazon-books", "taobao"]
+)
 def test_the_papers_recipes_are_the_same_on_each_data_set(dataset):
     own = {"hyper_parameters.item_count", "runner.filter_seen", "runner.seed"}
-    own |= {"runner.top_n"} if results.source(dataset)[1] == "mind" else set()
+    own |= {"runner.top_n"} if results.source(dataset).protocol == "mind" else set()
+    own |= {"hyper_parameters.maxlen"} if dataset == "taobao" else set()  # 50, ComiRec's
     for label, path in results.configurations(dataset).items():
         if label.startswith("paper/"):
             there = results.portable(load_settings(results.configuration("amazon-beauty", label), (), MODELS))
             here = results.portable(load_settings(path, (), MODELS))
             assert {key for key in here if here[key] != there[key]} <= own, label
+
+
+def test_every_model_has_its_configurations_for_the_sets_that_are_not_here():
+    for dataset in results.PRESETS:
+        labels = set(results.configurations(dataset))
+        assert labels == {one for one in results.configurations("amazon-beauty") if not one.endswith("/ease")}
+        assert {one.removeprefix("paper/") for one in labels if one.startswith("paper/")} == MODELS.keys() - {"ease"}
+
+
+@pytest.mark.parametrize("dataset", ["amazon-books", "taobao"])
+def test_a_log_as_downloaded_gives_a_table_by_one_command(dataset, house, tmp_path, capsys):
+    """A made-up log in the form of the real one, and the committed configuration but for its number of items."""
+    rows = random_rows(4, 900)
+    if dataset == "taobao":
+        log = tmp_path / "UserBehavior.csv"
+        lines = [
+            f"{user[1:]},{item[1:]},{n % 7},pv,{1511539200 + time}" for n, (user, item, time, *_) in enumerate(rows)
+        ]
+        log.write_text("\n".join(lines) + "\n")
+    else:
+        log = tmp_path / "reviews_Books.json.gz"
+        log.write_bytes(gzip.compress("\n".join(json.dumps(one) for one in as_reviews(rows)).encode()))
+    for label in ("paper/most_pop", "paper/mind"):
+        path = house / f"benchmarks/configs/{dataset}/{label}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = (ROOT / path.relative_to(house)).read_text()
+        path.write_text(text.replace("epochs: 40", "epochs: 1"))
+    command = ["--dataset", dataset, "--seeds", "1", "--source", str(log)]
+    with pytest.raises(SystemExit):
+        measure.main(command)  # the made-up log has fewer items
+    fix = re.search(r"run: sed -i 's/(.*?)/(.*?)/' ", capsys.readouterr().err)
+    for path in house.glob(f"benchmarks/configs/{dataset}/*/*.yaml"):
+        path.write_text(path.read_text().replace(*fix.groups()))
+    measure.main(command)
+    assert [row["config"].split("/")[-1] for row in results.read_rows(results.file())] == ["mind.yaml", "most_pop.yaml"]
+    assert "| `mind` | paper | " in capsys.readouterr().out.replace(" \u2020", "")
+
+
+def test_leave_one_out_stands_beside_what_was_published(house):
+    published_rows = [
+        {"dataset": "tiny", "model": "Theirs", "recall@10": 9.0, "ndcg@10": 5.0, "source": "s"},
+        {"dataset": "tiny", "model": "The same", "recall@10": 8.0, "ndcg@10": 4.0, "source": "s", "ours": "paper/mind"},
+    ]
+    for end in ("loo", "loo-full"):
+        (house / f"benchmarks/configs/tiny-{end}/paper").mkdir(parents=True)
+    for end, recall in (("loo", 0.07), ("loo-full", 0.08)):
+        path = house / f"benchmarks/configs/tiny-{end}/paper/mind.yaml"
+        path.write_text(CONFIG)
+        resolved = results.portable(load_settings(path, (), MODELS))
+        test = {"recall@10": recall, "ndcg@10": recall / 2, "recall@50": 0.3}
+        row = {"config": path.relative_to(house).as_posix(), "seed": 1, "date": "2026-01-02", "test": {"mind": test}}
+        results.append(results.file(), row | {"versions": {"paddle": "3"}, "resolved": resolved | {"runner.seed": 1}})
+    head, _, ours, theirs = published.table("tiny", results.read_rows(results.file()), published_rows).splitlines()
+    assert head.count("|") == ours.count("|") == theirs.count("|")
+    assert ours == "| `mind` | paper | 7.00 | 3.50 | 8.00 | 4.00 | 8.00 | 4.00 | 1/1 |"
+    assert theirs == "| Theirs | published | - | - | - | - | 9.00 | 5.00 | - |"
+    assert all(one["source"] for name in ("amazon-beauty", "amazon-sports")
+               for one in published.others(name, ROOT / "benchmarks/published.jsonl"))  # fmt: skip
 
 
 def test_the_papers_recipe_is_frozen():

@@ -10,7 +10,8 @@ from registry import every_model
 
 from models import MODELS
 from models.base.keywords import flat_options, option
-from tools.config.load import constructor_options
+from tools.common.errors import UserError
+from tools.config.load import constructor_options, load_config
 from tools.config.schema import HyperParameters
 
 KEYS = {field.name: field for field in dataclasses.fields(HyperParameters)}
@@ -97,3 +98,16 @@ def test_a_missing_or_unknown_option_is_named(options, message):
 def test_options_are_not_given_by_position():
     with pytest.raises(TypeError):
         Made(1)
+
+
+@pytest.mark.parametrize(
+    "override, message",
+    [
+        ("hyper_parameters.transformer_heads=3", "3 must divide embedding_dim 4"),
+        ("hyper_parameters.loss=gbce", "0.5 has no effect with loss: gbce; remove it"),
+    ],
+)
+def test_what_does_not_go_together_is_named(override, message, tiny_config):
+    options = ["hyper_parameters.model=sasrec", "hyper_parameters.hard_negative_beta=0.5", override]
+    with pytest.raises(UserError, match=message):
+        load_config(tiny_config, options, MODELS)

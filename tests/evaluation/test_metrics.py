@@ -37,6 +37,14 @@ def test_metrics_by_hand():
     assert got["ndcg_hits@2"] == pytest.approx(1.0)
 
 
+def test_ranks_by_hand():
+    """Targets {3, 7, 9}; the first list finds 7 at rank 2 and 3 at rank 3, the third 9 at rank 1."""
+    got = measure([[1, 7, 3, 2], [1, 2, 4, 5], [9, 1, 2, 4]], [[3, 7, 9]] * 3, [2, 4])
+    assert got["mrr@4"] == pytest.approx((1 / 2 + 0 + 1) / 3)
+    assert got["map@4"] == pytest.approx(((1 / 2 + 2 / 3) / 3 + 0 + 1 / 3) / 3)
+    assert got["map@2"] == pytest.approx(((1 / 2) / 2 + 0 + 1 / 2) / 3)  # min(|G|, N) = 2
+
+
 def test_padding_in_a_list_is_no_hit_and_a_repeated_target_counts_once():
     got = measure([[5, 0, 0]], [[5, 5, 6]], [3])
     assert got["recall@3"] == pytest.approx(1 / 2)

@@ -17,9 +17,10 @@ def rows_of(lists):
     return ragged([len(one) for one in lists], np.array([item for one in lists for item in one], np.int64))
 
 
-def report_of(lists, targets, top_n, *, history_num=None, category=None, decile=None, item_count=100, batch=None):
+def report_of(lists, targets, top_n, *, history_num=None, batch=None, **options):
     """A report over users with one interest, all at once or in batches."""
-    report = Report(top_n=top_n, category=category, decile=decile, item_count=item_count)
+    options = {"category": None, "decile": None, "item_count": 100} | options
+    report = Report(top_n=top_n, **options)
     history_num = np.ones(len(lists), int) if history_num is None else np.array(history_num)
     batch = batch or len(lists)
     for start in range(0, len(lists), batch):
@@ -101,8 +102,24 @@ def test_without_categories_diversity_is_left_out_and_so_is_what_nobody_has():
     json.dumps(got, allow_nan=False)
 
 
+def test_popularity_and_the_split_by_warm_and_cold_items_by_hand():
+    """Items 1 and 2 were trained 4 and 2 times, 3 and 5 never."""
+    count = np.array([0, 4, 2, 0, 0, 0])
+    lists, targets = [[1, 3], [2, 0], [0, 0]], [[1, 3], [5], [2]]
+    got = report_of(lists, targets, [1, 2], count=count, item_count=6, batch=2)
+    assert got["popularity@1"] == pytest.approx((4 + 2) / 2)  # of lists with an item
+    assert got["popularity@2"] == pytest.approx((4 / 2 + 2) / 2)
+    warm, cold = got["by_item"]["warm"], got["by_item"]["cold"]
+    assert (warm["users"], cold["users"]) == (2, 2)
+    assert (warm["recall@2"], warm["mrr@2"]) == (1 / 2, 1 / 2)  # user 0 finds 1 at rank 1, user 2 finds nothing
+    assert (cold["recall@1"], cold["recall@2"], cold["mrr@2"]) == (0, 1 / 2, 1 / 4)  # user 0 finds 3 at rank 2
+    assert "by_item" not in report_of(lists, targets, [1])
+
+
 def test_split_by_history_length_by_hand():
     lists, targets = [[1]] * 5, [[1], [2], [1], [1], [3]]
+    got = report_of(lists, targets, [1], history_num=[0, 4, 5, 99, 100])["by_history"]
+    assert got.pop("0")["users"] == 1
     got = report_of(lists, targets, [1], history_num=[1, 4, 5, 99, 100])["by_history"]
     assert list(got) == ["1-4", "5-9", "50-99", "100+"]
     assert [one["users"] for one in got.values()] == [2, 1, 1, 1]

@@ -9,7 +9,7 @@ import numpy as np
 import paddle
 import pytest
 import yaml
-from registry import NEEDS_EXTRA, training_items
+from registry import NEEDS_EXTRA, create, training_items
 
 import infer
 import trainer
@@ -174,17 +174,65 @@ def test_interests_without_items_are_zero():
     np.testing.assert_allclose(interests[1, 1], user_step(vectors, [8]), rtol=1e-4)
 
 
+TAKEN = users([1, 2, 3], [1, 2, 2], [2, 3, 4], [1, 5])  # how often does not matter
+
+
+def incidence():
+    matrix = np.zeros((4, 8))
+    for row, (start, end) in enumerate(zip(TAKEN.offsets[:-1], TAKEN.offsets[1:], strict=True)):
+        matrix[row, TAKEN.values[start:end]] = 1
+    return matrix
+
+
+@extras
+def test_ease_is_the_ridge_regression_without_the_item_itself():
+    """Each column by a regression of its own on all other items; a repeated item of a history counts once."""
+    model = MODELS["ease"](item_count=8, maxlen=T, ease_lambda=2.0)
+    model.fit(TAKEN)
+    x, weight = incidence(), np.zeros((8, 8))
+    for item in range(8):
+        others = [one for one in range(8) if one != item]
+        system = x[:, others].T @ x[:, others] + 2.0 * np.eye(7)
+        weight[others, item] = np.linalg.solve(system, x[:, others].T @ x[:, item])
+    np.testing.assert_allclose(model.weight.numpy(), weight, atol=1e-6)
+    scores = model(*history([2, 5, 2], [4], []))[:, 0].numpy()
+    np.testing.assert_allclose(scores, [(weight[2] + weight[5])[1:], weight[4][1:], np.zeros(7)], atol=1e-6)
+
+
+@extras
+def test_rp3beta_is_the_chance_of_the_walk():
+    model = MODELS["rp3beta"](item_count=8, maxlen=T, neighbors=3, walk_alpha=0.8, walk_beta=0.3)
+    model.fit(TAKEN)
+    x = incidence()
+    number, count = x.sum(axis=1), x.sum(axis=0)
+    chance = np.zeros((8, 8))
+    for i in range(8):
+        for j in range(8):
+            walks = [(1 / count[i]) ** 0.8 * (1 / number[u]) ** 0.8 for u in range(4) if x[u, i] and x[u, j]]
+            chance[i, j] = sum(walks) / count[j] ** 0.3 if walks and i != j else 0.0
+    for i in range(8):
+        chance[i, np.argsort(-chance[i], kind="stable")[3:]] = 0.0  # the nearest three
+    scores = model(*history([2, 5], [4]))[:, 0].numpy()
+    np.testing.assert_allclose(scores, [(chance[2] + chance[5])[1:], chance[4][1:]], rtol=1e-5)
+
+
+def test_a_model_of_all_pairs_is_refused_where_it_does_not_fit(tiny_config):
+    config = load_settings(tiny_config, ["hyper_parameters.model=ease", "hyper_parameters.item_count=1000000"], None)
+    with pytest.raises(UserError, match="weights of item_count × item_count would take"):
+        DygraphModel().create_model(config)
+
+
 @extras
 @pytest.mark.parametrize("name", sorted(NEEDS_EXTRA))
 def test_one_seed_one_run(name):
     states = []
     for seed in (5, 5, 6):
         paddle.seed(seed)
-        model = MODELS[name](item_count=V, maxlen=T, **({} if name == "item_knn" else {"embedding_dim": D}))
+        model = create(name, item_count=V, maxlen=T, embedding_dim=D)
         model.fit(training_items(V))  # users longer than maxlen
         states.append({key: value.numpy() for key, value in model.state_dict().items()})
     assert all((states[0][key] == states[1][key]).all() for key in states[0])
-    assert name == "item_knn" or (states[0]["item_table.weight"] != states[2]["item_table.weight"]).any()
+    assert MODELS[name].gives_scores or (states[0]["item_table.weight"] != states[2]["item_table.weight"]).any()
 
 
 @pytest.fixture(scope="module")

@@ -142,10 +142,10 @@ def test_full_loss_starts_at_chance_and_falls(name):
 
 
 def quiet(name):
-    """Options that leave the objective alone: no regularisation, no hard negatives."""
+    """Options that leave the objective alone: no regularisation, no hard negatives, no targets within histories."""
     weights = ("routing_regularization", "re4_contrast_weight", "re4_attend_weight", "re4_construct_weight")
     options = {key: 0.0 for key in weights if key in constructor_options(MODELS[name])}
-    return {**options, "hard_negative_beta": 0.0}
+    return {**options, "hard_negative_beta": 0.0, "all_positions": False}
 
 
 @gradient_models
@@ -238,6 +238,15 @@ def test_every_kind_of_negative_trains(name, negatives, beta):
     losses = train(model, 40)
     assert np.isfinite(losses).all()
     assert np.mean(losses[-10:]) < np.mean(losses[:3])
+
+
+@gradient_models
+@pytest.mark.parametrize("negatives", ["uniform", "in_batch", "full"])
+def test_gbce_trains(name, negatives):
+    model = build(name, negatives=negatives, loss="gbce", **quiet(name), init_std=0.1)
+    losses = train(model, 30)
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-5:]) < np.mean(losses[:3])
 
 
 @gradient_models

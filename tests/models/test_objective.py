@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from models.losses.objective import NEGATIVES, create_objective
+from models.losses.objective import NEGATIVES, GeneralizedBCE, create_objective
 from models.losses.samplers import SAMPLERS, AllItems, LogUniform, Unigram
 
 V, D, ALPHA = 50, 4, 0.75
@@ -224,6 +224,21 @@ def test_hard_negatives_of_weight_near_0_are_the_softmax_without_correction():
     inputs = tensors(batch())
     got, want = objective_of("uniform", beta=1e-6)(*inputs), objective_of("uniform", log_q=False)(*inputs)
     np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("calibration", [0.0, 0.75, 1.0])
+def test_gbce_by_hand(calibration):
+    user, target_eb, target, candidate_eb, candidate = arrays = batch()
+    sampler = SAMPLERS["uniform"](item_num=V)
+    options = {"neg_samples": 9, "log_q": False, "temperature": 0.5}
+    objective = GeneralizedBCE(sampler=sampler, calibration=calibration, **options)
+    share = len(candidate) / (V - 1)
+    beta = share * (calibration * (1 - 1 / share) + 1 / share)
+    want = []
+    for u, e, t in zip(user, target_eb, target, strict=True):
+        chance = [1 / (1 + np.exp(-(u @ row) / 0.5)) for row in (e, *candidate_eb[candidate != t])]
+        want.append(-(beta * np.log(chance[0]) + sum(np.log(1 - one) for one in chance[1:])) / (1 + len(candidate)))
+    np.testing.assert_allclose(objective(*tensors(arrays)).numpy(), want, rtol=1e-4)
 
 
 @pytest.mark.parametrize("beta", [0.5, 1.0, 100.0])

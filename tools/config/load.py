@@ -215,9 +215,14 @@ def _inconsistencies(config):
             ("runner.init_by", "runner.model_init_path"),
             "goes with model_init_path; give a checkpoint",
         )
-    first, end = "runner.infer_start_epoch", "runner.infer_end_epoch"
+    if hyper.embedding_dim % (heads := hyper.transformer_heads):
+        yield ("hyper_parameters.transformer_heads",), f"{heads} must divide embedding_dim {hyper.embedding_dim}"
+    if hyper.loss == "gbce" and hyper.hard_negative_beta:
+        text = f"{hyper.hard_negative_beta:g} has no effect with loss: gbce; remove it"
+        yield ("hyper_parameters.hard_negative_beta", "hyper_parameters.loss"), text
     if runner.infer_end_epoch is not None and runner.infer_end_epoch <= (runner.infer_start_epoch or 0):
-        yield (end, first), f"{runner.infer_end_epoch} is not above infer_start_epoch; the end is exclusive"
+        text = f"{runner.infer_end_epoch} is not above infer_start_epoch; the end is exclusive"
+        yield ("runner.infer_end_epoch", "runner.infer_start_epoch"), text
 
 
 def _model_errors(config, given, models):

@@ -7,17 +7,8 @@ from typing import Any
 MOST_LISTED = 2000  # items of a list that is measured
 
 
-def key(
-    default: Any,
-    comment: str,
-    *,
-    choices=None,
-    low=-math.inf,
-    high=math.inf,
-    infinite=False,
-    empty=False,
-    training=False,
-) -> Any:
+def key(default: Any, comment: str, *, choices=None, low=-math.inf, high=math.inf, infinite=False, empty=False,
+        training=False) -> Any:  # fmt: skip
     """A configuration key: its default, its comment, the values it may take, and whether only training reads it.
 
     What training alone reads may change after it; all other hyper-parameters must be those of the checkpoint.
@@ -159,6 +150,11 @@ class HyperParameters:
         infinite=True,
         training=True,
     )
+    loss: str = key(
+        "softmax", "softmax over target and negatives, or gBCE, a binary cross-entropy", choices="softmax gbce",
+        training=True,
+    )  # fmt: skip
+    gbce_calibration: float = key(0.75, "t of gBCE, from 0 to 1", low=0, high=1, training=True)
     temperature: float = key(1.0, "divides the scores in the loss", low=1e-6, training=True)
     negatives: str = key(
         "log_uniform",
@@ -190,8 +186,8 @@ class HyperParameters:
     min_history: int = key(4, "fewest items before the target of a training sample", low=1, training=True)
     train_sampling: str = key(
         "user",
-        "user: draw a user, then a position; position: draw from all positions",
-        choices="user position",
+        "user: draw a user, then a position; position: draw one of all; sequence: each user once an epoch",
+        choices="user position sequence",
         training=True,
     )
 
@@ -205,8 +201,14 @@ class HyperParameters:
     re4_negatives: int = key(
         128, "re4: maximum number of other users' behaviours in re-contrast", low=0, high=1_000_000, training=True
     )
-    neighbors: int = key(100, "item_knn: neighbours of an item that are kept", low=1, high=1_000_000)
+    transformer_blocks: int = key(1, "sasrec: blocks of the transformer", low=1, high=100)
+    transformer_heads: int = key(1, "sasrec: heads of its attention; they divide `embedding_dim`", low=1, high=1000)
+    all_positions: bool = key(True, "sasrec: whether all of a history is learnt, or its end alone", training=True)
+    neighbors: int = key(100, "item_knn, rp3beta: neighbours of an item that are kept", low=1, high=1_000_000)
     shrink: float = key(0.0, "item_knn: reduces similarities that few users support", low=0, training=True)
+    walk_alpha: float = key(1.0, "rp3beta: exponent of the chances of a step", low=0, high=10, training=True)
+    walk_beta: float = key(0.6, "rp3beta: exponent of the count that holds an item back", low=0, high=10, training=True)
+    ease_lambda: float = key(500.0, "ease: weight of the squared weights", low=1e-6, training=True)
     als_regularization: float = key(0.01, "wals, maxmf: weight of the squared norms of vectors", low=0)
     als_alpha: float = key(40.0, "wals, maxmf: an interaction weighs 1 + alpha, its absence 1", low=0)
     als_iterations: int = key(15, "wals, maxmf: rounds of alternating least squares", low=1, training=True)
@@ -240,10 +242,7 @@ class HyperParameters:
     mix_dropout: float = key(0.6, "spectral_mix: dropout of the attention model", low=0, high=0.99, training=True)
     mix_epochs: int = key(8, "spectral_mix: passes of the attention over all events", low=1, training=True)
     mix_student_epochs: int = key(
-        2,
-        "spectral_mix: passes of the student, which learns the whole model's scores; 0: no student",
-        low=0,
-        training=True,
+        2, "spectral_mix: passes of the student, which learns the whole model's scores; 0: none", low=0, training=True
     )
     mix_truth: float = key(
         0.1, "spectral_mix: share of the real next items in the student's targets", low=0, high=1, training=True

@@ -19,7 +19,10 @@ CSV_NAME = "interactions.csv"
 EVALUATION_CUTS = {  # protocol -> how many of a user's first items are the history
     "comirec": lambda length: (0.8 * length).astype(np.int64),
     "mind": lambda length: length - 1,
+    "leave_one_out": lambda length: length - 1,
 }
+HISTORY = "history.npy"  # beside the arrays of a split where the protocol's name alone does not say the cut
+WRITTEN_CUTS = ("time", "random")  # protocols whose splits have that array
 ARRAYS = ("users", "items", "offsets")
 FILES = (CSV_NAME, *(f"{name}.npy" for name in ARRAYS))
 TEXT_ROWS = 1 << 16  # rows of text that are written at once
@@ -52,8 +55,8 @@ def read_meta(split_folder) -> dict:
         meta = None
     if not isinstance(meta, dict):
         raise UserError(f"{path}: not what tools.preprocess writes; run it again")
-    if (protocol := meta.get("protocol", "comirec")) not in list(EVALUATION_CUTS):  # it may be a list itself
-        raise UserError(f"{path}: protocol {shown(protocol)!r} is not one of {', '.join(EVALUATION_CUTS)}")
+    if (protocol := meta.get("protocol", "comirec")) not in (known := [*EVALUATION_CUTS, *WRITTEN_CUTS]):
+        raise UserError(f"{path}: protocol {shown(protocol)!r} is not one of {', '.join(known)}")
     return meta
 
 
@@ -98,8 +101,29 @@ def write_stretches(folder, users, lengths, stretches: Iterable[tuple[Ragged, np
     return {"users": len(users), "interactions": int(offsets[-1]), "sha256": _checksums(folder)}
 
 
+def write_history(folder, lengths) -> dict:
+    """Write how many of each user's first items are the history, `[U]`; gives the checksum of the file."""
+    save_array(folder / HISTORY, np.asarray(lengths, np.int64))
+    return {HISTORY: sha256(folder / HISTORY)}
+
+
+def _read_cut(files) -> tuple[Sequences, np.ndarray]:
+    """Users' items, and how many of each user's are the history, as `write_history` wrote it.
+
+    Raises:
+        UserError: where anything was changed since: the text alone does not say the cut.
+    """
+    folder = Path(files[0]).parent
+    sequences = _read_arrays(folder) if [Path(one).name for one in files] == [CSV_NAME] else None
+    if sequences is None or not (folder / HISTORY).is_file():
+        told = "changed since the data set was prepared, so what is history and what is target is not known"
+        raise UserError(f"{folder}: {told}; restore the files, or prepare it again")
+    return sequences, load_array(folder / HISTORY, "prepare the data set again")
+
+
 def _checksums(folder):
-    return {name: sha256(folder / name) for name in FILES}
+    names = [*FILES, *([HISTORY] if (folder / HISTORY).is_file() else [])]
+    return {name: sha256(folder / name) for name in names}
 
 
 def read_sequences(files, item_count) -> Sequences:
@@ -140,24 +164,32 @@ def _read_arrays(folder):
 def read_evaluation(files, item_count) -> tuple[Evaluation, int]:
     """Histories and targets of a split's users, by the protocol in its `meta.yaml` (`comirec` where there is none).
 
-    `comirec`: the first `int(0.8 · length)` items are the history, all the rest the targets. `mind`: the last item
-    is the target. Files in PaddleRec's evaluation format say themselves which is which.
+    `comirec`: the first `int(0.8 · length)` items are the history, all the rest the targets. `mind`, `leave_one_out`:
+    the last item is the target. `time`, `random`: an array beside the items says it. Files in PaddleRec's evaluation
+    format say it themselves.
 
     Returns:
-        `(evaluation, short)`: `short` users without any history or any target are left out.
+        `(evaluation, short)`: `short` users without any history or any target are left out; without a history they
+        stay where the data set was prepared with `--cold keep`.
 
     Raises:
         UserError: as `read_sequences`.
     """
+    alone = False
     if is_evaluation(files[0]):
         evaluation = parse_evaluation(files, item_count)
     else:
+        meta = read_meta(Path(files[0]).parent)
+        protocol = meta.get("protocol", "comirec")
         users, items = read_sequences(files, item_count)
-        protocol = read_meta(Path(files[0]).parent).get("protocol", "comirec")
-        kept = EVALUATION_CUTS[protocol](items.lengths)
+        if protocol in EVALUATION_CUTS:
+            kept = EVALUATION_CUTS[protocol](items.lengths)
+        else:
+            (users, items), kept = _read_cut(files)
+            alone = meta["protocol_options"].get("cold") == "keep"
         history = items.spans(items.offsets[:-1], kept)
         evaluation = Evaluation(users, history, items.spans(items.offsets[:-1] + kept, items.lengths - kept))
-    usable = np.flatnonzero((evaluation.history.lengths > 0) & (evaluation.target.lengths > 0))
+    usable = np.flatnonzero(((evaluation.history.lengths > 0) | alone) & (evaluation.target.lengths > 0))
     short = len(evaluation.users) - len(usable)
     users, history, target = evaluation
     return Evaluation(users[usable], history.take(usable), target.take(usable)), short

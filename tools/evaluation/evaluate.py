@@ -31,6 +31,7 @@ def recommend(
     for batch in batches:
         seen = batch.seen if config.runner.filter_seen else None
         interests, live = embed(batch)
+        live = live & (batch.seq_len > 0)[:, None]  # whom nothing is known of is found nothing for
         lists = retriever.recommend_each(interests, live, top_n, diversity, seen=seen, maxlen=maxlen)
         yield batch, (interests, live), lists
 

@@ -29,6 +29,35 @@ def ndcg_hits(hits, target_num):
     return np.where(found > 0, hits @ discount / np.cumsum(discount)[np.maximum(found, 1) - 1], 0.0)
 
 
+def mrr(hits, target_num):
+    """`1 / r` of the first hit, r its rank from 1; 0 without any: reciprocal rank."""
+    first = hits.argmax(axis=1) + 1
+    return np.where(hits.any(axis=1), 1.0 / first, 0.0)
+
+
+def average_precision(hits, target_num):
+    """`sum_{r in hits} precision@r / min(|G|, N)`, `precision@r` the share of hits among the first r."""
+    precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
+    return (precision * hits).sum(axis=1) / np.minimum(target_num, hits.shape[1])
+
+
+def popularity(items, count, lengths):
+    """How often the items of R stand in the training data, their mean at several N.
+
+    Args:
+        items: recommended ids `[U, N]`, best first, 0 where a list ends early.
+        count: `[item_count]`.
+        lengths: the N, at most that of `items`.
+
+    Returns:
+        `[U, len(lengths)]`; NaN for an empty list.
+    """
+    cuts, there = np.asarray(lengths) - 1, items > 0
+    number = np.cumsum(there, axis=1)[:, cuts]
+    total = np.cumsum(np.where(there, count[items], 0), axis=1)[:, cuts]
+    return total / np.where(number > 0, number, np.nan)
+
+
 def diversity(items, category, lengths):
     """Share of pairs in R with different categories (ComiRec, section 4.3), at several N.
 
@@ -83,7 +112,9 @@ def _discount(length):
     return 1.0 / np.log2(np.arange(2, length + 2))
 
 
-METRICS = {"recall": recall, "ndcg": ndcg, "hitrate": hitrate, "ndcg_hits": ndcg_hits}
+METRICS = {
+    "recall": recall, "ndcg": ndcg, "hitrate": hitrate, "ndcg_hits": ndcg_hits, "mrr": mrr, "map": average_precision,
+}  # fmt: skip
 INTEREST_METRICS = {"interest_similarity": interest_similarity, "norm_spread": norm_spread}
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tools.evaluation.metrics import INTEREST_METRICS, coverage, diversity, list_metrics, recall
+from tools.evaluation.metrics import INTEREST_METRICS, METRICS, coverage, diversity, list_metrics, popularity, recall
 
 HISTORY_BINS = (1, 5, 10, 20, 50, 100)  # shortest history of each group, in items, before the cut at maxlen
 DECILES = 10
@@ -22,17 +22,22 @@ class Report:
         category: of each item, `[item_count]`, -1 for none; None leaves diversity out.
         decile: popularity decile of each item, see `popularity_deciles`; None leaves that split out.
         item_count: rows of the item table, padding included.
+        count: how often each item stands in the training data, `[item_count]`; None leaves out the popularity of lists
+            and the split by warm and cold items.
     """
 
-    def __init__(self, *, top_n, category, decile, item_count):
+    def __init__(self, *, top_n, category, decile, item_count, count=None):
         self.top_n = sorted(set(top_n))
-        self.category, self.decile = category, decile
+        self.category, self.decile, self.count = category, decile, count
         self.users = 0
         self.batches: list[dict[str, np.ndarray]] = []
         self.history_num: list[np.ndarray] = []
         self.recommended = {n: np.zeros(item_count, bool) for n in self.top_n}
         self.decile_users = np.zeros(DECILES, np.int64)
         self.decile_sums = {n: np.zeros(DECILES) for n in self.top_n}
+        self.item_users = dict.fromkeys(("warm", "cold"), 0)
+        names = [f"{name}@{n}" for n in self.top_n for name in METRICS]
+        self.item_sums = {group: dict.fromkeys(names, 0.0) for group in self.item_users}
 
     def update(self, items, target, history_num, interests, live):
         """Count a batch; a target that occurs twice counts once, a user without target is not counted.
@@ -52,6 +57,10 @@ class Report:
         if self.category is not None:
             shares = diversity(items, self.category, self.top_n)
             values |= {f"diversity@{n}": shares[:, column] for column, n in enumerate(self.top_n)}
+        if self.count is not None:
+            means = popularity(items, self.count, self.top_n)
+            values |= {f"popularity@{n}": means[:, column] for column, n in enumerate(self.top_n)}
+            self._update_groups(items, hits, target)
         for name, metric in INTEREST_METRICS.items():
             values[name] = np.full(len(counted), np.nan)
             values[name][several] = metric(interests[rows], live[rows])
@@ -62,6 +71,16 @@ class Report:
             recommended[items[:, :n]] = True
         if self.decile is not None:
             self._update_deciles(items, hits, target)
+
+    def _update_groups(self, items, hits, target):
+        cold = self.count == 0
+        for group, members in (("warm", ~cold), ("cold", cold)):
+            target_num = np.bincount(target.rows[members[target.values]], minlength=len(items))
+            some = target_num > 0
+            self.item_users[group] += int(some.sum())
+            found = (hits & members[items])[some]
+            for name, values in list_metrics(found, target_num[some], self.top_n).items():
+                self.item_sums[group][name] += float(values.sum())
 
     def _update_deciles(self, items, hits, target):
         of_list, of_target = self.decile[items], self.decile[target.values]
@@ -83,7 +102,8 @@ class Report:
         Diversity is meant over users with two recommended items or more, interest metrics over those with two
         interests or more. Under `interval` stand 95 % intervals of the means, under `by_history` users and means by
         length of the history, under `by_popularity` recall over a user's targets of one popularity decile, the mean
-        over users who have any; 1 is the decile of the most popular items.
+        over users who have any; 1 is the decile of the most popular items. Under `by_item` stand the metrics of lists
+        over a user's warm targets alone and cold ones alone: items that stand in no training row.
         """
         names = list(self.batches[0])
         values = np.stack([self.of_users(name) for name in names], axis=1)  # [U, M]
@@ -97,6 +117,12 @@ class Report:
             _bin_name(group): {"users": int((groups == group).sum()), **_means(*_known(names, values[groups == group]))}
             for group in np.unique(groups).tolist()
         }
+        if self.count is not None:
+            result["by_item"] = {
+                group: {"users": users, **{name: total / users for name, total in self.item_sums[group].items()}}
+                for group, users in self.item_users.items()
+                if users
+            }
         if self.decile is not None:
             result["by_popularity"] = {
                 str(decile + 1): {
@@ -120,7 +146,9 @@ def _means(names, values) -> dict[str, float]:
 
 
 def _bin_name(group):
-    """`5-9`, `100+`."""
+    """`5-9`, `100+`, and `0` for users without a history."""
+    if group < 0:
+        return "0"
     end = "+" if group == len(HISTORY_BINS) - 1 else f"-{HISTORY_BINS[group + 1] - 1}"
     return f"{HISTORY_BINS[group]}{end}"
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from tools.common.errors import UserError
 from tools.config.arguments import positive
+from tools.data.dataset import EVALUATION_CUTS
 from tools.logs.form import Form, Where
 from tools.logs.presets import PRESETS
-from tools.logs.protocol import PROTOCOLS
+from tools.logs.protocol import PROTOCOLS, open_protocol
 from tools.logs.sources import log_files
 
 BEHAVIORS = ("pv", "cart", "fav", "buy")
+PROTOCOL_OPTIONS = ("full", "test_from", "valid_from", "test_share", "valid_share", "cold")
 ROLES = ("user", "item", "time", "category", "query", "rating")
 TOLD = {"description": None, "formatter_class": argparse.RawDescriptionHelpFormatter}
 
@@ -55,6 +57,16 @@ def _output():
         "--overwrite", action="store_true", help="drop what the data set there has and this one has not"
     )
     common.add_argument("--protocol", choices=PROTOCOLS, default="comirec", help="split of users and targets")
+    common.add_argument("--full", action="store_true", default=None,
+                        help="leave_one_out: train on everything but the test item; no valid split")  # fmt: skip
+    moment: dict[str, Any] = {"metavar": "MOMENT", "help": "time: where it begins, a number as in the log or a date"}
+    share: dict[str, Any] = {"metavar": "SHARE", "type": float}
+    common.add_argument("--test-from", **moment)
+    common.add_argument("--valid-from", **moment)
+    common.add_argument("--test-share", **share, help="time: of all events, the latest; random: of each user's items")
+    common.add_argument("--valid-share", **share, help="as --test-share; 0: no valid split")
+    common.add_argument("--cold", choices=("drop", "keep"),
+                        help="time: users and items without a past are left out, the default, or missed")  # fmt: skip
     common.add_argument("--ties", choices=("draw", "file"), help="order of a user's events of one time: a seeded draw, "
                         "the default, or the file's")  # fmt: skip
     told = "a data set: its users and items keep their numbers, its test users stay test users"
@@ -157,14 +169,34 @@ def output_folder(args) -> Path:
 def build_options(args) -> dict:
     """What `tools.logs.pipeline.build` takes."""
     least = {f"min_{role}": getattr(args, f"min_{role}") or args.min_count for role in ("items", "users")}
-    shared = {"protocol": args.protocol, "overwrite": args.overwrite, "extend": args.extend}
+    shared = {"protocol": protocol_of(args), "overwrite": args.overwrite, "extend": args.extend}
     return least | shared | {"ties": args.ties or ""}
+
+
+def protocol_of(args):
+    """The protocol that is asked for."""
+    return open_protocol(args.protocol, {name: getattr(args, name) for name in PROTOCOL_OPTIONS})
+
+
+def protocol_of_others(args) -> str:
+    """The protocol's name for a log that is split already, where it says which of a new user's events are the history.
+
+    Raises:
+        UserError: for a protocol that splits by itself.
+    """
+    protocol_of(args)
+    if args.protocol not in EVALUATION_CUTS:
+        known = ", ".join(EVALUATION_CUTS)
+        raise UserError(f"--protocol {args.protocol}: the log is split already; choose one of {known}")
+    if args.full:
+        raise UserError("--full: the log is split already; remove it")
+    return args.protocol
 
 
 def split_options(args) -> dict:
     """What `tools.logs.ready.build_ready` takes."""
     files = [log_files(path, args.encoding) for path in args.file]
-    shared = {"protocol": args.protocol, "overwrite": args.overwrite, "extend": args.extend}
+    shared = {"protocol": protocol_of_others(args), "overwrite": args.overwrite, "extend": args.extend}
     return shared | {"ties": args.ties or "draw", "files": files}
 
 

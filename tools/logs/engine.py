@@ -83,6 +83,7 @@ def _number(parts, sieve, scratch) -> Interactions:
     user, item = (_codes(log, table, len(time), scratch) for table in (users, items))
     notes += [one for table in (users, items) for one in _unlikely(table, len(time))]
     found = Interactions(user, item, time, users["user"].to_numpy(), items["item"].to_numpy(), {}, notes=notes)
+    found.clock = "time" in form.columns
     for role in [one for one in form.columns if one == "category" or one.startswith("attribute ")]:
         first = log.select("row", role).join(items.lazy().select(row="first"), on="row").sort("row")
         texts = first.collect(engine="streaming")[role]

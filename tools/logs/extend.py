@@ -11,7 +11,8 @@ from tools.common.files import load_array
 from tools.common.written import save_array
 from tools.data import identity
 from tools.data.dataset import data_files, read_map, read_meta, read_sequences
-from tools.logs.protocol import PROTOCOLS, SPLIT_SEED, Prepared
+from tools.logs.protocol import PROTOCOLS, Prepared
+from tools.logs.protocols.by_user import SEED
 from tools.logs.replaced import lost
 
 SPLITS = ("train", "valid", "test")
@@ -50,7 +51,7 @@ def open_base(folder, protocol, *, ready=False) -> Base | None:
     theirs = meta.get("protocol", "comirec")
     if theirs != protocol:
         raise UserError(f"--extend {folder}: prepared with --protocol {theirs}, and this is {protocol}; give the same")
-    if not hasattr(PROTOCOLS[protocol], "CUTS") and not ready:
+    if not hasattr(PROTOCOLS[protocol], "cuts") and not ready:
         raise UserError(f"--extend: --protocol {protocol} does not cut users, so it has no test users to keep")
     if (meta.get("split") == READY) != ready:
         how = "by a protocol, and these are split already" if ready else "ready-made; use tools.preprocess split"
@@ -94,8 +95,10 @@ def extend(prepared: Prepared, base: Base | None, protocol) -> Prepared:
     """
     if base is None:
         return prepared
-    grown = cut_users(base.splits, len(prepared.user_codes), PROTOCOLS[protocol].CUTS)
-    return prepared._replace(splits={name: users[prepared.lengths[users] > 0] for name, users in grown.items()})
+    grown = cut_users(base.splits, len(prepared.user_codes), protocol.cuts)
+    users = {name: some[prepared.lengths[some] > 0] for name, some in grown.items()}
+    plan = protocol.split(users, prepared.lengths)
+    return prepared._replace(plan=plan, dropped=prepared.dropped | plan.dropped)
 
 
 def cut_users(splits, user_num, cuts) -> dict[str, np.ndarray]:
@@ -111,7 +114,7 @@ def cut_users(splits, user_num, cuts) -> dict[str, np.ndarray]:
     """
     known = sum(map(len, splits.values()))
     fresh = list(range(known, user_num))
-    random.Random(SPLIT_SEED).shuffle(fresh)
+    random.Random(SEED).shuffle(fresh)
     grown, start, filled = {}, 0, 0
     for name, share in zip(SPLITS, (*cuts, 1.0), strict=True):
         filled += len(splits[name])

@@ -11,12 +11,13 @@ from tools.common.errors import UserError
 from tools.logs.engine import read_log
 from tools.logs.form import Form, Where
 from tools.logs.pipeline import build, report
+from tools.logs.protocol import open_protocol
 from tools.logs.sources import log_files
 
 
 def prepare_frame(
     frame, *, user, item, time=None, category=None, title=None, attributes=(), rating=None, min_rating=None, where=None,
-    output, protocol="comirec", min_items=5, min_users=5, ties="draw", extend=None,
+    output, protocol="comirec", min_items=5, min_users=5, ties="draw", extend=None, **options,
 ) -> dict:  # fmt: skip
     """Write the folder of a data set and print what `tools.preprocess` prints; gives the content of its `meta.yaml`.
 
@@ -28,6 +29,7 @@ def prepare_frame(
         where: column -> values that count.
         output: the folder.
         protocol, min_items, min_users, ties, extend: as `tools.preprocess table`.
+        options: those of the protocol, such as `test_from` and `cold`.
 
     Raises:
         UserError: as `tools.preprocess table`.
@@ -43,8 +45,8 @@ def prepare_frame(
         _as_polars(frame, list(dict.fromkeys(form.wanted.values()))).write_parquet(path)
         return read_log(path, form, scratch, log_files(path))
 
-    options = {"min_items": min_items, "min_users": min_users, "extend": extend}
-    meta = build(output, read, protocol=protocol, ties=ties, **options)
+    least = {"min_items": min_items, "min_users": min_users}
+    meta = build(output, read, protocol=open_protocol(protocol, options), ties=ties, extend=extend, **least)
     print(report(output, meta))
     return meta
 

@@ -42,6 +42,7 @@ class Interactions:
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> rows left out while reading
     notes: list[str] = field(default_factory=list)  # what is to be said of the log, in lines
     ties: str = "draw"  # or file: how a user's events of one time are ordered
+    clock: bool = True  # whether times are such, and not the places in a file
 
 
 def read_movielens(folder: Path) -> Interactions:
@@ -120,6 +121,7 @@ def read_sequence_file(path: Path, attributes: Path | None) -> Interactions:
     log = Interactions(
         user[row[~head]], item, time, user_names, item_names, {"name": path.name, "sha256": sha256(path)}
     )
+    log.clock = False
     if attributes is not None:
         table = _read_attributes(attributes)
         lists = [table.get(str(name), []) for name in item_names]

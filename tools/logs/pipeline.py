@@ -10,19 +10,22 @@ from tools.common.replacing import writing
 from tools.logs import extend as grow
 from tools.logs.align import align
 from tools.logs.protocol import Prepared, dropped_text, prepare
+from tools.logs.protocols.comirec import ComiRec
 from tools.logs.replaced import check_kept
 from tools.logs.write_dataset import write_dataset
 
+COMIREC = ComiRec()
+
 
 def build(
-    output: Path, read, *, protocol="comirec", min_items=5, min_users=5, ties="", overwrite=False, extend=None
+    output: Path, read, *, protocol=COMIREC, min_items=5, min_users=5, ties="", overwrite=False, extend=None
 ) -> dict:
     """Write the folder of a data set; gives the content of its `meta.yaml`, with `notes` on the log beside it.
 
     Args:
         output: the folder.
         read: gives the log, from a scratch folder that it may fill.
-        protocol: how users and targets are split.
+        protocol: how users and targets are split, as `tools.logs.protocol.open_protocol` gives it.
         min_items, min_users: fewest interactions of an item, then of a user.
         ties: draw or file; empty: as the log's reader says.
         overwrite: see `tools.logs.replaced`.
@@ -32,7 +35,7 @@ def build(
         UserError: for a log of which nobody is left to train on.
     """
     with progress.logging_to_terminal(), writing(output), contextlib.ExitStack() as stack:
-        base = grow.open_base(extend, protocol)
+        base = grow.open_base(extend, protocol.name)
         with progress.stage("read", quick=0) as counted:
             log = read(stack.enter_context(scratch_folder(output)))
             log.ties = ties or log.ties
@@ -53,7 +56,7 @@ def build(
 
 def check_users(prepared: Prepared, log):
     """Refuse a log of which nobody is left to train on, with the reasons."""
-    if not len(prepared.splits["train"]):
+    if not len(prepared.plan.splits["train"].users):
         reasons = "; ".join(dropped_text(rows, reason) for reason, rows in prepared.dropped.items())
         told = f"{log.source['name']}: {len(prepared.user_codes)} users left, none for training"
         notes = "".join(f"; {note}" for note in log.notes if note.startswith("warning"))
@@ -67,13 +70,25 @@ def report(output, meta) -> str:
     lines += [f"  {dropped_text(rows, reason)}" for reason, rows in meta["dropped"].items()]
     lines.append(f"  {meta['interactions']} kept: {meta['users']} users, {meta['item_count'] - 1} items")
     lines += grow.told(meta) + meta["notes"] + _ties(meta)
-    lines += [
-        f"{name}: {one['users']} users, {one['interactions']} interactions" for name, one in meta["splits"].items()
-    ]
+    lines += [_split(name, one, meta) for name, one in meta["splits"].items()]
     if "valid" not in meta["splits"]:
         lines.append("no valid split: set runner.valid_data_dir: '' and the epochs; nothing chooses the best step")
     lines.append(f"written to {output}; in your config: hyper_parameters.item_count: {meta['item_count']}")
     return "\n".join(lines)
+
+
+def _split(name, one, meta):
+    line = f"{name}: {one['users']} users, {one['interactions']} interactions"
+    line += f", {one['targets']} of them targets" if "targets" in one else ""
+    if "from" not in one:
+        return line
+    kept = meta["protocol_options"]["cold"] == "keep"
+    done = (
+        "kept, and missed" if kept else f"left out with {one['left_out']} targets (--cold keep counts them as missed)"
+    )
+    return (
+        f"{line}, from {one['from']} on; {one['cold_users']} users and {one['cold_items']} items without a past: {done}"
+    )
 
 
 def _ties(meta):

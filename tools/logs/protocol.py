@@ -3,19 +3,24 @@
 What grows with the log is looked at a stretch at a time, so its arrays may lie in files.
 """
 
-import random
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import asdict, fields
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tools.common.ragged import Ragged, pieces, ragged
+from tools.common.errors import UserError, did_you_mean
+from tools.common.ragged import pieces, ragged
 from tools.logs.interactions import Interactions
-from tools.logs.protocols import comirec, mind
+from tools.logs.protocols.comirec import ComiRec
+from tools.logs.protocols.leave_one_out import LeaveOneOut
+from tools.logs.protocols.mind import Mind
+from tools.logs.protocols.plan import Events, Plan
+from tools.logs.protocols.random import Random
+from tools.logs.protocols.time import Time
 from tools.logs.ties import draw, tied
 
-SPLIT_SEED = 1230
-PROTOCOLS = {"comirec": comirec, "mind": mind}
+PROTOCOLS: dict[str, Any] = {one.name: one for one in (ComiRec, Mind, LeaveOneOut, Time, Random)}
 STRETCH = 1 << 24  # interactions that are held in memory at once
 
 
@@ -25,8 +30,37 @@ class Prepared(NamedTuple):
     user_codes: np.ndarray  # [U] code in the log of user 0, 1, …
     item_codes: np.ndarray  # code in the log of item 1, 2, …
     lengths: np.ndarray  # [U] interactions of each user
-    splits: dict[str, np.ndarray]  # name -> users, in the order of the shuffle
+    plan: Plan  # the splits
     dropped: dict[str, int]  # reason -> interactions left out
+
+
+def open_protocol(name, options) -> Any:
+    """The protocol of a name with the options that were given.
+
+    Args:
+        name: in `PROTOCOLS`.
+        options: name -> value, None where it was not given; those of other protocols among them.
+
+    Raises:
+        UserError: for an option that this protocol has not.
+    """
+    if name not in PROTOCOLS:
+        raise UserError(f"protocol {name!r}: not one of {', '.join(PROTOCOLS)}{did_you_mean(name, PROTOCOLS)}")
+    own = {other: [each.name for each in fields(one)] for other, one in PROTOCOLS.items()}
+    given = {key: value for key, value in options.items() if value is not None}
+    for key in given:
+        if key not in own[name]:
+            owners = " or ".join(other for other in own if key in own[other]) or "of no name"
+            told = f"--{key.replace('_', '-')} goes with --protocol {owners}, not with {name}"
+            raise UserError(f"{told}; remove it or choose another protocol")
+    return PROTOCOLS[name](**given)
+
+
+def protocol_meta(protocol) -> dict[str, Any]:
+    """What `meta.yaml` says of a protocol: name, options, and seed where it draws."""
+    options = {key: value for key, value in asdict(protocol).items() if value is not None}
+    meta = {"protocol": protocol.name} | ({"protocol_options": options} if options else {})
+    return meta | ({} if protocol.seed is None else {"split_seed": protocol.seed})
 
 
 def dropped_text(rows, reason) -> str:
@@ -34,20 +68,13 @@ def dropped_text(rows, reason) -> str:
     return f"{rows} interactions dropped: {'of ' if reason.startswith(('items with', 'users with')) else ''}{reason}"
 
 
-class Events(NamedTuple):
-    """Interactions of some users."""
-
-    items: Ragged  # a row a user, our item ids, oldest first
-    times: np.ndarray  # [E], as items.values
-    rows: np.ndarray  # [E], as items.values: row of the log
-
-
-def prepare(log: Interactions, *, protocol: str, min_items: int, min_users: int, known=None) -> Prepared:
-    """Filter, number and split a log (ComiRec's protocol, or MIND's 19:1 split of users with one target each).
+def prepare(log: Interactions, *, protocol, min_items: int, min_users: int, known=None) -> Prepared:
+    """Filter, number and split a log by a protocol, as `open_protocol` gives it.
 
     One pass: items with fewer than `min_items` interactions go, then users with fewer than `min_users` left. Items are
-    numbered from 1 by falling count over all users, ties by first appearance; users from 0 in source order. The split
-    is that of `random.Random(1230).shuffle`, whatever the training seed.
+    numbered from 1 by falling count, ties by first appearance; users from 0 in source order. The count is that over all
+    users where some users train and others test, and that of the training split where all users train: ids, too, say
+    nothing of what is to be foretold. Splits don't depend on the training seed.
 
     What is `known`, see `tools.logs.align`, stays however rare it is, and comes first.
     """
@@ -72,7 +99,15 @@ def prepare(log: Interactions, *, protocol: str, min_items: int, min_users: int,
     item_codes = item_codes[common[item_codes]]
     if known:
         user_codes, item_codes = behind(known.users, user_codes), behind(known.items, item_codes)
-    return Prepared(user_codes, item_codes, left[user_codes], split_users(len(user_codes), protocol), dropped)
+    prepared = Prepared(user_codes, item_codes, left[user_codes], Plan({}), dropped)
+    everybody = np.arange(len(user_codes))
+    plan = protocol.plan(log, prepared.lengths, lambda: events(log, prepared, everybody))
+    if plan.train_count is not None:
+        item_codes = np.sort(item_codes)
+        trained = np.zeros(len(count), np.int64)
+        trained[prepared.item_codes] = plan.train_count[1 : len(item_codes) + 1]
+        item_codes = item_codes[np.argsort(-trained[item_codes], kind="stable")]
+    return prepared._replace(item_codes=item_codes, plan=plan, dropped=dropped | plan.dropped)
 
 
 def behind(known, codes):
@@ -110,12 +145,3 @@ def stretches_of(users, lengths) -> list[np.ndarray]:
     """Users in pieces of about `STRETCH` interactions each; `lengths` are those of all users."""
     stretch = np.cumsum(lengths[users]) // STRETCH
     return np.split(users, np.flatnonzero(np.diff(stretch)) + 1)
-
-
-def split_users(user_num, protocol) -> dict[str, np.ndarray]:
-    """Split -> users in the order of the shuffle, which depends on their number alone."""
-    shuffled = list(range(user_num))
-    random.Random(SPLIT_SEED).shuffle(shuffled)
-    first, second = (int(share * user_num) for share in PROTOCOLS[protocol].CUTS)
-    order = np.array(shuffled, np.int64)
-    return {"train": order[:first], "valid": order[first:second], "test": order[second:]}

@@ -31,13 +31,14 @@ def draw(log, rows, same) -> np.ndarray:
     if not len(among):
         return rows
     tie, some = np.cumsum(~same)[among], rows[among]
-    lot = lots(_checksums(log.user_names, log.user[some]), _checksums(log.item_names, log.item[some]))
+    lot = lots(checksums(log.user_names, log.user[some]), checksums(log.item_names, log.item[some]))
     rows = rows.copy()
     rows[among] = some[np.lexsort((lot, tie))]
     return rows
 
 
-def _checksums(names, codes):
+def checksums(names, codes) -> np.ndarray:
+    """CRC-32 of the id of each code, `[E]` uint64."""
     found, place = np.unique(codes, return_inverse=True)
     return np.array([checksum(name) for name in names[found]], np.uint64)[place]
 

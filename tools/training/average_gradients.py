@@ -12,7 +12,7 @@ from paddle.nn.clip import get_tensor_from_selected_rows, merge_selected_rows
 from tools.common.ranks import all_gather, all_reduce, count, rank
 
 
-def average(model, loss, target_item) -> float:
+def average(model, loss, target_item, seq_len) -> float:
     """Make all ranks' gradients, and the loss, those of one process that trains all their samples.
 
     That is the mean over targets: ranks count by how many they have. What a model adds to the loss as a mean over users
@@ -21,12 +21,12 @@ def average(model, loss, target_item) -> float:
     Args:
         model: after the backward pass.
         loss: its own, a scalar.
-        target_item: its own, `[B]` or `[B, M]`, 0 for none.
+        target_item, seq_len: its own, `[B]` or `[B, M]`, 0 for none, and `[B]`.
     """
     if count() == 1:
         return float(loss)
     sparse, dense = _parameters(model)
-    weight = np.count_nonzero(np.asarray(target_item))
+    weight = model.target_num(paddle.to_tensor(target_item), paddle.to_tensor(seq_len))
     rows = [_looked_up(parameter) for parameter in sparse]
     own = [weight, float(loss), *(len(ids) for ids, _ in rows), *(one.grad is not None for one in dense)]
     sums, notes = _sum_dense(dense, weight, own)  # notes: [ranks, len(own)]

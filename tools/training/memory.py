@@ -70,10 +70,7 @@ def needs(config: Config, training) -> list[tuple[int, str]]:
         sizes = [dim, *(hyper.tower_sizes if hyper.tower_sizes is not None else [4 * dim]), dim]
         weights = sum(one * other for one, other in pairwise(sizes))
         parts.append((weights * states, "towers of tower_sizes and embedding_dim"))
-    if "neighbors" in options:
-        parts.append((rows * hyper.neighbors * 3, "neighbours of item_count × neighbors"))
-    if "mix_size" in options:
-        parts.append(((rows + hyper.mix_size) * hyper.mix_size, "vectors and matrices of mix_size and item_count"))
+    parts += _of_one_model(hyper, options, batch, training)
     if training and gradient:
         targets = batch * hyper.targets
         drawn = {"in_batch": targets, "full": rows - 1}.get(hyper.negatives, hyper.neg_samples)
@@ -83,6 +80,19 @@ def needs(config: Config, training) -> list[tuple[int, str]]:
             (targets * drawn, f"scores of train_batch_size × targets × {key}"),
         ]
     return [(4 * size, what) for size, what in parts]
+
+
+def _of_one_model(hyper, options, batch, training):
+    """Numbers in the arrays of single models."""
+    rows = hyper.item_count or 0
+    if "neighbors" in options:
+        yield rows * hyper.neighbors * 3, "neighbours of item_count × neighbors"
+    if "ease_lambda" in options:  # beside the weights the counts and their inverse in float64
+        yield rows * rows * (1 + 4 * training), "weights of item_count × item_count"
+    if "transformer_heads" in options:
+        yield batch * hyper.transformer_heads * hyper.maxlen**2, "attention of a batch × transformer_heads × maxlen"
+    if "mix_size" in options:
+        yield (rows + hyper.mix_size) * hyper.mix_size, "vectors and matrices of mix_size and item_count"
 
 
 def _told(size):

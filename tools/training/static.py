@@ -26,7 +26,8 @@ class StaticModel(DygraphModel):
         paddle.set_flags({"FLAGS_enable_pir_in_executor_trace_run": True})
         warnings.filterwarnings("ignore", message="Tensor do not have 'place' interface")  # Paddle's own `where` asks
         # Of histories, targets and candidates, after their first axis.
-        shapes: tuple[list[int], ...] = ([hyper.maxlen], [hyper.targets], [])
+        targets = 1 if getattr(model, "all_positions", False) else hyper.targets
+        shapes: tuple[list[int], ...] = ([hyper.maxlen], [targets], [])
         rows = [InputSpec([None, *shape, hyper.embedding_dim]) for shape in shapes]
         ids = [InputSpec([None, *shape], "int64") for shape in shapes]
         seq_len = InputSpec([None], "int64")

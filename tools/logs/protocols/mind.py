@@ -1,19 +1,34 @@
-"""MIND's protocol: users 19:1, one target each (Li et al., CIKM 2019, section 5.1).
+"""MIND's protocol: users 19:1, one target each (Li et al., CIKM 2019, section 5.1)."""
 
-The first 18 of 20 parts train, the 19th chooses the best step, the last tests.
-"""
+from dataclasses import dataclass
 
 import numpy as np
 
-CUTS = (0.9, 0.95)
-DROPPED = "after the target of a user of valid or test"
-SEED = 1230
+from tools.logs.protocols.by_user import SEED, split_users, whole
+from tools.logs.protocols.plan import Plan
 
 
-def kept_events(lengths):
-    """How many of a user's first behaviours are kept, `[U]`; the last of them is the target.
+@dataclass(frozen=True)
+class Mind:
+    """The first 18 of 20 parts of the users train, the 19th chooses the best step, the last tests.
 
-    The target is any behaviour but the first, each as likely.
+    The target of a user of valid or test is any behaviour but the first, each as likely; what comes after it goes.
     """
-    drawn = 2 + np.random.default_rng(SEED).integers(0, np.maximum(lengths - 1, 1))
-    return np.minimum(drawn, lengths)
+
+    name = "mind"
+    seed = SEED
+    cuts = (0.9, 0.95)  # shares of users at which valid and test begin
+
+    def plan(self, log, lengths, stretches) -> Plan:
+        """The splits of users with so many events each, `[U]`."""
+        return self.split(split_users(len(lengths), self.cuts), lengths)
+
+    def split(self, users, lengths) -> Plan:
+        """The splits that have these users, name -> users."""
+        splits = whole(users, lengths)
+        for name in ("valid", "test"):
+            all_of_them = splits[name].lengths
+            drawn = 2 + np.random.default_rng(SEED).integers(0, np.maximum(all_of_them - 1, 1))
+            splits[name] = splits[name]._replace(lengths=np.minimum(drawn, all_of_them))
+        left_out = int(lengths.sum()) - sum(int(one.lengths.sum()) for one in splits.values())
+        return Plan(splits, {"after the target of a user of valid or test": left_out})

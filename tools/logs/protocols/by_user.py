@@ -1,0 +1,28 @@
+"""Users cut into those who train, those who choose the best step and those who test, whatever their events."""
+
+import random
+
+import numpy as np
+
+from tools.logs.protocols.plan import Split
+
+SEED = 1230
+
+
+def split_users(user_num, cuts) -> dict[str, np.ndarray]:
+    """Split -> users in the order of `random.Random(1230).shuffle`, which depends on their number alone.
+
+    Args:
+        user_num: U.
+        cuts: shares of users at which valid and test begin.
+    """
+    shuffled = list(range(user_num))
+    random.Random(SEED).shuffle(shuffled)
+    first, second = (int(share * user_num) for share in cuts)
+    order = np.array(shuffled, np.int64)
+    return {"train": order[:first], "valid": order[first:second], "test": order[second:]}
+
+
+def whole(users, lengths) -> dict[str, Split]:
+    """Splits of users with all their events; `lengths` are those of all users."""
+    return {name: Split(some, lengths[some]) for name, some in users.items()}

@@ -186,7 +186,7 @@ def read_evaluation(files, item_count) -> tuple[Evaluation, int]:
             kept = EVALUATION_CUTS[protocol](items.lengths)
         else:
             (users, items), kept = _read_cut(files)
-            alone = meta["protocol_options"].get("cold") == "keep"
+            alone = isinstance(options := meta.get("protocol_options"), dict) and options.get("cold") == "keep"
         history = items.spans(items.offsets[:-1], kept)
         evaluation = Evaluation(users, history, items.spans(items.offsets[:-1] + kept, items.lengths - kept))
     usable = np.flatnonzero(((evaluation.history.lengths > 0) | alone) & (evaluation.target.lengths > 0))

@@ -70,7 +70,7 @@ def report(output, meta) -> str:
     lines += [f"  {dropped_text(rows, reason)}" for reason, rows in meta["dropped"].items()]
     lines.append(f"  {meta['interactions']} kept: {meta['users']} users, {meta['item_count'] - 1} items")
     lines += grow.told(meta) + meta["notes"] + _ties(meta)
-    lines += [_split(name, one, meta) for name, one in meta["splits"].items()]
+    lines += [line for name, one in meta["splits"].items() for line in _split(name, one, meta)]
     if "valid" not in meta["splits"]:
         lines.append("no valid split: set runner.valid_data_dir: '' and the epochs; nothing chooses the best step")
     lines.append(f"written to {output}; in your config: hyper_parameters.item_count: {meta['item_count']}")
@@ -78,17 +78,19 @@ def report(output, meta) -> str:
 
 
 def _split(name, one, meta):
-    line = f"{name}: {one['users']} users, {one['interactions']} interactions"
-    line += f", {one['targets']} of them targets" if "targets" in one else ""
-    if "from" not in one:
-        return line
-    kept = meta["protocol_options"]["cold"] == "keep"
-    done = (
-        "kept, and missed" if kept else f"left out with {one['left_out']} targets (--cold keep counts them as missed)"
-    )
-    return (
-        f"{line}, from {one['from']} on; {one['cold_users']} users and {one['cold_items']} items without a past: {done}"
-    )
+    lines = [f"{name}: {one['users']} users, {one['interactions']} interactions"]
+    if "targets" in one:
+        lines[0] += f", {one['targets']} of them targets"
+    if "from" in one:
+        kept = meta["protocol_options"]["cold"] == "keep"
+        done = (
+            "counted as missed"
+            if kept
+            else f"left out with {one['left_out']} targets; --cold keep counts them as missed"
+        )
+        cold = f"{one['cold_users']} users and {one['cold_items']} items without a past"
+        lines.append(f"  from {one['from']} on; {cold}: {done}")
+    return lines
 
 
 def _ties(meta):

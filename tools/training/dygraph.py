@@ -74,7 +74,8 @@ class DygraphModel:
         if model.gives_scores:
             return Retriever.of_scores(model.item_count - 1)
         with paddle.no_grad():
-            return Retriever(index=index_of(model.item_vectors().numpy()))
+            vectors = model.item_vectors().numpy()
+        return Retriever(index=index_of(vectors), vectors=vectors)
 
 
 FEATURES = {"item_features": item_features, "user_features": context_features}

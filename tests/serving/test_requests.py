@@ -140,7 +140,7 @@ def test_a_bad_line_is_answered_in_its_place_and_the_others_as_always(folder, tm
     code, alone, _ = ask(folder, capsys, path, "--top_n", "3")
     assert code == 0
     bad = [
-        ({"user": "b", "profil": {}} | GOOD, "profil"), (GOOD | {"exclude": ["i1"]}, "exclude"),
+        ({"user": "b", "profil": {}} | GOOD, "profil"), (GOOD | {"excluded": ["i1"]}, "excluded"),
         (GOOD | {"user": "c", "profile": {"agee": 3}}, "agee"), ("nonsense", "nonsense"), (GOOD | {"user": 1.5}, "1.5"),
         ({"user": "d", "hist": ["i1"]}, "hist"),
     ]  # fmt: skip

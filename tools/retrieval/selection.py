@@ -91,6 +91,12 @@ class Catalogue:
         """Our ids of the user's own, those that are unknown left out."""
         return [self.numbers[name] for name in names if name in self.numbers]
 
+    def choose(self, filters: Filters) -> Selection | None:
+        """The items that a user's own `allow` and `category` let pass; what holds for all where there are neither."""
+        if filters.allow is None and filters.category is None:
+            return self.base
+        return self.select(filters._replace(exclude=()))
+
     def _select(self, filters: Filters) -> Selection:
         """The items that pass, among those that every list may hold. Unknown ids pass nothing and exclude nothing."""
         allowed = np.ones(self.item_count, bool) if self.base is None else self.base.allowed.copy()

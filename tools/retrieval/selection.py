@@ -60,7 +60,7 @@ class Catalogue:
         self.numbers = {name: item for item, name in self.names.items()}
         self.select = lru_cache(KEPT)(self._select)
         self.base: Selection | None = None
-        if filters and (filters.exclude or filters.allow is not None or filters.category is not None):
+        if filters:
             self.base = self._select(filters)
             if not len(self.base.items):
                 raise UserError(f"the filters leave none of the {item_count - 1} items; give ids that are in {folder}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import orjson
 
 from tools.common import checksums, replacing
 from tools.common.errors import UserError
@@ -200,4 +201,7 @@ def _replies(asked, found) -> list[Reply]:
 
 
 def _json(value) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # a user's number of more than 64 bits, say
+        return json.dumps(value).encode()

@@ -131,9 +131,11 @@ def add_filter_arguments(parser):
     parser.add_argument("--category", metavar="NAME", nargs="+", help="recommend only items of these categories")
 
 
-def read_filters(args) -> Filters:
-    """The filters of a command line."""
-    return Filters(_ids(args.exclude) or (), _ids(args.allow), None if args.category is None else tuple(args.category))
+def read_filters(args) -> Filters | None:
+    """The filters of a command line, None where there are none."""
+    category = None if args.category is None else tuple(args.category)
+    found = Filters(_ids(args.exclude) or (), _ids(args.allow), category)
+    return None if found == Filters() else found
 
 
 def _ids(path) -> tuple[str, ...] | None:

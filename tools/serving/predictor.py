@@ -13,7 +13,7 @@ import numpy as np
 from tools.common import replacing
 from tools.common.errors import UserError
 from tools.common.files import load_array, load_arrays, map_array
-from tools.common.ragged import cut_histories
+from tools.common.ragged import Ragged, cut_histories
 from tools.data.features import QUERIES, attribute
 from tools.retrieval.aggregate import PLAIN, Diversity, Recommendations, empty_lists
 from tools.retrieval.index import store
@@ -101,16 +101,23 @@ class Predictor:
             RequestError: see `embed`.
         """
         items = check_histories(histories, self.item_num)
-        hist_item, seq_len = cut_histories(items, np.arange(len(histories)), items.lengths, self.maxlen)
+        return self.recommend_rows(items, top_n, profiles, exclude=exclude, selection=selection)
+
+    def recommend_rows(
+        self, items: Ragged, top_n, profiles=None, *, exclude=None, selection: Chosen = None
+    ) -> Recommendations:
+        """As `recommend`, of histories that are rows of known ids already, at least one a row."""
+        users = len(items.lengths)
+        hist_item, seq_len = cut_histories(items, np.arange(users), items.lengths, self.maxlen)
         interests, live = self.embed(hist_item, seq_len, profiles)
         depth = min(check_length(top_n), self.item_num)
         seen = items if self.filter_seen else None
         if exclude is not None and any(map(len, exclude)):
-            excluded = check_excluded(exclude, len(histories), self.item_num)
+            excluded = check_excluded(exclude, users, self.item_num)
             seen = items.beside(excluded) if self.filter_seen else excluded
         if not isinstance(selection, list):
             return self._retrieve(interests, live, depth, seen, selection)
-        lists = empty_lists(len(histories), depth)
+        lists = empty_lists(users, depth)
         for one in {id(one): one for one in selection}.values():
             rows = np.flatnonzero([other is one for other in selection])
             part = self._retrieve(interests[rows], live[rows], depth, None if seen is None else seen.take(rows), one)

@@ -9,16 +9,15 @@ import numpy as np
 
 from tools.common import replacing
 from tools.common.errors import UserError
-from tools.common.files import load_arrays
 from tools.common.ragged import cut_histories, ragged
 from tools.config.load import load_config
 from tools.data.dataset import data_files, read_evaluation, read_map
-from tools.data.features import attribute
 from tools.data.titles import titles
 from tools.evaluation.metrics import diversity
 from tools.retrieval.aggregate import Diversity
 from tools.retrieval.selection import Filters
 from tools.serving import exported
+from tools.serving.everybody import Attributes
 from tools.serving.predictor import Predictor
 
 MOST_USERS = 1000  # that a page lets one choose from
@@ -174,25 +173,13 @@ def read_users(split, explorers: list[Explorer]) -> list[User]:
         raise UserError(f"{split}: items have other ids than in the export; give the data set that it was trained on")
     (users, history, target), _ = read_evaluation(files, first.item_num + 1)
     names = read_map(folder / "user_map.csv")
-    columns = _attributes(folder, {name for one in explorers for name in one.features})
+    known = Attributes(folder=folder, names={name for one in explorers for name in one.features})
     return [
         User(
             names.get(user, str(user)),
             history.take([row]).values.tolist(),
             target.take([row]).values.tolist(),
-            {name: _values(texts, rows, user) for name, (texts, rows) in columns.items()},
+            known.profile(user),
         )
         for row, user in enumerate(users[:MOST_USERS].tolist())
     ]
-
-
-def _values(texts, rows, user):
-    """Of one whom the data set doesn't know, none."""
-    return texts[rows.take([user]).values].tolist() if 0 <= user < len(rows.lengths) else []
-
-
-def _attributes(folder, names):
-    """Name -> texts and rows of users' attributes, as far as the data set has them."""
-    path = folder / "user_attributes.npz"
-    arrays = load_arrays(path, "prepare the data set again") if names and path.is_file() else {}
-    return {name: attribute(arrays, name, path) for name in sorted(names) if f"{name}.names" in arrays}

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import shutil
 import socket
 import subprocess
@@ -29,9 +30,8 @@ import faiss
 import numpy as np
 import paddle
 
-from tools.common import checksums
+from tools.common import checksums, replacing
 from tools.common.errors import UserError, command
-from tools.common.files import atomic_folder
 from tools.common.written import save_array
 from tools.config.arguments import positive
 from tools.config.load import Config
@@ -45,6 +45,7 @@ from tools.training import runtime
 from tools.training.dygraph import DygraphModel
 
 CENTRES, TOP_N, LENGTH, HISTORIES, ALONE = 2000, 50, 20, 1000, 2000  # the last: requests to the Predictor
+WAIT = 30  # seconds for the last export to be served
 
 
 @command
@@ -133,16 +134,21 @@ def measure_http(folder, histories, args) -> dict:
 async def under_load(server, folder, port, bodies, args) -> dict:
     """Load and swaps side by side."""
     served = {await wait_ready(server, port)}
+    swaps = prepare_swaps(folder, args.swaps)
     load = Load(port=port, bodies=bodies, rate=args.rate)
     warm = Load(port=port, bodies=bodies, rate=args.rate)
     await warm.run(args.connections, 1)
     running = asyncio.create_task(load.run(args.connections, args.seconds))
-    for swap in range(args.swaps):
+    for one in swaps:
         await asyncio.sleep(args.seconds / (args.swaps + 1))
-        await asyncio.to_thread(put_in_place, folder, swap)
+        replacing.put(one, folder)
         served.add(await wait_ready(server, port))
     await running
-    served.add(await wait_ready(server, port))
+    for _ in range(WAIT):
+        served.add(await wait_ready(server, port))
+        if len(served) > args.swaps:
+            break
+        await asyncio.sleep(1)
     return {
         "seconds": args.seconds, "connections": args.connections, "rate": args.rate, "requests": len(load.spent),
         "failures": load.failures, "swaps": len(served) - 1, "requests_per_s": round(len(load.spent) / args.seconds),
@@ -150,12 +156,15 @@ async def under_load(server, folder, port, bodies, args) -> dict:
     }  # fmt: skip
 
 
-def put_in_place(folder, swap):
-    """A new export where the old one is, with other checksums."""
-    with atomic_folder(folder) as new:
-        shutil.copytree(folder, new, dirs_exist_ok=True)
-        (new / "swap.txt").write_text(f"{swap}\n")
-        checksums.write(new)
+def prepare_swaps(folder, swaps) -> list[Path]:
+    """Exports beside one, the same but for a file more, so that their checksums differ."""
+    found = [folder.with_name(f"next-{swap}") for swap in range(swaps)]
+    for one in found:
+        shutil.copytree(folder, one, copy_function=os.link)
+        (one / checksums.NAME).unlink()  # else the others' would be overwritten
+        (one / "swap.txt").write_text(one.name)
+        checksums.write(one)
+    return found
 
 
 async def wait_ready(server, port) -> str:

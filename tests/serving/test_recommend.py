@@ -8,6 +8,7 @@ import numpy as np
 import polars
 import pytest
 
+import infer
 from tools import recommend
 from tools.serving import bulk, everybody
 from tools.serving.predictor import Predictor
@@ -182,3 +183,17 @@ def test_what_cannot_be_is_said_in_a_line(folder, words, message, tmp_path, monk
     code, err = run(folder, capsys, *(one.format(**paths) for one in words))
     assert (code, message in err, "Traceback" in err) == (2, True, False), err
     assert not list(tmp_path.iterdir())
+
+
+def test_infer_filters_too_and_says_whose_lists_it_writes(folder, tmp_path, capsys):
+    options = ["--category", "c1", "--recommend", str(tmp_path / "lists.csv")]
+    infer.main(["-m", str(folder / "out/best/config.yaml"), *options])
+    err = capsys.readouterr().err
+    assert "filters leave 10 of 30 items" in err
+    users = polars.read_csv(tmp_path / "lists.csv")["user"].unique().to_list()
+    lost = sum(int(item[1:]) % 3 != 1 for user in users for item in histories(folder)[user][24:])
+    assert f"test: the filters leave out {lost} of 24 targets ({100 * lost / 24:.1f} %), which count as missed" in err
+    assert "lists of the test split's users from the part of their histories that is evaluated" in err
+    table = polars.read_csv(tmp_path / "lists.csv")
+    assert {int(item[1:]) % 3 for item in table["item"]} == {1}
+    assert table.group_by("user").len()["len"].to_list() == [10] * 4

@@ -39,8 +39,8 @@ def serve(own, folder, filters):
     except UserError as error:
         own.sendall(pack([REFUSED, str(error).encode()]))
         return
-    own.sendall(pack([READY, json.dumps(service.told).encode()]))
-    with own.makefile("rb") as file, contextlib.suppress(BrokenPipeError):
+    with own.makefile("rb") as file, contextlib.suppress(BrokenPipeError):  # who asks may leave at any time
+        own.sendall(pack([READY, json.dumps(service.told).encode()]))
         while parts := _receive(file):
             kind, *bodies = parts
             replies = _answer(getattr(service, kind.decode()), bodies, fault)

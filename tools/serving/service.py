@@ -135,7 +135,7 @@ class Service:
         if item not in numbers:
             return fault(404, f"item {shown(item)!r} is unknown; give one of the export's items")
         rows = [
-            {"item": names.get(one, str(one)), "score": score, "title": self.titles[one]}
+            {"item": names.get(one, str(one)), "score": float(f"{score:.8g}"), "title": self.titles[one]}
             for one, score in zip(*self.similar_items.nearest(numbers[item], top_n), strict=True)
         ]
         return Reply(200, _json({"item": item, "title": self.titles[numbers[item]], "items": rows}))

@@ -1,6 +1,6 @@
 """From interests to recommended lists: inner-product search, exact or of another index, then one list a user."""
 
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -53,12 +53,17 @@ class Retriever:
 
     Args:
         index: of `tools.retrieval.index`, of items 1, 2, …: padding is not in it; or a `ScoreIndex`.
-        vectors: `[item_count, D]`, what the index was made of. With them a list is as long as the catalogue allows,
-            also where an approximate index finds fewer; filters of an approximate index need them.
+        vectors: `[item_count, D]`, what the index was made of, or a function that gives them once they are needed. With
+            them a list is as long as the catalogue allows, also where an approximate index finds fewer; filters of an
+            approximate index need them.
     """
 
     def __init__(self, *, index: Any, vectors=None):
         self.index, self.vectors = index, vectors
+
+    @cached_property
+    def _table(self):
+        return self.vectors() if callable(self.vectors) else self.vectors
 
     @classmethod
     def exact(cls, item_vectors) -> "Retriever":
@@ -88,7 +93,7 @@ class Retriever:
         """As `search`, each item compared, whatever the index is."""
         items = np.arange(1, self.index.ntotal + 1) if selection is None else selection.items
         return self._each(
-            interests, live, depth, lambda queries, depth: search_among(self.vectors, items, queries, depth)
+            interests, live, depth, lambda queries, depth: search_among(self._table, items, queries, depth)
         )
 
     def _each(self, interests, live, depth, find):
@@ -104,7 +109,7 @@ class Retriever:
         if selection is None:
             return search(self.index, queries, depth)
         if isinstance(self.index, faiss.Index):
-            return search_selected(self.index, self.vectors, queries, depth, selection)
+            return search_selected(self.index, self._table, queries, depth, selection)
         return search(self.index, queries, depth, selection=selection)
 
     def recommend(

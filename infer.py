@@ -2,6 +2,7 @@
 
 Example: python infer.py -m config.yaml -top_n 20 50 --recommend recommendations.csv
 Example: python infer.py -m config.yaml -o runner.index=hnsw
+Example: python infer.py -m config.yaml --exclude sold_out.txt --category Comedy
 
 Prints Recall, NDCG, HitRate, diversity and coverage on the test split, one row for each runner.diversity_lambda and one
 for MostPop. Writes them to metrics.json with 95 % intervals, and by history length and popularity.
@@ -31,6 +32,7 @@ from tools.evaluation.targets import count_targets, tell
 from tools.retrieval.aggregate import Diversity
 from tools.retrieval.exact import exact
 from tools.retrieval.index import store
+from tools.retrieval.selection import Catalogue, Filters, add_filter_arguments, read_filters
 from tools.training import agreement, checkpoint, memory, runtime
 from tools.training.settings import load_settings
 from tools.training.splits import open_split
@@ -49,23 +51,26 @@ def main(argv=None):
         "--recommend",
         type=Path,
         metavar="FILE",
-        help="write user,rank,item,score,interest as CSV, of the last checkpoint",
+        help="write user,rank,item,score,interest as CSV, of the last checkpoint: lists of the test split's users, "
+        "made of the first 80 %% of their histories (all but the last item by MIND's protocol); for every user with "
+        "the whole history there is tools.recommend",
     )
+    add_filter_arguments(parser)
     args = parser.parse_args(argv)
     settings = load_settings(args.config_yaml, args.opt, MODELS)
     if args.top_n:
         settings = replace(settings, runner=replace(settings.runner, top_n=args.top_n))
     runtime.prepare(settings.runner.use_gpu, settings.runner.seed)
     with progress.logging_to_terminal():
-        infer(settings, args.recommend)
+        infer(settings, args.recommend, read_filters(args))
 
 
-def infer(settings: Config, table: Path | None):
+def infer(settings: Config, table: Path | None, filters: Filters | None = None):
     """Embed, retrieve, measure: for a checkpoint a row of its plain lists and one a lambda, and one for MostPop."""
     memory.check(settings, training=False)
     for folder in checkpoint.folders(settings):
         agreement.check_checkpoint(folder, settings)
-    study = Study(settings)
+    study = Study(settings, filters)
     targets = study.count_targets()
     graph = GRAPHS[settings.runner.graph]()
     model = graph.create_model(settings)
@@ -95,15 +100,18 @@ class Study:
 
     Args:
         settings: the configuration.
+        filters: what every list may hold.
     """
 
-    def __init__(self, settings: Config):
+    def __init__(self, settings: Config, filters: Filters | None = None):
         self.settings, runner = settings, settings.runner
         self.item_count: int = settings.hyper_parameters.item_count  # type: ignore[assignment]
         self.test_data = open_split("test", settings)
         given = runner.diversity_lambda or [0.0]
         lambdas = list(dict.fromkeys([0.0, *given]))  # the plain list is always there, and first
-        self.diversity = Diversity.open(Path(runner.test_data_dir).parent, lambdas, self.item_count)
+        maps = Path(runner.test_data_dir).parent
+        self.diversity = Diversity.open(maps, lambdas, self.item_count)
+        self.selection = Catalogue(folder=maps, item_count=self.item_count, filters=filters).base if filters else None
         self.written = lambdas.index(given[0])  # which lists go into a table of recommendations
         self.train_items = self.decile = self.count = None
         if Path(runner.train_data_dir).is_dir():
@@ -114,7 +122,9 @@ class Study:
     def count_targets(self) -> dict[str, int]:
         """What the figures of the split can and cannot say, told in the log, too; see `tools.evaluation.targets`."""
         runner, trained = self.settings.runner, None if self.count is None else self.count > 0
-        counts = count_targets(self.test_data, filter_seen=runner.filter_seen, trained=trained)
+        counts = count_targets(
+            self.test_data, filter_seen=runner.filter_seen, trained=trained, selection=self.selection
+        )
         tell("test", counts, runner.top_n, self.item_count - 1)
         return counts
 
@@ -137,7 +147,9 @@ class Study:
         options = {"top_n": runner.top_n, "category": diversity.category, "decile": self.decile, "count": self.count}
         reports = [Report(item_count=self.item_count, **options) for _ in diversity.lambdas]
         embed = partial(graph.infer_forward, model)
-        for batch, embedded, each in recommend(self.test_data, embed, retriever, self.settings, diversity):
+        for batch, embedded, each in recommend(
+            self.test_data, embed, retriever, self.settings, diversity, self.selection
+        ):
             for report, lists in zip(reports, each, strict=True):
                 report.update(lists.items, batch.target, batch.seen.lengths, *embedded)
             if table:
@@ -169,6 +181,10 @@ def recommendation_table(path, settings):
     names = [read_map(maps / name) for name in ("user_map.csv", "item_map.csv")]
     with replacing.writing(path), atomic_file(path) as file:
         yield RecommendationTable(file, *names)
+    logging.info(
+        "written to %s: lists of the test split's users from the part of their histories that is evaluated; for every "
+        "user with the whole history: python -m tools.recommend", path,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -17,8 +17,9 @@ from tools.training.settings import load_settings
 V = 31  # rows of the table
 FILES = {
     "SHA256SUMS", "category_map.csv", "config.yaml", "identity.json", "index.faiss", "item_attributes.npz",
-    "item_category.npy", "item_map.csv", "item_vectors.npy", "rec.pdparams", "train/query.npz", "trained.yaml",
-    "user_attributes.npz", "user_features.npy", "user_map.csv", "user_tower.json", "user_tower.pdiparams",
+    "item_category.npy", "item_counts.npy", "item_map.csv", "item_vectors.npy", "rec.pdparams", "train/query.npz",
+    "trained.yaml", "user_attributes.npz", "user_features.npy", "user_map.csv", "user_tower.json",
+    "user_tower.pdiparams",
 }  # fmt: skip
 TITLES = [f"<i>Film</i> {item} & ${{1 + 1}} {{{{value}}}}" for item in range(V - 1)]  # what HTML must not read
 

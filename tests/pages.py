@@ -70,7 +70,8 @@ def shell(script, folder, fails=False) -> str:
 
     An AssertionError where the exit code is not 0, or not 2 where it `fails`, for the user to correct.
     """
-    script = 'set -euo pipefail\npython() { "$PYTHON" "$@"; }\n' + script
+    # An alias and not a function, which in the background would be a shell of its own: what ends that leaves Python.
+    script = "set -euo pipefail\nshopt -s expand_aliases\nalias python='\"$PYTHON\"'\n" + script
     environment = os.environ | {"PYTHON": sys.executable, "PYTHONWARNINGS": "ignore", "LC_ALL": "C.UTF-8"}
     argv = ["bash", "-c", script]
     done = subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, check=False)

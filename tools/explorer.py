@@ -4,7 +4,8 @@ Example: python -m tools.explorer -m config.yaml
 Example: python -m tools.explorer output/export --users data/movielens-100k/test --port 7861
 Example: python -m tools.explorer -m config.yaml output/spread-1/export
 
-Choose a user or build a history by titles; change how many interests retrieve (K') and what variety is worth (lambda).
+Choose a user or build a history by titles; change how many interests retrieve (K'), what variety is worth (lambda) and
+which categories may be retrieved. --exclude, --allow and --category hold for all that is shown.
 Each EXPORT is a folder of tools.export; -m exports its checkpoint to a temporary folder. Two models can be shown side
 by side. An export has no users: they come from the data set, with -m from its test split, else from --users.
 """
@@ -18,6 +19,7 @@ from models import MODELS
 from tools.common.errors import UserError, command
 from tools.config.arguments import add_arguments, positive
 from tools.data import identity
+from tools.retrieval.selection import add_filter_arguments, read_filters
 from tools.serving.exporter import export
 from tools.training import runtime
 from tools.training.settings import load_settings
@@ -36,6 +38,7 @@ def main(argv=None):
     )
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets others in; default: 127.0.0.1")
     parser.add_argument("--port", type=positive, default=7860, help="default: 7860")
+    add_filter_arguments(parser)
     args = parser.parse_intermixed_args(argv)
     if not 1 <= len(args.folders) + bool(args.config_yaml) <= 2:
         raise UserError("one or two models are shown: give -m config.yaml, EXPORT, or two of them")
@@ -57,7 +60,8 @@ def open_explorers(args, temporary) -> tuple[dict[str, Explorer], Path | None]:
         source = export(settings, temporary / "export")
         folders = {str(source): temporary / "export", **folders}
         split = split or Path(settings.runner.test_data_dir)
-    explorers = {name: Explorer(folder=folder) for name, folder in folders.items()}
+    filters = read_filters(args)
+    explorers = {name: Explorer(folder=folder, filters=filters) for name, folder in folders.items()}
     if any(not same_items(one, other) for one, other in pairwise(explorers.values())):
         raise UserError(f"{' and '.join(explorers)} have other items or ids; give two models of one data set")
     return {f"{one.model}, {name}": one for name, one in explorers.items()}, split

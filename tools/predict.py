@@ -2,6 +2,7 @@
 
 Example: python -m tools.predict output/export histories.jsonl --top_n 10
 Example: python -m tools.predict output/export --format csv < histories.csv
+Example: python -m tools.predict output/export histories.jsonl --exclude sold_out.txt --category Comedy Drama
 
 HISTORIES is a file, or standard input, with the item ids of the data set, oldest first. The answer has the same form:
 JSON lines {"user": "u1", "history": ["50", "258"]}, answered by
@@ -13,6 +14,8 @@ answered as always, and the exit code is 2.
 A CSV may have a header: a first row of names like user_id,item_id, or one whose item the model doesn't know.
 For a model with user features a JSON line may have "profile": {"age": "24", "genres": ["a", "b"]}; values that the
 model doesn't know are skipped. A model that was trained with queries takes "query": "red shoes" in the same way.
+"exclude": ["100"] on a line leaves items out of this user's list, "allow": ["50", "100"] and "category": ["Comedy"] let
+in no others; --exclude, --allow and --category hold for every list.
 """
 
 import argparse
@@ -23,6 +26,7 @@ from pathlib import Path
 from tools.common import progress
 from tools.common.errors import UserError, command, output_is_closed
 from tools.config.arguments import positive
+from tools.retrieval.selection import add_filter_arguments, read_filters
 from tools.serving.histories import JSON_FORM, Fault, History, read_input, read_json
 from tools.serving.history_table import read_csv
 from tools.serving.predictor import Predictor, answers, csv_text, json_text
@@ -42,6 +46,7 @@ def main(argv=None):
     parser.add_argument("--user", metavar="NAME", help="the CSV's column of users, where it has more than two")
     parser.add_argument("--item", metavar="NAME", help="the CSV's column of items")
     parser.add_argument("--no-header", action="store_true", help="the CSV has no header, whatever it looks like")
+    add_filter_arguments(parser)
     args = parser.parse_intermixed_args(argv)
     if output_is_closed():
         raise UserError("standard output is closed, and the answers go there; send it to a file")
@@ -51,8 +56,8 @@ def main(argv=None):
         raise UserError("--user, --item and --no-header are of CSV; JSON lines name what they hold: leave them out")
     if args.no_header and (args.user or args.item):
         raise UserError("--no-header: --user and --item name columns of a header; give one or the other")
-    predictor = Predictor(folder=args.folder)
     with progress.logging_to_terminal(logging.WARNING):
+        predictor = Predictor(folder=args.folder, filters=read_filters(args))
         users = read_users(args, form, predictor)
     write_answers(predictor, users, args.top_n, *FORMATS[form])
 
@@ -64,7 +69,7 @@ def read_users(args, form, predictor) -> list[History | Fault]:
         columns = (args.user, args.item)
         users = read_csv(text, name, known=predictor.numbers, columns=columns, header=not args.no_header)
     else:
-        users = read_json(text, name, predictor.features)
+        users = read_json(text, name, predictor.features, predictor.catalogue)
     if not users:
         raise UserError(f"{name}: no histories; give JSON lines like {JSON_FORM} or, with --format csv, rows user,item")
     return users

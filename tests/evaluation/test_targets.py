@@ -10,6 +10,7 @@ import infer
 import trainer
 from tools.common.ragged import ragged
 from tools.evaluation.targets import count_targets, tell
+from tools.retrieval.selection import Selection
 
 
 def batch(users, seen, target):
@@ -36,6 +37,8 @@ def test_targets_are_counted_by_hand():
     without = count_targets(BATCHES, filter_seen=False)
     assert (without["in_history"], without["unreachable"], without["unreachable_users"]) == (3, 0, 0)
     assert "untrained" not in without
+    selection = Selection(allowed=np.isin(np.arange(10), [2, 6, 8, 9]))
+    assert count_targets(BATCHES, filter_seen=False, selection=selection)["filtered"] == 3  # 5, 7 and 1
 
 
 def test_what_misleads_is_told_and_nothing_else(caplog):

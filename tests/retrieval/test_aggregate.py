@@ -88,7 +88,7 @@ def test_one_search_serves_all_lambdas_and_who_has_seen_much_is_searched_once_mo
     vectors, interests = rng.normal(size=(120, 6)), rng.normal(size=(3, 2, 6)).astype("float32")
     retriever, live, depths = Retriever.exact(vectors), np.ones((3, 2), bool), []
     search = retriever.search
-    retriever.search = lambda found, mask, depth: depths.append((len(found), depth)) or search(found, mask, depth)
+    retriever.search = lambda found, mask, depth, _: depths.append((len(found), depth)) or search(found, mask, depth)
     each = Diversity((0.0, 0.1, 0.2, 1.0), rng.integers(0, 4, 120))
     assert len(retriever.recommend_each(interests, live, 10, each)) == 4
     assert depths == [(3, 10)]

@@ -11,6 +11,7 @@ import pytest
 
 from tools import predict
 from tools.common.errors import UserError
+from tools.retrieval.selection import Filters
 from tools.serving.histories import Fault, History
 from tools.serving.history_table import read_csv
 from tools.serving.predictor import Predictor, answers
@@ -140,7 +141,7 @@ def test_a_bad_line_is_answered_in_its_place_and_the_others_as_always(folder, tm
     code, alone, _ = ask(folder, capsys, path, "--top_n", "3")
     assert code == 0
     bad = [
-        ({"user": "b", "profil": {}} | GOOD, "profil"), (GOOD | {"exclude": ["i1"]}, "exclude"),
+        ({"user": "b", "profil": {}} | GOOD, "profil"), (GOOD | {"excluded": ["i1"]}, "excluded"),
         (GOOD | {"user": "c", "profile": {"agee": 3}}, "agee"), ("nonsense", "nonsense"), (GOOD | {"user": 1.5}, "1.5"),
         ({"user": "d", "hist": ["i1"]}, "hist"),
     ]  # fmt: skip
@@ -240,3 +241,58 @@ def test_answers_keep_the_order_of_batches(predictor):
     assert [one.user for one in found] == ["a", "b", "c", "d"] * 300
     assert found[1] is fault
     assert [len(one.items) for one in (found[0], *found[2:4])] == [3, 0, 3]
+
+
+def test_filters_of_the_command_and_of_a_request(folder, tmp_path, capsys):
+    (tmp_path / "out.txt").write_text("i1\n\ni7\ngone\n")
+    (tmp_path / "in.txt").write_text("".join(f"i{item}\n" for item in range(20)))
+    rows = [
+        GOOD, GOOD | {"exclude": ["i2", "gone"]}, GOOD | {"allow": ["i3", "i7", "i25"]}, GOOD | {"category": "c1"},
+        GOOD | {"category": ["c1", "c2"], "exclude": ["i4"]}, GOOD | {"category": []},
+    ]  # fmt: skip
+    (tmp_path / "h").write_text("\n".join(map(json.dumps, rows)))
+    options = ["--exclude", tmp_path / "out.txt", "--allow", tmp_path / "in.txt", "--top_n", "40"]
+    code, out, err = ask(folder, capsys, tmp_path / "h", *options)
+    assert code == 0
+    assert "--exclude: 1 of 3 ids are unknown, the first: 'gone'" in err
+    found = [[int(item["item"][1:]) for item in json.loads(line)["items"]] for line in out.splitlines()]
+    passing = set(range(20)) - {1, 7}
+    expected = [
+        passing, passing - {2}, {3}, {one for one in passing if one % 3 == 1},
+        {one for one in passing if one % 3 and one != 4}, set(),
+    ]  # fmt: skip
+    assert list(map(sorted, found)) == list(map(sorted, expected))
+    assert found[1] == [one for one in found[0] if one != 2]
+    (tmp_path / "h").write_text(json.dumps(GOOD) + "\n" + json.dumps(GOOD | {"category": ["c7"]}))
+    code, out, err = ask(folder, capsys, tmp_path / "h", "--category", "c0")
+    assert (code, "h:2: category: 'c7' is none of the categories" in json.loads(out.splitlines()[1])["error"]) == (
+        2,
+        True,
+    )
+    for words, message in [
+        (["--category", "c7"], "category: 'c7' is none of the categories; did you mean c"),
+        (["--allow", tmp_path / "nowhere"], "nowhere: cannot be read"),
+        (["--exclude", "/dev/null"], "no ids; give one"),
+    ]:
+        code, out, err = ask(folder, capsys, tmp_path / "h", *words)
+        assert (code, message in err, out) == (2, True, "")
+
+
+def test_filters_from_python(predictor):
+    catalogue, histories = predictor.catalogue, [[1, 2, 3], [4, 5], [6]]
+    some = catalogue.select(Filters(category=("c1",)))
+    lists = predictor.recommend(histories, 30, exclude=[[7], [], [8, 9]], selection=[some, None, some])
+    kept = [set(one[one > 0].tolist()) for one in lists.items]
+    assert kept[0] == set(some.items) - {1, 2, 3, 7}
+    assert kept[1] == set(range(1, 31)) - {4, 5}
+    assert kept[2] == set(some.items) - {6, 8, 9}
+    alone = predictor.recommend([histories[0]], 30, exclude=[[7]], selection=some)
+    assert alone.items[0].tolist() == lists.items[0].tolist()
+    for exclude, message in [
+        ([[1]], "exclude: 1 for 3 histories"),
+        ([[31], [], []], r"exclude\[0\]: \[31\] is not a list"),
+        ([[1.5], [], []], "is not a list of ids"),
+        ([["i1"], [], []], "is not a list of ids"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            predictor.recommend(histories, 5, exclude=exclude)

@@ -10,6 +10,7 @@ from datasets import write_features
 from tools.common.errors import UserError
 from tools.common.ragged import ragged
 from tools.retrieval.aggregate import diversify, merge
+from tools.retrieval.selection import Filters
 from tools.serving import exporter
 from tools.training.settings import load_settings
 from tools.views.explore import Explorer, Question, read_users
@@ -145,3 +146,17 @@ def test_users_of_another_data_set_are_refused(folder, explorer, tmp_path):
     (tmp_path / "test/interactions.csv").write_text("0,1,0\n")
     with pytest.raises(UserError, match="an id means another item there; give the data set that it was"):
         read_users(tmp_path / "test", [explorer])
+
+
+def test_only_what_the_filters_and_the_chosen_categories_let_pass_is_shown(folder):
+    filters = Filters(exclude=("i1", "i4"))
+    explorer = Explorer(folder=folder / "out/export", filters=filters)
+    names, question = explorer.predictor.names, Question(HISTORY, explorer.interest_num, 0.0, 30, category=["c1"])
+    answer = explorer.answer(question)
+    passing = {item for item, name in names.items() if int(name[1:]) % 3 == 1 and name not in filters.exclude}
+    assert {one.title for one in answer.items} == set(of(explorer, passing))
+    assert all({one.title for one in each.items} <= set(of(explorer, passing)) for each in answer.interests)
+    assert {one.category for one in answer.items} == {"c1"}
+    everything = explorer.answer(question._replace(category=[]))
+    assert len(everything.items) == 28
+    assert len(explorer.answer(question._replace(category=["c1", "c2", "c0"])).items) == 28

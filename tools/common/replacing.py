@@ -210,21 +210,21 @@ def read_whole(folder, read: Callable[[], Any]) -> Any:
     """
     for _ in range(TRIES):
         restore(folder)
-        before = _version(folder)
+        before = version(folder)
         try:
             found = read()
         except Exception:
             away = before is None and _renamed_away(Path(os.path.realpath(folder)))
-            if _version(folder) == before and not away:
+            if version(folder) == before and not away:
                 raise
             time.sleep(0.02)
             continue
-        if _version(folder) == before:
+        if version(folder) == before:
             return found
     raise UserError(f"{folder}: is replaced again and again while it is read; wait until that ends")
 
 
-def _version(folder):
+def version(folder) -> tuple | None:
     """What changes when a folder is replaced, and with nothing that is written into it."""
     try:
         sums = os.stat(Path(folder) / "SHA256SUMS")

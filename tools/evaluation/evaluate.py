@@ -10,11 +10,13 @@ from tools.config.load import Config
 from tools.evaluation.metrics import Metrics
 from tools.retrieval.aggregate import PLAIN, Diversity, Recommendations
 from tools.retrieval.retriever import Retriever
+from tools.retrieval.selection import Selection
 
 
 def recommend(
-    batches, embed: Callable, retriever: Retriever, config: Config, diversity: Diversity = PLAIN
-) -> Iterator[tuple]:
+    batches, embed: Callable, retriever: Retriever, config: Config, diversity: Diversity = PLAIN,
+    selection: Selection | None = None,
+) -> Iterator[tuple]:  # fmt: skip
     """Lists for every user, batch by batch, so that memory does not grow with the users.
 
     Args:
@@ -23,6 +25,7 @@ def recommend(
         retriever: the item side.
         config: read are `runner.top_n, filter_seen` and `hyper_parameters.maxlen`.
         diversity: the lambdas; one search serves them all.
+        selection: the items that the lists may hold; None: all.
 
     Yields:
         `(batch, (interests, live), [Recommendations of each lambda])` with lists of the largest N.
@@ -32,7 +35,9 @@ def recommend(
         seen = batch.seen if config.runner.filter_seen else None
         interests, live = embed(batch)
         live = live & (batch.seq_len > 0)[:, None]  # whom nothing is known of is found nothing for
-        lists = retriever.recommend_each(interests, live, top_n, diversity, seen=seen, maxlen=maxlen)
+        lists = retriever.recommend_each(
+            interests, live, top_n, diversity, seen=seen, maxlen=maxlen, selection=selection
+        )
         yield batch, (interests, live), lists
 
 

@@ -8,20 +8,23 @@ import numpy as np
 from tools.common import ranks
 
 
-def count_targets(batches, *, filter_seen, trained=None) -> dict[str, int]:
+def count_targets(batches, *, filter_seen, trained=None, selection=None) -> dict[str, int]:
     """How many targets a split has, and how many of them are of a kind that figures don't tell.
 
     Args:
         batches: `reader.InferBatch`es.
         filter_seen: whether lists leave out the history.
         trained: whether an item stands in the training data, `[item_count]`; None: not known.
+        selection: the items that lists may hold; None: all.
 
     Returns:
         `users` and `targets`, a target that stands twice with its user counted once; `repeated`, how often that is;
         `in_history`; `unreachable`, those of them that `filter_seen` leaves out, and `unreachable_users`, who have no
-        other; `users_twice`, users who are evaluated more than once; with `trained` also `untrained` targets.
+        other; `users_twice`, users who are evaluated more than once; with `trained` also `untrained` targets, and with
+        `selection` those that are `filtered` out.
     """
-    counts: dict[str, int] = dict.fromkeys(("targets", "repeated", "in_history", "unreachable_users", "untrained"), 0)
+    names = ("targets", "repeated", "in_history", "unreachable_users", "untrained", "filtered")
+    counts: dict[str, int] = dict.fromkeys(names, 0)
     users: list[np.ndarray] = []
     for batch in batches:
         target = batch.target.distinct()
@@ -32,6 +35,7 @@ def count_targets(batches, *, filter_seen, trained=None) -> dict[str, int]:
         counts["in_history"] += int(seen.sum())
         counts["unreachable_users"] += int((lost & (target.lengths > 0)).sum()) if filter_seen else 0
         counts["untrained"] += 0 if trained is None else int((~trained[target.values]).sum())
+        counts["filtered"] += 0 if selection is None else int((~selection.allowed[target.values]).sum())
         users.append(np.asarray(batch.user))
     each = np.concatenate(users) if users else np.zeros(0, np.int64)
     counts |= {"users": len(each), "users_twice": len(each) - len(np.unique(each))}
@@ -40,6 +44,8 @@ def count_targets(batches, *, filter_seen, trained=None) -> dict[str, int]:
     counts["unreachable"] = counts["in_history"] if filter_seen else 0
     if trained is None:
         del counts["untrained"]
+    if selection is None:
+        del counts["filtered"]
     return counts
 
 
@@ -65,6 +71,11 @@ def tell(split, counts: dict[str, Any], top_n, item_num):
         logging.warning(
             "%s: %d of %d targets stand in no training row, so ids say nothing of them", split, untrained, of
         )
+    if filtered := counts.get("filtered"):
+        logging.warning(
+            "%s: the filters leave out %d of %d targets (%.1f %%), which count as missed",
+            split, filtered, of, 100 * filtered / of,
+        )  # fmt: skip
     if counts["repeated"]:
         logging.info("%s: %d targets stand with their user before; each counts once", split, counts["repeated"])
     if counts["users_twice"]:

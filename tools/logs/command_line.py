@@ -86,9 +86,15 @@ def _common():
     return common
 
 
-def _add_columns(table):
+def add_log(parser):
+    """Give a command that may be asked with a log the options that say what stands where in it, as of `table`."""
+    _add_columns(parser, required=False)
+    _add_form(parser)
+
+
+def _add_columns(table, required=True):
     for name in ("user", "item"):
-        table.add_argument(f"--{name}", required=True, metavar="COLUMN", help=f"column of the {name}")
+        table.add_argument(f"--{name}", required=required, metavar="COLUMN", help=f"column of the {name}")
     table.add_argument("--time", metavar="COLUMN", help="column of the time; without it the file's order is the order")
     table.add_argument("--rating", metavar="COLUMN", help="column of the rating")
     table.add_argument("--min-rating", type=float, help="leave out rows with a lower rating")

@@ -18,6 +18,12 @@ class Recommendations(NamedTuple):
     interest: np.ndarray  # [U, N] int64: which interest that was
 
 
+def empty_lists(users, top_n) -> Recommendations:
+    """Lists of `top_n` without an item."""
+    shape = (users, top_n)
+    return Recommendations(np.zeros(shape, np.int64), np.full(shape, -np.inf, np.float32), np.zeros(shape, np.int64))
+
+
 class Diversity(NamedTuple):
     """Which lists to make of one search."""
 

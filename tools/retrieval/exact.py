@@ -31,8 +31,20 @@ def exact(item_vectors):
     return index
 
 
-def search(index, queries, depth) -> tuple[np.ndarray, np.ndarray]:
-    """`(scores, items)`, `[n, depth]`, as `index.search` gives them for queries `[n, D]`, found by several threads."""
+def search(index, queries, depth, **options) -> tuple[np.ndarray, np.ndarray]:
+    """`(scores, items)`, `[n, depth]`, as `index.search` gives them for queries `[n, D]`, found by several threads.
+
+    Args:
+        index: the index.
+        queries: `[n, D]`.
+        depth: how many.
+        options: what its `search` takes besides.
+    """
+    return spread(lambda part: index.search(part, depth, **options), queries)
+
+
+def spread(find, queries) -> tuple[np.ndarray, np.ndarray]:
+    """What `find` gives for queries `[n, D]`, two arrays, made by several threads."""
     parts = np.array_split(queries, max(1, min(THREADS, len(queries))))
-    scores, items = zip(*POOL.map(lambda part: index.search(part, depth), parts), strict=True)
+    scores, items = zip(*POOL.map(find, parts), strict=True)
     return np.concatenate(scores), np.concatenate(items)

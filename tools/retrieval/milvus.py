@@ -8,6 +8,7 @@ import numpy as np
 from tools.common import progress
 from tools.common.errors import UserError
 from tools.common.files import digest, map_array
+from tools.retrieval.selection import Selection
 
 logging.getLogger("milvus_lite").setLevel(logging.WARNING)  # it reports when its server starts and stops
 LITE = "milvus.db"  # where Milvus Lite keeps its data, which changes with each use
@@ -65,12 +66,13 @@ class MilvusIndex:
             self.client.flush(self.name)
             counted["items"] = self.ntotal
 
-    def search(self, queries, depth) -> tuple[np.ndarray, np.ndarray]:
+    def search(self, queries, depth, selection: Selection | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The best items of each row, as Faiss gives them.
 
         Args:
             queries: `[n, D]`.
             depth: how many.
+            selection: the items that may be found, told by Milvus's own filter expression; None: all.
 
         Returns:
             `(scores, items)`, `[n, depth]`, best first; item -1, score -inf where there is none.
@@ -78,12 +80,20 @@ class MilvusIndex:
         scores = np.full((len(queries), depth), -np.inf, np.float32)
         items = np.full(scores.shape, -1, np.int64)
         kept = min(depth, self.ntotal, DEEPEST)
+        chosen = "" if selection is None else _expression(selection)
         for start in range(0, len(queries), ROWS):
             block = queries[start : start + ROWS]
-            found = self.client.search(self.name, data=list(block), limit=kept, output_fields=["id"])
+            found = self.client.search(self.name, data=list(block), limit=kept, output_fields=["id"], filter=chosen)
             for row, hits in enumerate(found, start):
                 items[row, : len(hits)], scores[row, : len(hits)] = hits.ids, hits.distances
         return scores, items
+
+
+def _expression(selection) -> str:
+    """A selection as Milvus says it, by whichever is shorter: the ids that pass, or those that don't."""
+    passing, others = (np.flatnonzero(one) for one in (selection.allowed[1:], ~selection.allowed[1:]))
+    word, ids = ("in", passing) if len(passing) <= len(others) else ("not in", others)
+    return f"id {word} {ids.tolist()}"
 
 
 def _connect(uri):

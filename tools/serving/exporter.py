@@ -16,7 +16,7 @@ from tools.data import identity, titles
 from tools.data.dataset import read_map
 from tools.data.features import QUERIES, Features, item_features, user_features, vocabulary, write_attributes
 from tools.retrieval.index import store
-from tools.serving import exported
+from tools.serving import exported, popular
 from tools.serving.user_tower import save_tower
 from tools.training import agreement, checkpoint
 from tools.training.dygraph import DygraphModel
@@ -57,6 +57,7 @@ def _export(settings, output, to_onnx):
         save_array(folder / "item_vectors.npy", vectors)
         store(settings.runner).write(folder, vectors)
         _copy_maps(source, folder, settings)
+        popular.write(folder, settings)
         _write_features(model, folder, settings)
         for name in (exported.CONFIG, exported.TRAINED):
             settings.save(folder / name)

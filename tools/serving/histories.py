@@ -10,9 +10,11 @@ from tools.common.errors import did_you_mean
 from tools.common.files import decode, read_text, shown
 from tools.common.ragged import ragged
 from tools.data.split_text import parse_json
+from tools.retrieval.selection import Catalogue, Filters
 
 NO_ID = re.compile("[\0\r\n\ud800-\udfff]")  # what our maps and answers, read line by line, cannot hold
-KEYS = ("user", "history", "profile", "query")  # of a request
+FILTERS = ("exclude", "allow", "category")
+KEYS = ("user", "history", "profile", "query", *FILTERS)  # of a request
 JSON_FORM = '{"user": "u1", "history": ["50", "258"]}'
 
 
@@ -22,6 +24,7 @@ class History(NamedTuple):
     user: str | int
     items: list[str]  # the user's own ids, oldest first
     profile: dict[str, list[str]] = {}  # feature -> its values; a query's words are those of the feature `query`
+    filters: Filters = Filters()  # what this user's list may hold
 
 
 class Fault(NamedTuple):
@@ -69,13 +72,14 @@ def number_values(texts) -> dict[str, dict[str, int]]:
     return numbers
 
 
-def read_json(text, name, features=()) -> list[History | Fault]:
+def read_json(text, name, features=(), catalogue: Catalogue | None = None) -> list[History | Fault]:
     """Histories of JSON lines, a profile with each where it has one, and a `Fault` for each line that is none.
 
     Args:
         text: the lines.
         name: of the file, for messages.
         features: names that a profile may hold.
+        catalogue: knows the categories that a request may choose.
     """
     users: list[History | Fault] = []
     for number, line in enumerate(text.split("\n"), 1):
@@ -83,26 +87,62 @@ def read_json(text, name, features=()) -> list[History | Fault]:
             continue
         row = read_object(line)
         try:
-            users.append(_history(row, line, features))
+            if row is None or not is_id(row.get("user")):
+                check_keys(row or {}, KEYS)
+                raise ValueError(no_request(line))
+            users.append(read_request(row, line, features, catalogue))
         except ValueError as error:
             user = row.get("user") if row else None
             users.append(Fault(user if is_id(user) else None, number, f"{name}:{number}: {error}"))
     return users
 
 
-def _history(row, line, features):
-    """The history on a line; a `ValueError` where it is none."""
-    for key in row or ():
-        if key not in KEYS:
-            hint = did_you_mean(key, KEYS) or "; remove it"
-            raise ValueError(f"{shown(key)!r} is none of a request's keys, {', '.join(KEYS)}{hint}")
-    if row is None or not (is_id(row.get("user")) and are_ids(row.get("history"))):
-        raise ValueError(f"{line.strip()[:80]!r} is not a line like {JSON_FORM}; mend or remove it")
+def read_request(row: dict, told, features, catalogue: Catalogue | None, keys=KEYS) -> History:
+    """The history of a request, whose user may be missing; a `ValueError` where it is none.
+
+    Args:
+        row: of JSON.
+        told: what the request is called where it is none.
+        features, catalogue: see `read_json`.
+        keys: that it may have.
+    """
+    check_keys(row, keys)
+    if not (is_id(row.get("user", "")) and are_ids(row.get("history"))):
+        raise ValueError(no_request(told))
     profile = read_values(row.get("profile"), "profile")
     profile |= read_query(row.get("query"))
     for feature in sorted(profile.keys() - set(features)):
         raise ValueError(_unknown(feature, features))
-    return History(row["user"], [str(item) for item in row["history"]], profile)
+    filters = _read_filters(row)
+    if catalogue and filters.category is not None:
+        catalogue.check_categories(filters.category)
+    return History(row.get("user", ""), [str(item) for item in row["history"]], profile, filters)
+
+
+def check_keys(row, known):
+    """A `ValueError` for the first key that a request has not."""
+    for key in row:
+        if key not in known:
+            hint = did_you_mean(key, known) or "; remove it"
+            raise ValueError(f"{shown(key)!r} is none of a request's keys, {', '.join(known)}{hint}")
+
+
+def no_request(told) -> str:
+    """What is said of a text that is no request."""
+    return f"{told.strip()[:80]!r} is not a line like {JSON_FORM}; mend or remove it"
+
+
+def _read_filters(row) -> Filters:
+    if not any(name in row for name in FILTERS):
+        return Filters()
+    found: list[tuple[str, ...] | None] = []
+    for name in FILTERS:
+        given = row.get(name)
+        values = [given] if name == "category" and is_id(given) else given
+        if not (values is None or are_ids(values)):
+            raise ValueError(f'{name}: {shown(given)!r} is not a list like ["50", "258"]; correct or remove it')
+        found.append(None if values is None else tuple(map(str, values)))
+    return Filters(found[0] or (), *found[1:])
 
 
 def _unknown(feature, features):

@@ -13,17 +13,19 @@ import numpy as np
 from tools.common import replacing
 from tools.common.errors import UserError
 from tools.common.files import load_array, load_arrays, map_array
-from tools.common.ragged import cut_histories
-from tools.data.dataset import read_map
+from tools.common.ragged import Ragged, cut_histories
 from tools.data.features import QUERIES, attribute
-from tools.retrieval.aggregate import PLAIN, Diversity, Recommendations
+from tools.retrieval.aggregate import PLAIN, Diversity, Recommendations, empty_lists
 from tools.retrieval.index import store
 from tools.retrieval.retriever import Retriever
+from tools.retrieval.selection import Catalogue, Filters, Selection
 from tools.serving import exported
 from tools.serving.histories import Fault, History, Profiles
 from tools.serving.probe import AGAIN, check_parts, check_table, check_tower
-from tools.serving.requests import check_arrays, check_histories, check_length, check_profiles
+from tools.serving.requests import check_arrays, check_excluded, check_histories, check_length, check_profiles
 from tools.serving.tower import Tower
+
+Chosen = Selection | list[Selection | None] | None  # for all histories, or for each; None: no filter of its own
 
 
 class Predictor:
@@ -31,12 +33,14 @@ class Predictor:
 
     Args:
         folder: the folder.
+        filters: what every list may hold.
 
     Raises:
-        UserError: where a file of it is missing or damaged.
+        UserError: where a file of it is missing or damaged, or the filters leave no item.
     """
 
-    def __init__(self, *, folder):
+    def __init__(self, *, folder, filters: Filters | None = None):
+        self.filters = filters
         replacing.read_whole(folder, partial(self._open, Path(folder)))
 
     def _open(self, folder):
@@ -46,16 +50,15 @@ class Predictor:
         self.tower = Tower(folder=folder)
         self.profiles = _open_profiles(folder, config)
         self.features = tuple(self.profiles.numbers) if self.profiles else ()  # that a profile may hold
-        self.retriever = Retriever(index=store(config.runner).read(folder))
         vectors = item_vectors(folder, config.hyper_parameters.item_count)
+        self.retriever = Retriever(index=store(config.runner).read(folder), vectors=vectors)
         self.item_num = len(vectors) - 1  # V, without padding
         first = config.runner.diversity_lambda[:1]
         self.diversity = Diversity.open(folder, first, self.item_num + 1) if first else PLAIN
-        # Our ids and the user's own, which are the same where the data set has no map.
-        self.names = read_map(folder / "item_map.csv") or {item: str(item) for item in range(1, self.item_num + 1)}
+        self.catalogue = Catalogue(folder=folder, item_count=self.item_num + 1, filters=self.filters)
+        self.names, self.numbers = self.catalogue.names, self.catalogue.numbers  # our ids -> the user's own, and back
         if max(self.names) > self.item_num:
             raise UserError(f"{folder}: item_map.csv has item {max(self.names)} of {self.item_num}; export it again")
-        self.numbers = {name: item for item, name in self.names.items()}
         check_parts(folder, vectors, self.retriever.index, self.names)
         check_tower(folder, self.route, self.maxlen, vectors.shape[1])
 
@@ -82,7 +85,7 @@ class Predictor:
         interests, live, coupling = self.tower.run(inputs)
         return interests, live, coupling
 
-    def recommend(self, histories, top_n, profiles=None) -> Recommendations:
+    def recommend(self, histories, top_n, profiles=None, *, exclude=None, selection: Chosen = None) -> Recommendations:
         """Lists of histories.
 
         Args:
@@ -90,16 +93,43 @@ class Predictor:
                 left out of the lists where the exported configuration says `filter_seen`.
             top_n: N, cut at the size of the catalogue; with `diversity_lambda` they are chosen among N an interest.
             profiles: see `embed`.
+            exclude: our ids that are left out besides, a list a history; None: none.
+            selection: the items that the lists may hold, one for all or a list with one a history, as
+                `catalogue.select` gives them; None: those that pass the predictor's own filters.
 
         Raises:
             RequestError: see `embed`.
         """
         items = check_histories(histories, self.item_num)
-        hist_item, seq_len = cut_histories(items, np.arange(len(histories)), items.lengths, self.maxlen)
+        return self.recommend_rows(items, top_n, profiles, exclude=exclude, selection=selection)
+
+    def recommend_rows(
+        self, items: Ragged, top_n, profiles=None, *, exclude=None, selection: Chosen = None
+    ) -> Recommendations:
+        """As `recommend`, of histories that are rows of known ids already, at least one a row."""
+        users = len(items.lengths)
+        hist_item, seq_len = cut_histories(items, np.arange(users), items.lengths, self.maxlen)
         interests, live = self.embed(hist_item, seq_len, profiles)
         depth = min(check_length(top_n), self.item_num)
         seen = items if self.filter_seen else None
-        (lists,) = self.retriever.recommend_each(interests, live, depth, self.diversity, seen=seen, maxlen=self.maxlen)
+        if exclude is not None and any(map(len, exclude)):
+            excluded = check_excluded(exclude, users, self.item_num)
+            seen = items.beside(excluded) if self.filter_seen else excluded
+        if not isinstance(selection, list):
+            return self._retrieve(interests, live, depth, seen, selection)
+        lists = empty_lists(users, depth)
+        for one in {id(one): one for one in selection}.values():
+            rows = np.flatnonzero([other is one for other in selection])
+            part = self._retrieve(interests[rows], live[rows], depth, None if seen is None else seen.take(rows), one)
+            for whole, found in zip(lists, part, strict=True):
+                whole[rows] = found
+        return lists
+
+    def _retrieve(self, interests, live, depth, seen, selection) -> Recommendations:
+        (lists,) = self.retriever.recommend_each(
+            interests, live, depth, self.diversity, seen=seen, maxlen=self.maxlen,
+            selection=selection or self.catalogue.base,
+        )  # fmt: skip
         return lists
 
 
@@ -138,27 +168,39 @@ class Answer(NamedTuple):
 
 def answers(predictor: Predictor, users: list[History | Fault], top_n) -> Iterator[Answer | Fault]:
     """Answers to histories in their order, batch by batch; what could not be read is answered as it is."""
-    numbers = predictor.numbers
     for start in range(0, len(users), predictor.batch_size):
         batch = users[start : start + predictor.batch_size]
-        known = [
-            [numbers[item] for item in one.items if item in numbers] if isinstance(one, History) else []
-            for one in batch
-        ]
-        embedded = [items for items in known if items]
-        profiles = [one.profile for one, items in zip(batch, known, strict=True) if items and isinstance(one, History)]
-        lists = zip(*predictor.recommend(embedded, top_n, profiles), strict=True) if embedded else iter(())
-        for one, items in zip(batch, known, strict=True):
-            if not isinstance(one, History):
-                yield one
-                continue
-            columns = next(lists) if items else ((), (), ())
-            rows = [
-                (predictor.names.get(int(item), str(item)), f"{score:.8g}", int(interest))
-                for item, score, interest in zip(*columns, strict=True)
-                if item
-            ]
-            yield Answer(one.user, rows, len(one.items) - len(items))
+        found = iter(answer_all(predictor, [one for one in batch if isinstance(one, History)], top_n))
+        yield from (next(found) if isinstance(one, History) else one for one in batch)
+
+
+def answer_all(predictor: Predictor, users: list[History], top_n) -> list[Answer]:
+    """Answers to one batch of histories."""
+    catalogue = predictor.catalogue
+    known = [catalogue.rows(one.items) for one in users]
+    embedded = [(one, items) for one, items in zip(users, known, strict=True) if items]
+    lists: Iterator = iter(())
+    if embedded:
+        filters = [one.filters for one, _ in embedded]
+        chosen = [catalogue.choose(one) for one in filters]
+        found = predictor.recommend(
+            [items for _, items in embedded], top_n, [one.profile for one, _ in embedded],
+            exclude=[catalogue.rows(one.exclude) for one in filters], selection=chosen if any(chosen) else None,
+        )  # fmt: skip
+        lists = zip(*(one.tolist() for one in found), strict=True)
+    return [
+        Answer(one.user, _named(catalogue.names, *next(lists)) if items else [], len(one.items) - len(items))
+        for one, items in zip(users, known, strict=True)
+    ]
+
+
+def _named(names, items, scores, interests) -> list[tuple[str, str, int]]:
+    """A list as people read it, ended where there are no more items."""
+    return [
+        (names.get(item, str(item)), f"{score:.8g}", interest)
+        for item, score, interest in zip(items, scores, interests, strict=True)
+        if item
+    ]
 
 
 def json_text(answer: Answer | Fault) -> str:

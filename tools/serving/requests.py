@@ -66,6 +66,17 @@ def check_profiles(profiles, users, features) -> list[dict]:
     return profiles
 
 
+def check_excluded(exclude, users, item_num) -> Ragged:
+    """Ids to leave out, a row a history; a `RequestError` for what is no id from 1 to `item_num`."""
+    if len(exclude) != users:
+        raise RequestError(f"exclude: {len(exclude)} for {users} histories; give one for each, [] for none")
+    rows = [np.asarray(one, np.int64 if len(one) == 0 else None) for one in exclude]
+    for row, ids in enumerate(rows):
+        if ids.ndim != 1 or ids.dtype.kind not in "iu" or (ids.size and not 1 <= ids.min() <= ids.max() <= item_num):
+            raise RequestError(f"exclude[{row}]: {_told(exclude[row])} is not a list of ids{_rule(item_num)}")
+    return ragged(list(map(len, rows)), np.concatenate(rows).astype(np.int64))
+
+
 def check_length(top_n) -> int:
     """A list's length N; a `RequestError` where it is none."""
     if not _is_whole(type(top_n)) or top_n < 1:

@@ -1,5 +1,7 @@
 """The dynamic graph under PaddleRec's method names: what the trainer and infer.py do with a model."""
 
+from functools import partial
+
 import paddle
 
 from models import MODELS
@@ -74,7 +76,13 @@ class DygraphModel:
         if model.gives_scores:
             return Retriever.of_scores(model.item_count - 1)
         with paddle.no_grad():
-            return Retriever(index=index_of(model.item_vectors().numpy()))
+            return Retriever(index=index_of(_vectors(model)), vectors=partial(_vectors, model))
+
+
+def _vectors(model):
+    """Item vectors, made again where they are needed once more: they are as large as the table."""
+    with paddle.no_grad():
+        return model.item_vectors().numpy()
 
 
 FEATURES = {"item_features": item_features, "user_features": context_features}

@@ -9,15 +9,15 @@ import numpy as np
 
 from tools.common import replacing
 from tools.common.errors import UserError
-from tools.common.files import load_arrays
 from tools.common.ragged import cut_histories, ragged
 from tools.config.load import load_config
-from tools.data.dataset import data_files, read_categories, read_evaluation, read_map
-from tools.data.features import attribute
+from tools.data.dataset import data_files, read_evaluation, read_map
 from tools.data.titles import titles
 from tools.evaluation.metrics import diversity
 from tools.retrieval.aggregate import Diversity
+from tools.retrieval.selection import Filters
 from tools.serving import exported
+from tools.serving.everybody import Attributes
 from tools.serving.predictor import Predictor
 
 MOST_USERS = 1000  # that a page lets one choose from
@@ -42,6 +42,7 @@ class Question(NamedTuple):
     earlier: list[int] = []  # what came before the history: left out of the lists like the history, not embedded
     target: list[int] = []
     profile: dict[str, list[str]] = {}
+    category: list[str] = []  # names of those that alone may be retrieved; none: all
 
 
 class Item(NamedTuple):
@@ -79,22 +80,23 @@ class Explorer:
 
     Args:
         folder: what `tools.export` wrote.
+        filters: what may be retrieved at all.
 
     Raises:
-        UserError: where a file of it is missing or damaged.
+        UserError: where a file of it is missing or damaged, or the filters leave no item.
     """
 
-    def __init__(self, *, folder):
-        self.folder = Path(folder)
+    def __init__(self, *, folder, filters: Filters | None = None):
+        self.folder, self.filters = Path(folder), filters
         replacing.read_whole(folder, partial(self._open, folder))
 
     def _open(self, folder):
-        self.predictor = Predictor(folder=folder)
+        self.predictor = Predictor(folder=folder, filters=self.filters)
         self.model = load_config(Path(folder) / exported.CONFIG).hyper_parameters.model  # its name
         item_count = self.predictor.item_num + 1
         self.titles = titles(folder, item_count)
-        self.category = read_categories(folder, item_count)  # [item_count]
-        self.category_names = read_map(Path(folder) / "category_map.csv", "name")
+        self.category = self.predictor.catalogue.category  # [item_count]
+        self.category_names = {number: name for name, number in self.predictor.catalogue.category_numbers.items()}
         self.features = sorted(self.predictor.features)  # of users
         one = np.ones(1, np.int64)
         self.interest_num = self.predictor.embed(np.zeros((1, self.predictor.maxlen), np.int64), one)[1].shape[1]  # K
@@ -107,7 +109,9 @@ class Explorer:
         profile = {name: values for name, values in question.profile.items() if name in self.features}
         interests, live, coupling = predictor.route(hist_item, seq_len, [profile])
         seen = np.array(question.earlier + question.history if predictor.filter_seen else [], np.int64)
-        found, scores = (one[0] for one in predictor.retriever.search(interests, live, top_n + len(seen)))  # [K, depth]
+        selection = predictor.catalogue.choose(Filters(category=tuple(question.category) or None))
+        found, scores = predictor.retriever.search(interests, live, top_n + len(seen), selection)
+        found, scores = found[0], scores[0]  # [K, depth]
         kept = (found > 0) & ~np.isin(found, seen)
         weight = 0.0 if self.category is None or not kept.any() else question.variety * float(np.ptp(scores[kept]))
         plain, chosen = predictor.retriever.recommend_each(
@@ -117,6 +121,7 @@ class Explorer:
             Diversity((0.0, weight), self.category),
             seen=ragged([len(seen)], seen) if len(seen) else None,
             maxlen=predictor.maxlen,
+            selection=selection,
         )
         rank = {item: place for place, item in enumerate(plain.items[0].tolist(), 1)}
         shown = self._items([one[0] for one in chosen], rank, question.target)
@@ -168,25 +173,13 @@ def read_users(split, explorers: list[Explorer]) -> list[User]:
         raise UserError(f"{split}: items have other ids than in the export; give the data set that it was trained on")
     (users, history, target), _ = read_evaluation(files, first.item_num + 1)
     names = read_map(folder / "user_map.csv")
-    columns = _attributes(folder, {name for one in explorers for name in one.features})
+    known = Attributes(folder=folder, names={name for one in explorers for name in one.features})
     return [
         User(
             names.get(user, str(user)),
             history.take([row]).values.tolist(),
             target.take([row]).values.tolist(),
-            {name: _values(texts, rows, user) for name, (texts, rows) in columns.items()},
+            known.profile(user),
         )
         for row, user in enumerate(users[:MOST_USERS].tolist())
     ]
-
-
-def _values(texts, rows, user):
-    """Of one whom the data set doesn't know, none."""
-    return texts[rows.take([user]).values].tolist() if 0 <= user < len(rows.lengths) else []
-
-
-def _attributes(folder, names):
-    """Name -> texts and rows of users' attributes, as far as the data set has them."""
-    path = folder / "user_attributes.npz"
-    arrays = load_arrays(path, "prepare the data set again") if names and path.is_file() else {}
-    return {name: attribute(arrays, name, path) for name in sorted(names) if f"{name}.names" in arrays}

@@ -62,7 +62,11 @@ class Page:
         known |= set(range(1, min(self.item_num, MOST_CHOICES) + 1))
         return [(self.titles[item], item) for item in sorted(known)]
 
-    def look(self, user, history, used, percent, top_n) -> list[str]:
+    def categories(self) -> list[str]:
+        """Names of the categories of items, none where there are none."""
+        return list(next(iter(self.explorers.values())).predictor.catalogue.category_numbers)
+
+    def look(self, user, history, used, percent, top_n, category=()) -> list[str]:
         """The answers of all models as HTML.
 
         Args:
@@ -71,12 +75,13 @@ class Page:
             used: K'.
             percent: of the range of the scores, for lambda.
             top_n: N; these three may be anything that one can type into a number.
+            category: names of those that alone may be retrieved; none: all.
         """
         used, top_n = round(within(used, 1, self.interest_num)), round(within(top_n, 1, self.most_items))
         percent = within(percent, 0, MOST_VARIETY)
         who = User("", [], [], {}) if user is None else self.users[user]
         earlier = [item for item in who.history if item not in self.history(user)]
-        question = Question(history, used, percent / 100, top_n, earlier, who.target, who.profile)
+        question = Question(history, used, percent / 100, top_n, earlier, who.target, who.profile, list(category))
         found = []
         for label, explorer in self.explorers.items():
             start = time.perf_counter()
@@ -107,6 +112,10 @@ class Page:
                     used = slider(1, max(several, 2), several, label="Interests used (K')", visible=several > 1)
                     percent = slider(0, MOST_VARIETY, 0, step=0.5, label="Variety (lambda)", info=VARIETY)
                     top_n = slider(1, max(longest, 2), min(20, longest), label="Items in the list")
+                    known = self.categories()
+                    category = gradio.Dropdown(
+                        known, value=[], multiselect=True, label="Only these categories", visible=bool(known)
+                    )
             with gradio.Row():
                 answers = []
                 for text in self.look(first, chosen, several, 0, min(20, longest)):
@@ -116,9 +125,9 @@ class Page:
                 "queue": False, "show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private",
                 "preprocess": False,  # which refuses a number out of range, where the slider goes to its end
             }  # fmt: skip
-            settings = [history, used, percent, top_n]
+            settings = [history, used, percent, top_n, category]
             gradio.on(
-                [history.change, used.change, percent.change, top_n.change],
+                [one.change for one in settings],
                 self.look, [user, *settings], answers, **how,
             )  # fmt: skip
             user.input(self.choose, [user, *settings[1:]], [history, *answers], **how)

@@ -1,0 +1,231 @@
+"""Requests a second over HTTP while the export is replaced, and what a `Predictor` does without HTTP, as a JSON line.
+
+Example: python -m benchmarks.speed.http --seconds 60 --swaps 3
+Example: python -m benchmarks.speed.http --export output/export --seconds 10 --rate 0
+
+Makes an export of random vectors around common centres with an HNSW index (368,000 items take minutes), starts
+`tools.serve --watch` on the loopback interface and asks for lists of one history each over several connections. With
+--rate a request is due each 1/rate seconds and its latency counts from then, so that a stalled service is not spared;
+with --rate 0 each connection asks as soon as it has its answer. A failure is any reply other than a full list.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import faiss
+import numpy as np
+import paddle
+
+from tools.common import checksums, replacing
+from tools.common.errors import UserError, command
+from tools.common.written import save_array
+from tools.config.arguments import positive
+from tools.config.load import Config
+from tools.config.schema import HyperParameters, Runner
+from tools.data.dataset import write_map
+from tools.retrieval.index import store
+from tools.serving import exported
+from tools.serving.predictor import Predictor
+from tools.serving.user_tower import save_tower
+from tools.training import runtime
+from tools.training.dygraph import DygraphModel
+
+CENTRES, TOP_N, LENGTH, HISTORIES, ALONE = 2000, 50, 20, 1000, 2000  # the last: requests to the Predictor
+WAIT = 30  # seconds for the last export to be served
+
+
+@command
+def main(argv=None):
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--item_count", type=partial(positive, low=1000), default=368_000, help="default: 368000")
+    parser.add_argument("--export", type=Path, metavar="FOLDER", help="an export to copy; default: one is made")
+    parser.add_argument("--seconds", type=positive, default=60, help="default: 60")
+    parser.add_argument("--swaps", type=partial(positive, low=0), default=3, help="exports put in place; default: 3")
+    parser.add_argument("--connections", type=positive, default=32, help="default: 32")
+    parser.add_argument("--rate", type=partial(positive, low=0), default=600, help="requests a second; default: 600")
+    args = parser.parse_args(argv)
+    logging.disable(logging.INFO)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "export"
+        if args.export:
+            shutil.copytree(args.export, folder)
+        else:
+            write_export(folder, args.item_count)
+        predictor = Predictor(folder=folder)
+        histories = draw_histories(predictor)
+        alone = measure_alone(predictor, histories)
+        del predictor
+        row = {"items": args.item_count, **measure_http(folder, histories, args), **alone}
+        row |= {"paddle": paddle.__version__, "faiss": faiss.__version__, "date": date.today().isoformat()}
+        print(json.dumps(row), flush=True)
+
+
+def write_export(folder, item_count):
+    """An export of MIND with random item vectors, an HNSW index and an item map."""
+    runtime.prepare(use_gpu=False, seed=0)
+    config = Config(replace(Runner(), index="hnsw", top_n=[TOP_N]), replace(HyperParameters(), item_count=item_count))
+    rng, size = np.random.default_rng(0), config.hyper_parameters.embedding_dim
+    centre = rng.normal(size=(CENTRES, size)).astype("float32")
+    vectors = centre[rng.integers(CENTRES, size=item_count)]
+    vectors += 0.5 * rng.normal(size=vectors.shape).astype("float32")
+    vectors[0] = 0
+    model = DygraphModel().create_model(config)
+    model.item_table.weight.set_value(vectors / 8)  # of a length that the squash of the capsules leaves apart
+    folder.mkdir()
+    save_tower(model, folder / "user_tower")
+    save_array(folder / "item_vectors.npy", model.item_vectors().numpy())
+    store(config.runner).write(folder, model.item_vectors().numpy())
+    write_map(folder / "item_map.csv", ("item", "original"), ((item, f"item-{item}") for item in range(1, item_count)))
+    for name in (exported.CONFIG, exported.TRAINED):
+        config.save(folder / name)
+    checksums.write(folder)
+
+
+def draw_histories(predictor) -> list[list[int]]:
+    """Histories of a few neighbourhoods each, as people's are."""
+    rng, histories = np.random.default_rng(1), []
+    for _ in range(HISTORIES):
+        vectors = predictor.retriever.vectors[rng.integers(1, predictor.item_num, 3)]
+        items, _ = predictor.retriever.search(vectors[None], np.ones((1, 3), bool), 10)
+        histories.append(rng.permutation(items[items > 0])[:LENGTH].tolist())
+    return histories
+
+
+def measure_alone(predictor, histories) -> dict:
+    """One history after the other, without HTTP."""
+    spent = []
+    for request in range(ALONE + 100):
+        start = time.perf_counter()
+        predictor.recommend([histories[request % HISTORIES]], TOP_N)
+        spent.append(time.perf_counter() - start)
+    spent = spent[100:]  # the first warm up
+    return {"predictor_per_s": round(len(spent) / sum(spent)), **percentiles(spent, "predictor_")}
+
+
+def measure_http(folder, histories, args) -> dict:
+    """The service under load, exports put in its place meanwhile."""
+    names = Predictor(folder=folder).names
+    bodies = [json.dumps({"history": [names[item] for item in one], "top_n": TOP_N}).encode() for one in histories]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tools.serve", str(folder), "--port", str(port), "--watch"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+        try:
+            return asyncio.run(under_load(server, folder, port, bodies, args))
+        finally:
+            server.terminate()
+
+
+async def under_load(server, folder, port, bodies, args) -> dict:
+    """Load and swaps side by side."""
+    served = {await wait_ready(server, port)}
+    swaps = prepare_swaps(folder, args.swaps)
+    load = Load(port=port, bodies=bodies, rate=args.rate)
+    warm = Load(port=port, bodies=bodies, rate=args.rate)
+    await warm.run(args.connections, 1)
+    running = asyncio.create_task(load.run(args.connections, args.seconds))
+    for one in swaps:
+        await asyncio.sleep(args.seconds / (args.swaps + 1))
+        replacing.put(one, folder)
+        served.add(await wait_ready(server, port))
+    await running
+    for _ in range(WAIT):
+        served.add(await wait_ready(server, port))
+        if len(served) > args.swaps:
+            break
+        await asyncio.sleep(1)
+    return {
+        "seconds": args.seconds, "connections": args.connections, "rate": args.rate, "requests": len(load.spent),
+        "failures": load.failures, "swaps": len(served) - 1, "requests_per_s": round(len(load.spent) / args.seconds),
+        **percentiles(load.spent), "max_ms": round(1e3 * max(load.spent), 1),
+    }  # fmt: skip
+
+
+def prepare_swaps(folder, swaps) -> list[Path]:
+    """Exports beside one, the same but for a file more, so that their checksums differ."""
+    found = [folder.with_name(f"next-{swap}") for swap in range(swaps)]
+    for one in found:
+        shutil.copytree(folder, one, copy_function=os.link)
+        (one / checksums.NAME).unlink()  # else the others' would be overwritten
+        (one / "swap.txt").write_text(one.name)
+        checksums.write(one)
+    return found
+
+
+async def wait_ready(server, port) -> str:
+    """Which export is served, once one is."""
+    while server.poll() is None:
+        with contextlib.suppress(OSError):
+            status, body = await ask(*await asyncio.open_connection("127.0.0.1", port), "GET", "/ready", b"")
+            if status == 200:
+                return json.loads(body)["export"]
+        await asyncio.sleep(0.2)
+    raise UserError(f"the service ended with code {server.returncode}; see: python -m tools.serve --help")
+
+
+async def ask(reader, writer, method, path, body) -> tuple[int, bytes]:
+    """Status and body of a reply; the connection stays open."""
+    writer.write(b"%s %s HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s"
+                 % (method.encode(), path.encode(), len(body), body))  # fmt: skip
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
+    return int(head[9:12]), await reader.readexactly(length)
+
+
+class Load:
+    """Requests over several connections.
+
+    Args:
+        port: of the service.
+        bodies: of the requests.
+        rate: requests a second of all connections; 0: as many as are answered.
+    """
+
+    def __init__(self, *, port, bodies, rate):
+        self.port, self.bodies, self.rate = port, bodies, rate
+        self.number, self.failures, self.spent = 0, 0, []
+
+    async def run(self, connections, seconds):
+        """Ask for so many seconds."""
+        self.start = time.perf_counter()
+        await asyncio.gather(*(self._connection(self.start + seconds) for _ in range(connections)))
+
+    async def _connection(self, end):
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        while time.perf_counter() < end:
+            number, self.number = self.number, self.number + 1
+            due = time.perf_counter()
+            if self.rate and (due := self.start + number / self.rate) > time.perf_counter():
+                await asyncio.sleep(due - time.perf_counter())
+            try:
+                status, body = await ask(reader, writer, "POST", "/recommend", self.bodies[number % len(self.bodies)])
+                self.failures += status != 200 or body.count(b'"item":') != TOP_N
+            except (OSError, asyncio.IncompleteReadError):
+                self.failures += 1
+                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            self.spent.append(time.perf_counter() - due)
+        writer.close()
+
+
+def percentiles(spent, name="") -> dict:
+    """Median and 99th percentile in milliseconds."""
+    return {f"{name}p{one}_ms": round(1e3 * float(np.percentile(spent, one)), 2) for one in (50, 99)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""The process of one export, and how it is asked: a damaged or ended one harms no other, and opening one no request.
+
+Over a pair of sockets go messages, each a list of byte strings: their number, their lengths, their content.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import multiprocessing
+import signal
+import socket
+import struct
+
+from tools.common.errors import UserError
+
+READY, REFUSED = b"ready", b"refused"
+PATIENCE = 10.0  # seconds for a process to end by itself
+ENDED = (ConnectionError, asyncio.IncompleteReadError)  # what a reader sees of a process that is gone
+
+
+def pack(parts) -> bytes:
+    """A message."""
+    return struct.pack(f"<I{len(parts)}Q", len(parts), *map(len, parts)) + b"".join(parts)
+
+
+def serve(own, folder, filters):
+    """Open an export, say so, and answer until the other side closes its socket.
+
+    Args:
+        own: a socket.
+        folder, filters: see `tools.serving.service.Service`.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks, which then closes
+    from tools.serving.service import Service, fault  # here, since this process alone needs Paddle
+
+    try:
+        service = Service(folder=folder, filters=filters)
+    except UserError as error:
+        own.sendall(pack([REFUSED, str(error).encode()]))
+        return
+    with own.makefile("rb") as file, contextlib.suppress(BrokenPipeError):  # who asks may leave at any time
+        own.sendall(pack([READY, json.dumps(service.told).encode()]))
+        while parts := _receive(file):
+            kind, *bodies = parts
+            replies = _answer(getattr(service, kind.decode()), bodies, fault)
+            told = json.dumps([(one.status, one.unknown, one.empty, one.popular) for one in replies])
+            own.sendall(pack([told.encode(), *(one.body for one in replies)]))
+
+
+def _answer(answer, bodies, fault):
+    """The replies to a batch; where one of its requests makes it fail, that one gets the fault alone."""
+    try:
+        return answer(bodies)
+    except Exception:  # ours, which must not end the service
+        logging.exception("a batch of %d requests", len(bodies))
+        if len(bodies) == 1:
+            return [fault(500, "this is our fault, not yours; the service's log has more")]
+        return [reply for body in bodies for reply in _answer(answer, [body], fault)]
+
+
+def _receive(file) -> list[bytes]:
+    """A message; empty at the end."""
+    if len(head := file.read(4)) < 4:
+        return []
+    (number,) = struct.unpack("<I", head)
+    return [file.read(one) for one in struct.unpack(f"<{number}Q", file.read(8 * number))]
+
+
+class Worker:
+    """A process with an export open, asked from an event loop; `Worker.start` makes one."""
+
+    def __init__(self, process, reader, writer):
+        self.process, self.reader, self.writer = process, reader, writer
+        self.asking = asyncio.Lock()
+        self.told: dict = {}  # what `Service.told` is
+
+    @classmethod
+    async def start(cls, folder, filters) -> "Worker":
+        """A new process, once it has opened and checked the export; a `UserError` where it refuses it."""
+        ours, own = socket.socketpair()
+        process = multiprocessing.get_context("spawn").Process(target=serve, args=(own, folder, filters), daemon=True)
+        await asyncio.to_thread(process.start)
+        own.close()
+        worker = cls(process, *await asyncio.open_connection(sock=ours))
+        try:
+            kind, told = await worker._read()
+            if kind == REFUSED:
+                raise UserError(told.decode())
+        except (UserError, asyncio.CancelledError, *ENDED) as error:
+            await worker.close()
+            if isinstance(error, ENDED):
+                raise UserError(f"{folder}: the process that opened it ended ({process.exitcode})") from None
+            raise
+        worker.told = json.loads(told)
+        return worker
+
+    async def ask(self, kind, bodies) -> list[tuple[int, bytes, int, int, int]]:
+        """Of each body status, body, and what there is to count; one of `ENDED` where the process is gone.
+
+        Args:
+            kind: a method of `Service`.
+            bodies: JSON.
+        """
+        async with self.asking:
+            self.writer.write(pack([kind.encode(), *bodies]))
+            await self.writer.drain()
+            told, *replies = await self._read()
+        return [(status, body, *counts) for (status, *counts), body in zip(json.loads(told), replies, strict=True)]
+
+    async def _read(self) -> list[bytes]:
+        (number,) = struct.unpack("<I", await self.reader.readexactly(4))
+        lengths = struct.unpack(f"<{number}Q", await self.reader.readexactly(8 * number))
+        return [await self.reader.readexactly(one) for one in lengths]
+
+    async def close(self):
+        """Let the process end, after what it is asked now."""
+        async with self.asking:
+            self.writer.close()
+        await asyncio.to_thread(self.process.join, PATIENCE)
+        if self.process.is_alive():
+            self.process.kill()

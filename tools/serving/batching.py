@@ -48,11 +48,12 @@ class Batcher:
     async def _answer(self, kind, batch):
         try:
             replies = await self.ask(kind, [body for body, _ in batch])
+            answered = list(zip(batch, replies, strict=True))
         except Exception as error:
             for _, future in batch:
-                if not future.done():
+                if not future.done():  # who asked may have left
                     future.set_exception(error)
             return
-        for (_, future), reply in zip(batch, replies, strict=True):
-            if not future.done():  # who asked may have left
+        for (_, future), reply in answered:
+            if not future.done():
                 future.set_result(reply)

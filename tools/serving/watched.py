@@ -1,7 +1,6 @@
 """The export that is served now: opened in a process of its own, and replaced by a newer one without a gap."""
 
 import asyncio
-import contextlib
 import logging
 from datetime import datetime, timezone
 from typing import Any
@@ -79,8 +78,12 @@ class Watched:
             if self.worker and not self.worker.process.is_alive():
                 self._lose(self.worker)
             if self.worker is None or (replace and version(self.folder) not in (None, self.version)):
-                with contextlib.suppress(UserError):
+                try:
                     await self.reload()
+                except UserError:  # told already
+                    continue
+                except Exception:  # no process to be had, say; the next look may find one
+                    logging.exception("%s", self.folder)
 
     async def ask(self, kind, bodies):
         """See `Worker.ask`; a `GoneError` where its process has ended, which `watch` starts again."""

@@ -102,8 +102,9 @@ def metrics(folder):
         ["runner.graph=static", "hyper_parameters.model=comirec_sa"],
         ["hyper_parameters.item_features=[group]", "hyper_parameters.user_features=[kind]"],
         ["hyper_parameters.optimizer.class=Adagrad", "hyper_parameters.negatives=unigram", "runner.num_workers=2"],
+        ["hyper_parameters.model=sasrec"],  # as many targets as the histories are long
     ],
-    ids=["sampled", "full", "targets", "static", "features", "adagrad"],
+    ids=["sampled", "full", "targets", "static", "features", "adagrad", "sasrec"],
 )
 def test_two_ranks_at_half_the_batch_are_one_at_the_whole(more, project, tmp_path):
     code, said = train(project, tmp_path / "two", *more, SAME_DRAWS="1")

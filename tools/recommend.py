@@ -81,7 +81,8 @@ def open_users(args, predictor, scratch) -> OfDataset | OfLog:
         return OfDataset(folder=args.users, predictor=predictor, export=args.folder)
     if not (args.user and args.item):
         raise UserError(f"{args.users}: no data set, so a log: name its columns with --user, --item and --time")
-    log = read_log(args.users, table_form(args), scratch, log_files(args.users, args.encoding))
+    form = table_form(argparse.Namespace(**vars(args) | {"category": None}))  # here --category is a filter, no column
+    log = read_log(args.users, form, scratch, log_files(args.users, args.encoding))
     log.ties = "draw" if args.time else "file"
     for note in log.notes:
         logging.info("%s", note)
@@ -119,7 +120,6 @@ def write(users, written):
     """Answer the users part by part."""
     for one in written:
         one.open()
-    missing = dict.fromkeys(written, 0)
 
     def done(number):
         return all(one.has(number) for one in written)
@@ -128,10 +128,11 @@ def write(users, written):
     for number, people in bar:
         for one in written:
             if people is not None and not one.has(number):
-                missing[one] += one.write(number, people)
+                one.write(number, people)
     for one in written:
+        without = one.without()
         one.join()
-        logging.info("%s: %d users, %d without a list or interest", one.path, users.count, missing[one])
+        logging.info("%s: %d users, %d without a list or interest", one.path, users.count, without)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,10 @@ class Written:
         """Whether a part is written."""
         return self.parts.has(number)
 
+    def without(self) -> int:
+        """How many users get nothing."""
+        return self.parts.without()
+
 
 class Lists(Written):
     """The file of lists.
@@ -52,8 +56,8 @@ class Lists(Written):
         names = predictor.names
         self.names = polars.Series([names.get(one, str(one)) for one in range(predictor.item_num + 1)])
 
-    def write(self, number, people: People) -> int:
-        """The part of some users; gives how many have no list."""
+    def write(self, number, people: People):
+        """Write the part of some users."""
         rows, items, profiles = known_only(people)
         frames = [
             _frame(np.zeros((0, 1), np.int64), np.zeros((0, 1), np.float32), np.zeros((0, 1), np.int64), rows[:0])
@@ -64,13 +68,13 @@ class Lists(Written):
             frames.append(_frame(*lists, rows[part]))
         found = polars.concat(frames)
         users = polars.Series(people.names, dtype=polars.String)
+        self.parts.note(number, len(users) - found["row"].n_unique())
         listed = found.with_columns(item=self.names.gather(found["item"]))
         if self.parts.kind == ".jsonl":
             self.parts.write_table(number, _lines(users, listed, people.unknown))
         else:
             table = listed.with_columns(user=users.gather(found["row"]))
             self.parts.write_table(number, table.select("user", "rank", "item", "score", "interest"))
-        return len(people.names) - found["row"].n_unique()
 
     def join(self):
         """Put the file together."""
@@ -117,8 +121,8 @@ class Interests(Written):
         if self.parts.kind == ".npy":
             self.ids.open()
 
-    def write(self, number, people: People) -> int:
-        """The part of some users; gives how many have no interest."""
+    def write(self, number, people: People):
+        """Write the part of some users."""
         rows, items, profiles = known_only(people)
         vectors = np.zeros((len(people.names), *self.shape), np.float32)  # [U, K, D]
         mask = np.zeros(vectors.shape[:2], bool)
@@ -128,6 +132,7 @@ class Interests(Written):
             interests, live = self.predictor.embed(*history, None if profiles is None else profiles[part])
             vectors[rows[part]], mask[rows[part]] = interests * live[..., None], live
         users = polars.Series(people.names, dtype=polars.String)
+        self.parts.note(number, int((~mask.any(axis=1)).sum()))
         if self.parts.kind == ".npy":
             self.ids.write_table(number, polars.DataFrame({"user": users}))
             self.parts.write_array(number, vectors)
@@ -135,7 +140,6 @@ class Interests(Written):
             user, interest = np.nonzero(mask)
             columns = {"user": users.gather(user), "interest": interest, "vector": _lists_of(vectors[mask])}
             self.parts.write_table(number, polars.DataFrame(columns))
-        return int((~mask.any(axis=1)).sum())
 
     def join(self):
         """Put the files together."""

@@ -60,6 +60,15 @@ class Parts:
     def _files(self):
         return sorted(self.folder.glob(f"[0-9]*{self.kind}"))
 
+    def note(self, number, without):
+        """Note of how many users a part has nothing, before it is written."""
+        with atomic_file(self.folder / f"{number:06d}.without") as file:
+            file.write(str(without))
+
+    def without(self) -> int:
+        """Of how many users all parts have nothing."""
+        return sum(int(one.read_text(encoding="utf-8")) for one in self.folder.glob("*.without"))
+
     def write_table(self, number, frame: polars.DataFrame):
         """Write a part, rows with columns."""
         with atomic_path(self._part(number)) as path:

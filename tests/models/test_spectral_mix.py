@@ -9,7 +9,7 @@ from models import MODELS
 from models.layers.functional import l2_normalize
 from models.spectral import mix as spectral_mix
 from models.spectral.events import Events
-from models.spectral.mix import best_spread
+from models.spectral.mix import alike, best_spread, sample
 from models.spectral.student import Student
 
 V, T = 40, 3
@@ -58,6 +58,23 @@ def test_the_attention_adds_its_share():
     factor = (second * own).sum() / (own * own).sum()
     assert factor > 0
     np.testing.assert_allclose(second, factor * own, atol=1e-3 * np.abs(second).max())
+
+
+def test_batches_are_of_histories_about_as_long(monkeypatch):
+    monkeypatch.setattr(spectral_mix, "BATCH", 50)
+    paddle.seed(0)
+    events = Events(USERS, T)
+    batches = alike(events, 8)
+    lengths = sorted(events.number_before(place).tolist() for place in batches)
+    assert [len(one) for one in lengths] == [50] * 8
+    joined = [length for one in lengths for length in one]
+    assert joined == sorted(joined)  # no batch overlaps another
+    drawn = paddle.concat(batches).numpy()
+    assert (drawn == 7).mean() == pytest.approx(0.5, abs=0.1)
+    for place in batches:
+        hist_item, target_item, seq_len = sample(events, place)
+        assert hist_item.shape[1] == int(seq_len.max())
+        assert (target_item[:, 0].numpy() == events.values[place].numpy()).all()
 
 
 def test_the_spread_of_the_best_scores():

@@ -20,10 +20,8 @@ from models.spectral.subspaces import find_subspaces
 HEADS = 4  # of the attention
 UNITS = 64  # of its hidden layer
 BATCH = 256  # samples a step
-POOL = 16  # batches that are drawn at once
 RATE = 3e-3  # learning rate of the first step; it falls as a cosine
 TARGETS = 3  # the next so many items a sample
-NEGATIVES = 512  # a step of the attention has, at most; `neg_samples` is the network's
 HARDNESS = 0.1  # of negatives, see `HardNegativeSoftmax`
 TEMPERATURE = 0.1
 STUDENT = 512  # units of the student's hidden layer
@@ -134,7 +132,7 @@ class SpectralMix(NetworkModel):
         loss = Loss(
             temperature=TEMPERATURE,
             negatives="uniform",
-            neg_samples=min(self.neg_samples, NEGATIVES),
+            neg_samples=self.neg_samples,
             hard_negative_beta=HARDNESS,
         )
         model = GradientModel(
@@ -145,23 +143,13 @@ class SpectralMix(NetworkModel):
             read_out=LabelAwareAttention(),
             objective=create_objective(item_num=self.item_count - 1, **vars(loss)),
         )
-        steps = -(-self.mix_epochs * len(events.values) // BATCH)
-        places = (place for _ in range(0, steps, POOL) for place in alike(events, min(POOL, steps)))
+        steps = self.mix_epochs * -(-len(events.values) // BATCH)
+        places = (events.draw(BATCH) for _ in range(steps))
         losses = (model.loss(*sample(events, place)) for place in self.watch(places, name="attention", total=steps))
         model.train()
         descend(losses, steps=steps, rate=RATE, parameters=model.parameters())
         model.eval()
         return model.item_rows().detach()
-
-
-def alike(events, number):
-    """So many batches of events drawn at once, each of histories about as long, in any order: `[B]` each.
-
-    Most histories are short, and a batch is as wide as its longest.
-    """
-    place = events.draw(number * BATCH)
-    batches = place[events.number_before(place).argsort()].split(number)
-    return [batches[index] for index in paddle.randperm(number).tolist()]
 
 
 def sample(events, place):

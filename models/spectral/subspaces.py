@@ -8,7 +8,7 @@ from models.layers.functional import l2_normalize
 SWEEPS = 5  # of the subspace iteration
 ROUNDS = 30  # at most, of the items' assignment to subspaces
 TRIES = 8  # from different first assignments
-SAMPLE = 4096  # vectors that these see
+SAMPLE = 16384  # vectors that these see
 
 
 def find_subspaces(vectors, number, size):

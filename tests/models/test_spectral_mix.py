@@ -9,7 +9,7 @@ from models import MODELS
 from models.layers.functional import l2_normalize
 from models.spectral import mix as spectral_mix
 from models.spectral.events import Events
-from models.spectral.mix import alike, best_spread, sample
+from models.spectral.mix import best_spread, sample
 from models.spectral.student import Student
 
 V, T = 40, 3
@@ -60,21 +60,13 @@ def test_the_attention_adds_its_share():
     np.testing.assert_allclose(second, factor * own, atol=1e-3 * np.abs(second).max())
 
 
-def test_batches_are_of_histories_about_as_long(monkeypatch):
-    monkeypatch.setattr(spectral_mix, "BATCH", 50)
-    paddle.seed(0)
+def test_samples_are_as_wide_as_their_longest_history():
     events = Events(USERS, T)
-    batches = alike(events, 8)
-    lengths = sorted(events.number_before(place).tolist() for place in batches)
-    assert [len(one) for one in lengths] == [50] * 8
-    joined = [length for one in lengths for length in one]
-    assert joined == sorted(joined)  # no batch overlaps another
-    drawn = paddle.concat(batches).numpy()
-    assert (drawn == 7).mean() == pytest.approx(0.5, abs=0.1)
-    for place in batches:
-        hist_item, target_item, seq_len = sample(events, place)
-        assert hist_item.shape[1] == int(seq_len.max())
-        assert (target_item[:, 0].numpy() == events.values[place].numpy()).all()
+    place = paddle.to_tensor([1, 2, 7])
+    hist_item, target_item, seq_len = sample(events, place)
+    assert seq_len.tolist() == [1, 2, 1]
+    assert hist_item.tolist() == [[5, 0], [5, 6], [2, 0]]
+    assert target_item.tolist() == [[6, 7, 8], [7, 8, 9], [3, 0, 0]]
 
 
 def test_the_spread_of_the_best_scores():

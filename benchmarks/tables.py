@@ -6,10 +6,10 @@ Example: python -m benchmarks.tables
 import argparse
 
 from benchmarks.quality import mind_study, render, study
-from benchmarks.speed import cost
+from benchmarks.speed import cost, fit
 from tools.common.errors import command
 
-MADE = (render, mind_study, cost, study)  # each has `rendered`: path -> text
+MADE = (render, mind_study, cost, fit, study)  # each has `rendered`: path -> text
 
 
 @command

@@ -2,12 +2,11 @@
 
 Example: python -m benchmarks.speed.fit --item_count 10000 51000 100000 1000000 >> benchmarks/runs/fit.jsonl
 Example: python -m benchmarks.speed.fit --model spectral_mix --item_count 10000 51000 >> benchmarks/runs/fit.jsonl
-Example: python -m benchmarks.speed.fit --render
 
 The users are made up: their activity is log-normal, 15 items on average, and each likes three groups of a hundred
 items. Four of five items are of these groups, by Zipf's law, the others of the whole catalogue, by the same. Models
 are at their defaults. Peak memory is of the whole process, Paddle's 300 MB included; `cpu_s`, the time of all threads,
-stands beside the seconds, since a machine may be shared. --render writes the table of docs/speed.md from
+stands beside the seconds, since a machine may be shared. `benchmarks.tables` writes the table of docs/speed.md from
 benchmarks/runs/fit.jsonl, of each model and size the last line.
 """
 
@@ -17,12 +16,13 @@ import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import paddle
 
 from benchmarks.quality import results
-from benchmarks.quality.render import in_pages, markdown, write
+from benchmarks.quality.render import in_pages, markdown
 from benchmarks.speed.memory import megabytes
 from models import MODELS
 from tools.common.errors import command
@@ -40,15 +40,12 @@ WORDS = {"docs/speed.md": ("model", "items", "interactions", "seconds", "CPU sec
 
 @command
 def main(argv=None):
-    """Measure and print, or render."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=OWN_FIT, default="spectral")
     parser.add_argument("--item_count", type=item_count, nargs="+", default=[10_000, 51_000, 100_000])
     parser.add_argument("--per_item", type=positive, default=PER_ITEM, help="interactions for each item")
-    parser.add_argument("--render", action="store_true", help="only write the table")
     args = parser.parse_args(argv)
-    if args.render:
-        return write(rendered())
     for rows in args.item_count:
         # A process each, since the peak of one would hide those of the next.
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -94,7 +91,7 @@ def users_items(rows, interactions, seed=0) -> Ragged:
     return ragged(lengths, value.clip(1, rows - 1).astype(np.int32))
 
 
-def rendered():
+def rendered() -> dict[Path, str]:
     """Page -> its text with the table `<!-- fit:models -->`."""
     lines = map(json.loads, read_text(results.ROOT / "benchmarks/runs/fit.jsonl").splitlines())
     last = {(row["model"], row["item_count"]): row for row in lines}

@@ -6,10 +6,10 @@ Example: python -m benchmarks.tables
 import argparse
 
 from benchmarks.quality import daily, mind_study, published, render, study
-from benchmarks.speed import cost
+from benchmarks.speed import cost, fit
 from tools.common.errors import command
 
-MADE = (render, published, mind_study, cost, study, daily)  # each has `rendered`: path -> text
+MADE = (render, published, mind_study, cost, fit, study, daily)  # each has `rendered`: path -> text
 
 
 @command

@@ -49,6 +49,10 @@ class Events:
         real = where < self.end[self.user[place]].unsqueeze(1)
         return self.values[paddle.clip(where, max=len(self.values) - 1)], real
 
+    def number_before(self, place):
+        """How many items there are before each of the events `[B]`, at most T: `[B]`."""
+        return paddle.clip(place - self.first[self.user[place]], max=len(self.reach))
+
     def draw(self, number):
         """So many events that have one before, of users drawn alike: their places among all, `[number]`."""
         user = self.taught[paddle.randint(0, len(self.taught), [number])]
@@ -57,7 +61,8 @@ class Events:
 
     def histories(self, place):
         """Items before each of the events `[B]`, the latest last: right-padded `[B, T]` and their number `[B]`."""
-        start = paddle.maximum(self.first[self.user[place]], place - len(self.reach))
+        number = self.number_before(place)
+        start = place - number
         where = start.unsqueeze(1) + self.reach
         real = (where < place.unsqueeze(1)).astype("int64")
-        return self.values[paddle.clip(where, max=len(self.values) - 1)] * real, place - start
+        return self.values[paddle.clip(where, max=len(self.values) - 1)] * real, number

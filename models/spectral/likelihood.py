@@ -32,7 +32,8 @@ class Likelihood(nn.Layer):
         """What probabilities are proportional to: ids, and scores before q."""
         scale, shift, power = self.shape.unbind()
         score = scale.exp() * score * self.wanted(item) - shift
-        return (nn.functional.softplus(score) + 1e-6) ** power.exp()
+        # Not `**`, whose gradient takes several times as long on a CPU.
+        return paddle.exp(power.exp() * paddle.log(nn.functional.softplus(score) + 1e-6))
 
     def forward(self, target_item, score, share, negative, other):
         """Mean cross-entropy of the items that followed.

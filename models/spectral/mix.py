@@ -153,10 +153,10 @@ class SpectralMix(NetworkModel):
 
 
 def sample(events, place):
-    """Histories `[B, T]`, the next items `[B, TARGETS]` and lengths `[B]` of events at places `[B]`."""
+    """Histories `[B, longest]`, the next items `[B, TARGETS]` and lengths `[B]` of events at places `[B]`."""
     hist_item, seq_len = events.histories(place)
     later, real = events.after(place)
-    return hist_item, (later * real.astype("int64"))[:, :TARGETS], seq_len
+    return hist_item[:, : int(seq_len.max())], (later * real.astype("int64"))[:, :TARGETS], seq_len
 
 
 def best_spread(user, side):

@@ -8,17 +8,34 @@ from models.layers.functional import l2_normalize
 SWEEPS = 5  # of the subspace iteration
 ROUNDS = 30  # at most, of the items' assignment to subspaces
 TRIES = 8  # from different first assignments
+SAMPLE = 16384  # vectors that these see
 
 
 def find_subspaces(vectors, number, size):
     """The partition of vectors `[V, R]` into so many, each near a subspace: owners `[V]` and bases `[R, size]`.
 
     In turn, a subspace is made of the largest principal directions of its vectors, and a vector joins the subspace
-    that keeps most of it. Where that ends depends on where it began, so it is done several times; the best is taken.
+    that keeps most of it. Where that ends depends on where it began, so it is done several times, with a sample of the
+    vectors; the best goes on with all.
     """
-    tries = [_descend(vectors, _by_direction(vectors, number), number, size) for _ in range(TRIES if number > 1 else 1)]
-    owner = max(tries, key=lambda one: one[0])[1]
+    if number > 1:
+        some = _sample(vectors)
+        tries = [_descend(some, _first_bases(some, number, size)) for _ in range(TRIES)]
+        _, owner, bases = max(tries, key=lambda one: one[0])
+        owner = _descend(vectors, bases)[1] if some is not vectors else owner
+    else:
+        owner = paddle.zeros([len(vectors)], "int64")
     return owner, [principal(_owned(vectors, owner, k), size) for k in range(number)]
+
+
+def _sample(vectors):
+    """Vectors drawn in proportion to their squares and scaled to length 1, so that squares of projections are those of
+    all, on average: `[SAMPLE, R]`. All as they are where there are no more."""
+    if len(vectors) <= SAMPLE:
+        return vectors
+    upto = vectors.square().sum(axis=1).astype("float64").cumsum()
+    drawn = paddle.searchsorted(upto, paddle.rand([SAMPLE], "float64") * upto[-1])
+    return l2_normalize(paddle.gather(vectors, paddle.clip(drawn, max=len(vectors) - 1)))
 
 
 def _owned(vectors, owner, k):
@@ -36,22 +53,30 @@ def _by_direction(vectors, number):
     return owner
 
 
-def _descend(vectors, owner, number, size):
-    """How much of all vectors is kept, and owners, from a first partition `[V]`."""
-    bases = [paddle.randn([vectors.shape[1], min(size, vectors.shape[1])]) for _ in range(number)]
+def _first_bases(vectors, number, size):
+    """Bases of the partition that spherical k-means gives: `[R, size]` each."""
+    owner = _by_direction(vectors, number)
+    start = [paddle.randn([vectors.shape[1], min(size, vectors.shape[1])]) for _ in range(number)]
+    return [_nearer(_owned(vectors, owner, k), basis, SWEEPS) for k, basis in enumerate(start)]
+
+
+def _descend(vectors, bases):
+    """How much of all vectors is kept, owners `[V]` and bases, from first bases."""
+    before = None
     for _ in range(ROUNDS):
-        bases = [_nearer(_owned(vectors, owner, k), basis) for k, basis in enumerate(bases)]
         kept = paddle.stack([paddle.matmul(vectors, basis).square().sum(axis=1) for basis in bases], axis=1)  # [V, K]
-        before, owner = owner, kept.argmax(axis=1)
-        if (before != owner).sum() * 1000 <= len(owner):  # the last few hardly matter
+        owner = kept.argmax(axis=1)
+        if before is not None and (before != owner).sum() * 1000 <= len(owner):  # the last few hardly matter
             break
-    return float(kept.max(axis=1).sum()), owner
+        before = owner
+        bases = [_nearer(_owned(vectors, owner, k), basis, 1) for k, basis in enumerate(bases)]
+    return float(kept.max(axis=1).sum()), owner, bases
 
 
-def _nearer(vectors, basis):
+def _nearer(vectors, basis, sweeps):
     """A basis `[R, size]` closer to the largest principal directions of vectors `[V, R]`, by subspace iteration."""
     square = paddle.matmul(vectors, vectors, transpose_x=True)
-    for _ in range(SWEEPS):  # Paddle's eigh of a few hundred directions costs ten times as much
+    for _ in range(sweeps):  # Paddle's eigh of a few hundred directions costs ten times as much
         basis = paddle.linalg.qr(paddle.matmul(square, basis))[0]
     return basis
 

@@ -7,6 +7,7 @@ from registry import training_items
 
 from models import MODELS
 from models.base.fit_libraries import libraries
+from models.spectral import factors, subspaces
 from models.spectral.factors import truncated_svd
 from models.spectral.subspaces import find_subspaces
 
@@ -107,6 +108,45 @@ def test_a_rank_above_the_size_of_the_matrix_adds_nothing():
     dense = np.random.default_rng(0).random((6, 6)).astype(np.float32)
     left, strength, right = truncated_svd(sparse.csr_matrix(dense), 20)
     np.testing.assert_allclose((left * strength @ right.T).numpy(), dense, atol=1e-4)
+
+
+def test_the_largest_singular_values_are_found_among_many():
+    sparse = libraries("spectral")[1]
+    matrix = sparse.random(400, 400, density=0.05, format="csr", dtype="float32", random_state=0)
+    paddle.seed(0)
+    left, strength, right = truncated_svd(matrix, 12)
+    np.testing.assert_allclose(
+        strength.numpy(), np.linalg.svd(matrix.toarray())[1][:12], rtol=3e-2
+    )  # the hardest: all alike
+    for side in (left, right):
+        np.testing.assert_allclose((side.T @ side).numpy(), np.eye(12), atol=1e-3)
+
+
+def test_directions_beyond_the_rank_of_the_matrix_count_none_twice():
+    dense = np.zeros((400, 400), np.float32)
+    dense[:5, :5] = np.diag([5.0, 4.0, 3.0, 2.0, 1.0])  # 64 directions more are sought
+    paddle.seed(0)
+    left, strength, right = truncated_svd(libraries("spectral")[1].csr_matrix(dense), 8)
+    np.testing.assert_allclose(strength.numpy(), [5, 4, 3, 2, 1, 0, 0, 0], atol=1e-2)
+    np.testing.assert_allclose((left * strength @ right.T).numpy(), dense, atol=1e-2)
+
+
+def test_counts_in_parts_are_those_at_once(monkeypatch):
+    made, items, sparse = model(fitted=False), training_items(V), libraries("spectral")[1]
+    whole = made.count(sparse, items).toarray()
+    monkeypatch.setattr(factors, "EVENTS", 7)
+    np.testing.assert_allclose(made.count(sparse, items).toarray(), whole, rtol=1e-5)
+
+
+def test_a_sample_tells_the_planes_of_all(monkeypatch):
+    rng = np.random.default_rng(0)
+    planes = np.zeros((400, 4), np.float32)
+    planes[:200, :2], planes[200:, 2:] = rng.random((200, 2)), rng.random((200, 2))
+    monkeypatch.setattr(subspaces, "SAMPLE", 32)
+    paddle.seed(1)
+    owner = find_subspaces(paddle.to_tensor(planes), 2, 2)[0].numpy()
+    assert len(set(owner[:200])) == len(set(owner[200:])) == 1
+    assert owner[0] != owner[399]
 
 
 def test_strength_weighs_an_interest_by_its_length():

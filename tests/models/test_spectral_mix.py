@@ -9,7 +9,7 @@ from models import MODELS
 from models.layers.functional import l2_normalize
 from models.spectral import mix as spectral_mix
 from models.spectral.events import Events
-from models.spectral.mix import best_spread
+from models.spectral.mix import best_spread, sample
 from models.spectral.student import Student
 
 V, T = 40, 3
@@ -58,6 +58,15 @@ def test_the_attention_adds_its_share():
     factor = (second * own).sum() / (own * own).sum()
     assert factor > 0
     np.testing.assert_allclose(second, factor * own, atol=1e-3 * np.abs(second).max())
+
+
+def test_samples_are_as_wide_as_their_longest_history():
+    events = Events(USERS, T)
+    place = paddle.to_tensor([1, 2, 7])
+    hist_item, target_item, seq_len = sample(events, place)
+    assert seq_len.tolist() == [1, 2, 1]
+    assert hist_item.tolist() == [[5, 0], [5, 6], [2, 0]]
+    assert target_item.tolist() == [[6, 7, 8], [7, 8, 9], [3, 0, 0]]
 
 
 def test_the_spread_of_the_best_scores():

@@ -14,6 +14,7 @@ from tools.data.features import attribute
 from tools.data.split_text import is_evaluation, parse_evaluation
 from tools.logs.interactions import Interactions
 from tools.logs.protocol import STRETCH, Prepared, events, stretches_of
+from tools.logs.protocols.plan import Plan
 from tools.serving import exported
 from tools.serving.predictor import Predictor
 
@@ -121,7 +122,7 @@ class OfLog:
         for part in pieces(len(log.item), STRETCH) if len(log.item) else ():
             self.all += np.bincount(log.user[part], minlength=self.count)
             self.known += np.bincount(log.user[part][ours[log.item[part]] > 0], minlength=self.count)
-        self.prepared = Prepared(np.arange(self.count), codes, self.known, {}, {})
+        self.prepared = Prepared(np.arange(self.count), codes, self.known, Plan({}), {})
 
     def parts(self, done: Callable[[int], bool]) -> Iterator[tuple[int, People | None]]:
         """Numbered parts; None for one that is done."""

@@ -61,7 +61,23 @@ def main(argv=None):
 
 
 def infer(settings: Config, table: Path | None):
-    """Embed, retrieve, measure: for a checkpoint a row of its plain lists and one a lambda, and one for MostPop."""
+    """Measure, print, write `metrics.json`."""
+    rows = measure(settings, table)
+    last = list(rows.values())[-1]
+    logging.info("test, %d users, percent\n%s", last["users"], progress.metric_table(rows))
+    write_metrics(settings, rows)
+
+
+def measure(settings: Config, table: Path | None = None) -> dict[str, dict]:
+    """Embed, retrieve, measure: for a checkpoint a row of its plain lists and one a lambda, and one for MostPop.
+
+    Args:
+        settings: the configuration.
+        table: where recommendations are written.
+
+    Returns:
+        Name of each system -> what `metrics.json` has of it.
+    """
     memory.check(settings, training=False)
     for folder in checkpoint.folders(settings):
         agreement.check_checkpoint(folder, settings)
@@ -86,8 +102,7 @@ def infer(settings: Config, table: Path | None):
         rows["MostPop"] = study.most_popular()
     else:
         logging.info("%s: no such folder, so no row for MostPop", settings.runner.train_data_dir)
-    logging.info("test, %d users, percent\n%s", rows[name]["users"], progress.metric_table(rows))
-    write_metrics(settings, {name: row | {"targets": targets} for name, row in rows.items()})
+    return {name: row | {"targets": targets} for name, row in rows.items()}
 
 
 class Study:

@@ -23,6 +23,7 @@ class ItemKNN(Recommender):
     """
 
     gives_scores = True
+    has_onnx = False  # `put_along_axis` with a sum
 
     def __init__(self, *, item_count, maxlen, neighbors=100, shrink=0.0):
         super().__init__(item_count=item_count, maxlen=maxlen)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from datasets import write_features
-from pages import copy_repository, run_page, shell
+from pages import blocks, copy_repository, run_page, shell
 from paths import ROOT
 from registry import NEEDS_EXTRA, SEVERAL
 
@@ -57,6 +57,15 @@ def test_serving(films):
     run_page("serving.md", films)
 
 
+@pytest.mark.extras
+def test_from_python(repository):
+    """Its blocks are one session."""
+    session = "\n".join(block.text for block in blocks("api.md") if block.language == "python")
+    told = shell(f"python - <<'END'\n{session}END", repository)
+    assert "MostPop" in told
+    assert (repository / "coupling.png").read_bytes()[:4] == b"\x89PNG"
+
+
 def test_what_models_can_do_is_what_they_can():
     text = (ROOT / "docs/models.md").read_text(encoding="utf-8")
     lines = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in text.splitlines() if line[:3] == "| `"]
@@ -69,7 +78,7 @@ def test_what_models_can_do_is_what_they_can():
         assert learns == ("gradient" if gradient else "its own fit")
         assert features == static == ("yes" if gradient else "no")
         assert features == ("yes" if "item_features" in constructor_options(model) else "no")
-        assert exports == ("no" if model.gives_scores else "yes")
+        assert exports == "yes"
         assert onnx == ("yes" if exports == "yes" and model.has_onnx else "no")
         assert (extra == "baselines") == (name in NEEDS_EXTRA)
 

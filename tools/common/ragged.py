@@ -31,6 +31,11 @@ class Ragged(NamedTuple):
         index = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
         return Ragged(self.values[index], offsets)
 
+    def beside(self, other) -> "Ragged":
+        """Each row's values, and after them those of the other's row."""
+        order = np.argsort(np.concatenate([self.rows, other.rows]), kind="stable")
+        return ragged(self.lengths + other.lengths, np.concatenate([self.values, other.values])[order])
+
     def distinct(self) -> "Ragged":
         """Each row's different values, rising."""
         stride = int(self.values.max(initial=0)) + 1

@@ -1,5 +1,6 @@
 """PaddleRec's own configurations in our keys: renamed, or named as not needed, each with a line in the log."""
 
+import difflib
 import logging
 import re
 
@@ -65,4 +66,8 @@ def nearest_key(key, schema) -> str:
     last = key.rpartition(".")[2]
     last = ALSO_CALLED.get(last, last)
     same = [one for one in schema if one.rpartition(".")[2] == last]
-    return f"; did you mean {same[0]}?" if same else did_you_mean(key, schema)
+    if same:
+        return f"; did you mean {same[0]}?"
+    lasts = {one.rpartition(".")[2]: one for one in schema}
+    near = difflib.get_close_matches(last.lower(), lasts, n=1, cutoff=0.7)
+    return f"; did you mean {lasts[near[0]]}?" if near else did_you_mean(key, schema)

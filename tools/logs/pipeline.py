@@ -1,6 +1,7 @@
 """From a log to a data set on disk: read, filter, split, write."""
 
 import contextlib
+import logging
 from pathlib import Path
 
 from tools.common import progress
@@ -12,7 +13,9 @@ from tools.logs.replaced import check_kept
 from tools.logs.write_dataset import write_dataset
 
 
-def build(output: Path, read, *, protocol="comirec", min_items=5, min_users=5, ties="", overwrite=False) -> dict:
+def build(
+    output: Path, read, *, protocol="comirec", min_items=5, min_users=5, ties="", overwrite=False, level=logging.INFO
+) -> dict:
     """Write the folder of a data set; gives the content of its `meta.yaml`, with `notes` on the log beside it.
 
     Args:
@@ -22,11 +25,12 @@ def build(output: Path, read, *, protocol="comirec", min_items=5, min_users=5, t
         min_items, min_users: fewest interactions of an item, then of a user.
         ties: draw or file; empty: as the log's reader says.
         overwrite: see `tools.logs.replaced`.
+        level: of the least that is logged.
 
     Raises:
         UserError: for a log of which nobody is left to train on.
     """
-    with progress.logging_to_terminal(), writing(output), contextlib.ExitStack() as stack:
+    with progress.logging_to_terminal(level), writing(output), contextlib.ExitStack() as stack:
         with progress.stage("read", quick=0) as counted:
             log = read(stack.enter_context(scratch_folder(output)))
             log.ties = ties or log.ties

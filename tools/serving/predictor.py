@@ -13,7 +13,8 @@ import numpy as np
 from tools.common import replacing
 from tools.common.errors import UserError
 from tools.common.files import load_array, load_arrays, map_array
-from tools.common.ragged import cut_histories
+from tools.common.interests import interest_number
+from tools.common.ragged import Ragged, cut_histories
 from tools.data.dataset import read_map
 from tools.data.features import QUERIES, attribute
 from tools.retrieval.aggregate import PLAIN, Diversity, Recommendations
@@ -41,14 +42,14 @@ class Predictor:
 
     def _open(self, folder):
         config, _ = exported.read(folder)
+        self.folder, self.model = folder, config.hyper_parameters.model  # its name
         self.maxlen = config.hyper_parameters.maxlen
         self.filter_seen, self.batch_size = config.runner.filter_seen, config.runner.infer_batch_size
         self.tower = Tower(folder=folder)
         self.profiles = _open_profiles(folder, config)
         self.features = tuple(self.profiles.numbers) if self.profiles else ()  # that a profile may hold
-        self.retriever = Retriever(index=store(config.runner).read(folder))
-        vectors = item_vectors(folder, config.hyper_parameters.item_count)
-        self.item_num = len(vectors) - 1  # V, without padding
+        self.item_num: int = config.hyper_parameters.item_count - 1  # type: ignore[operator]  # V, without padding
+        self.vectors = item_vectors(folder, self.item_num + 1) if exported.has_vectors(folder) else None
         first = config.runner.diversity_lambda[:1]
         self.diversity = Diversity.open(folder, first, self.item_num + 1) if first else PLAIN
         # Our ids and the user's own, which are the same where the data set has no map.
@@ -56,8 +57,12 @@ class Predictor:
         if max(self.names) > self.item_num:
             raise UserError(f"{folder}: item_map.csv has item {max(self.names)} of {self.item_num}; export it again")
         self.numbers = {name: item for item, name in self.names.items()}
-        check_parts(folder, vectors, self.retriever.index, self.names)
-        check_tower(folder, self.route, self.maxlen, vectors.shape[1])
+        if self.vectors is None:
+            self.retriever, size = Retriever.of_scores(self.item_num), self.item_num
+        else:
+            self.retriever, size = Retriever(index=store(config.runner).read(folder)), self.vectors.shape[1]
+            check_parts(folder, self.vectors, self.retriever.index, self.names)
+        check_tower(folder, self.route, self.maxlen, size)
 
     def embed(self, hist_item, seq_len, profiles=None) -> tuple[np.ndarray, np.ndarray]:
         """Interests `[B, K, D]` and live mask `[B, K]`.
@@ -94,11 +99,22 @@ class Predictor:
         Raises:
             RequestError: see `embed`.
         """
-        items = check_histories(histories, self.item_num)
-        hist_item, seq_len = cut_histories(items, np.arange(len(histories)), items.lengths, self.maxlen)
+        return self.recommend_rows(check_histories(histories, self.item_num), top_n, profiles)
+
+    def recommend_rows(self, items: Ragged, top_n, profiles=None, exclude: Ragged | None = None) -> Recommendations:
+        """As `recommend`, of histories that are rows already.
+
+        Args:
+            items: our ids, a row a user, none of them empty.
+            top_n, profiles: see `recommend`.
+            exclude: our ids that are left out as well, a row a user.
+        """
+        hist_item, seq_len = cut_histories(items, np.arange(len(items.lengths)), items.lengths, self.maxlen)
         interests, live = self.embed(hist_item, seq_len, profiles)
         depth = min(check_length(top_n), self.item_num)
         seen = items if self.filter_seen else None
+        if exclude is not None:
+            seen = exclude if seen is None else seen.beside(exclude)
         (lists,) = self.retriever.recommend_each(interests, live, depth, self.diversity, seen=seen, maxlen=self.maxlen)
         return lists
 
@@ -132,7 +148,7 @@ class Answer(NamedTuple):
     """What one user gets."""
 
     user: str | int
-    items: list[tuple[str, str, int]]  # the user's own id, score, interest; best first
+    items: list[tuple[str, str, int]]  # the user's own id, score, interest from 1; best first
     unknown: int  # items of the history that were skipped
 
 
@@ -154,7 +170,7 @@ def answers(predictor: Predictor, users: list[History | Fault], top_n) -> Iterat
                 continue
             columns = next(lists) if items else ((), (), ())
             rows = [
-                (predictor.names.get(int(item), str(item)), f"{score:.8g}", int(interest))
+                (predictor.names.get(int(item), str(item)), f"{score:.8g}", interest_number(int(interest)))
                 for item, score, interest in zip(*columns, strict=True)
                 if item
             ]

@@ -42,7 +42,7 @@ def test_it_runs_from_top_to_bottom(build, tmp_path):
     assert "error" not in streams(notebook)
     assert len(pictures(notebook)) == 1
     tables = [output.data["text/html"] for output in outputs(notebook) if "text/html" in output.get("data", ())]
-    assert len(tables) == 11
+    assert len(tables) == 9
     for name in ("mind", "comirec_dr", "youtube_dnn"):
         assert (tmp_path / f"output/quickstart/{name}/history.csv").read_text().count("valid/recall@50") == 1
     assert all(weight in tables[-2] for weight in ("lambda 0.02", "lambda 0.1", "lambda 0.5", "MostPop"))

@@ -1,10 +1,11 @@
 """Add items without interactions to an export.
 
 Example: python -m tools.add_items new.jsonl -m config.yaml --output export
-Example: python -m tools.add_items new.csv -m config.yaml --item sku --attributes brand 'genres|,'
+Example: python -m tools.add_items new.csv -m config.yaml --item sku --attributes brand genres
 
 FILE has JSON lines {"item": "sku9", "features": {"brand": ["x"], "genres": ["Action"]}}, items in the user's own ids. A
-name that ends in .csv is a table with a header: a column of ids, and columns named as the model's features.
+name that ends in .csv is a table with a header: a column of ids, and columns named as the model's features. Several
+values in a field are parted by what follows a bar: --attributes brand 'genres|,'.
 A new item's vector is computed from its features alone, so the model must have been trained with
 hyper_parameters.item_features. From then on the item is recommended like any other and may occur in histories.
 """

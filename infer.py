@@ -167,6 +167,21 @@ class Study:
         return self.measure(GRAPHS["dynamic"](), model, Diversity((0.0,), self.diversity.category))[0].result()
 
 
+def best_reports(settings: Config, lambdas=(0.0,), category=None) -> list[Report]:
+    """The best checkpoint on what is `test_data_dir`, by exact search: a report for each lambda.
+
+    Args:
+        settings: the configuration.
+        lambdas: of the lists; 0 is the plain one.
+        category: of each item, `[item_count]`; None: the data set's own, where it has any.
+    """
+    study, graph = Study(settings), GRAPHS[settings.runner.graph]()
+    model = graph.create_model(settings)
+    (folder,) = checkpoint.folders(settings)
+    checkpoint.load(folder, model, settings)
+    return study.measure(graph, model, Diversity(lambdas, study.diversity.category if category is None else category))
+
+
 def write_metrics(settings, rows):
     """`metrics.json` beside the checkpoints."""
     path = Path(settings.runner.infer_load_path or settings.runner.model_save_path) / "metrics.json"

@@ -38,3 +38,21 @@ class Table:
     def cells(self) -> tuple[list[str], list[list[str]]]:
         """Header and rows."""
         raise NotImplementedError
+
+
+def markdown(cells) -> str:
+    """Rows of cells, the first the head's, as a table."""
+    head, *rows = cells
+    return "".join(f"| {' | '.join(row)} |\n" for row in [head, ["---"] * len(head), *rows])
+
+
+LATEX = str.maketrans({one: f"\\{one}" for one in "&%$#_{}"} | {"±": "$\\pm$", "~": "\\textasciitilde{}"})
+
+
+def latex(cells) -> str:
+    """As `markdown`, in LaTeX, for the package booktabs."""
+    head, *rows = [[cell.replace("\\", "\\textbackslash{}").translate(LATEX) for cell in row] for row in cells]
+    lines = ["\\toprule", *(f"{' & '.join(row)} \\\\" for row in [head]), "\\midrule"]
+    lines += [f"{' & '.join(row)} \\\\" for row in rows]
+    columns = "l" + "r" * (len(head) - 1)
+    return "\n".join([f"\\begin{{tabular}}{{{columns}}}", *lines, "\\bottomrule", "\\end{tabular}", ""])

@@ -95,6 +95,16 @@ def test_what_the_model_does_not_know_is_told(model):
         model.recommend([["x", "y"]])
 
 
+def test_a_model_goes_with_its_folders_wherever_one_goes(model, data, tmp_path, monkeypatch):
+    expected = model.recommend([[3, 1]])
+    monkeypatch.chdir(model.folder.parent)
+    opened, again = load("best"), Data(data.folder)
+    monkeypatch.chdir(tmp_path)
+    assert opened.recommend([[3, 1]]).equals(expected)
+    assert opened.evaluate()["MostPop"] == model.evaluate()["MostPop"]
+    assert again.histories() == data.histories()
+
+
 def test_what_is_excluded_is_in_no_list(model):
     histories = {"a": [3, 1, 4], "b": [5, 9]}
     whole = model.recommend(histories, top_n=1000)
@@ -203,14 +213,15 @@ def test_a_data_set_that_was_replaced_is_refused(tmp_path):
 
 def test_wrong_keys_are_answered_as_the_yamls_are(data, tmp_path):
     with pytest.raises(UserError) as told:
-        fit(data, "ComiRec_D", dropuot=0.1, epochs="many", lr=0.1, interest_num=np.int64(100), embedding_dim=None)
+        fit(data, "ComiRec_D", dropuot=0.1, epochs="many", lr=0.1, interest_num=np.int64(100), optimizer="Sgd")
     lines = str(told.value).split("\n")
     assert [line.strip() for line in lines] == [
         "dropuot=0.1: dropuot: unknown key; did you mean hyper_parameters.dropout?",
         "epochs='many': runner.epochs: 'many' is of type str; write a whole number",
         "lr=0.1: lr: unknown key; did you mean hyper_parameters.optimizer.learning_rate?",
         "interest_num=np.int64(100): hyper_parameters.interest_num: 100 is out of range; it must be from 1 to 64",
-        "embedding_dim=None: hyper_parameters.embedding_dim: None is of type NoneType; write a whole number",
+        "optimizer='Sgd': hyper_parameters.optimizer.class: 'Sgd' is not one of Adam, SGD, Adagrad, Momentum, "
+        "RowWiseAdagrad; did you mean SGD?",
         lines[-1].strip(),
     ]
     assert "'ComiRec_D' is not one of" in lines[-1]
@@ -219,6 +230,8 @@ def test_wrong_keys_are_answered_as_the_yamls_are(data, tmp_path):
         (lambda: load(tmp_path), "neither an export nor a checkpoint"),
         (lambda: Data(tmp_path), "no folder train here"),
         (lambda: prepare(frame_of(random_rows(0))), "user and item are missing"),
+        (lambda: prepare("movielens-100k", user="uid"), "has columns of its own"),
+        (lambda: fit(data, "mind", model_save_path="x", epochs=1), "model_save_path: set by data and output"),
     ):
         with pytest.raises(UserError, match=message):
             act()

@@ -2,7 +2,6 @@
 
 Example: data = prepare(frame, user="uid", item="sku", time="ts")
 Example: model = fit(data, "comirec_dr", epochs=5, embedding_dim=32, seed=1, output="output/first")
-Example: model.recommend({"u1": ["sku1", "sku2"]}, top_n=10)
 
 It calls what the commands call. Frames may be of pandas or Polars, and what is answered is of the kind that came in.
 What is given no folder goes to a temporary one, which vanishes with the last object that needs it.
@@ -39,11 +38,12 @@ from tools.views.scene import PICTURES, Scene
 from trainer import Trainer
 
 MOVIELENS = "movielens-100k"
+OWN = ("_data_dir", "model_save_path", "infer_load_path", "infer_start_epoch", "infer_end_epoch")  # what `fit` sets
 
 
 def prepare(
     log, *, user=None, item=None, time=None, category=None, title=None, attributes=(), rating=None, min_rating=None,
-    where=None, output=None, protocol="comirec", min_items=5, min_users=5, ties="draw", overwrite=False,
+    where=None, output=None, protocol="comirec", min_items=5, min_users=5, ties=None, overwrite=False,
 ) -> Data:  # fmt: skip
     """Make a data set of a log, as `tools.preprocess table` does, and print the same report.
 
@@ -59,20 +59,22 @@ def prepare(
     """
     held = None if output else PassingFolder()
     folder = held.path / "data" if held else Path(output)
-    pandas = hasattr(log, "iloc")
     if isinstance(log, str | Path) and str(log) == MOVIELENS:
+        if any((user, item, time, category, title, attributes, rating, where)):
+            raise UserError(f"{MOVIELENS} has columns of its own; leave out user, item and the like")
         options = {"protocol": protocol, "min_items": min_items, "min_users": min_users, "overwrite": overwrite}
+        options["ties"] = ties or ""
         meta = build(folder, lambda _: read_movielens(folder.parent / "download"), level=logging.WARNING, **options)
         print(report(folder, meta))
-        return Data(folder, columns={"user": "user", "item": "item"}, held=held)
+        return Data(folder, held=held)
     if user is None or item is None:
         raise UserError("user and item are missing; name their columns, as in prepare(log, user='uid', item='sku')")
     prepare_frame(
         log, user=user, item=item, time=time, category=category, title=title, attributes=attributes, rating=rating,
         min_rating=min_rating, where=where, output=folder, protocol=protocol, min_items=min_items, min_users=min_users,
-        ties=ties, overwrite=overwrite,
+        ties=ties or "draw", overwrite=overwrite,
     )  # fmt: skip
-    return Data(folder, columns={"user": user, "item": item, "time": time}, pandas=pandas, held=held)
+    return Data(folder, columns={"user": user, "item": item, "time": time}, pandas=hasattr(log, "iloc"), held=held)
 
 
 def fit(data, model="mind", *, output=None, **keys) -> "Model":
@@ -90,6 +92,8 @@ def fit(data, model="mind", *, output=None, **keys) -> "Model":
     """
     data = data if isinstance(data, Data) else Data(data)
     data.check()
+    if own := [one for one in keys if one.endswith(OWN) and (one, keys[one]) != ("valid_data_dir", "")]:
+        raise UserError(f"{', '.join(own)}: set by data and output; leave out")
     held = None if output else PassingFolder()
     path = held.path if held else Path(output).absolute()
     settings = make_settings({**data.keys, "model": model, "model_save_path": path, **keys}, MODELS)
@@ -124,7 +128,7 @@ def load(folder, *, data=None) -> "Model":
     Raises:
         UserError: where the folder is none of these or damaged, or the data set is another.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     data = data if isinstance(data, Data | None) else Data(data)
     if (folder / "user_tower.json").is_file():
         return opened(Model(folder, data=data))
@@ -221,9 +225,8 @@ class Model(Served):
             UserError: for an export, which has no users, a user who is not in test, a model without vectors.
         """
         if picture not in PICTURES:
-            raise UserError(
-                f"picture: {picture!r} is not one of {', '.join(PICTURES)}{did_you_mean(picture, PICTURES)}"
-            )
+            known = ", ".join(PICTURES)
+            raise UserError(f"picture: {picture!r} is not one of {known}{did_you_mean(picture, PICTURES)}")
         name = None if user is None else id_texts([user], "user")[0]
         with progress.logging_to_terminal(logging.WARNING):
             scene = Scene(settings=self._checkpoint("explain"), user=name, top_n=check_length(top_n))

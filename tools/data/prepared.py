@@ -23,7 +23,8 @@ class Data(Table):
     """
 
     def __init__(self, folder, *, columns=None, pandas=False, held: Any = None):
-        self.folder, self.columns, self.pandas, self.held = Path(folder), columns or {}, pandas, held
+        self.name, self.folder = str(folder), Path(folder).absolute()  # wherever one goes later
+        self.columns, self.pandas, self.held = columns or {}, pandas, held
         if not (self.folder / "train").is_dir():
             raise UserError(f"{folder}: no folder train here, so no data set; make one with prepare")
         self.meta = read_meta(self.folder / "train")  # empty for a data set of PaddleRec's own
@@ -31,7 +32,7 @@ class Data(Table):
     @property
     def keys(self) -> dict[str, str]:
         """Keys of a configuration: the folders of the splits."""
-        there = {name: (self.folder / name).absolute() for name in SPLITS if (self.folder / name).is_dir()}
+        there = {name: self.folder / name for name in SPLITS if (self.folder / name).is_dir()}
         return {f"{name}_data_dir": str(there.get(name, "")) for name in SPLITS}
 
     def check(self):
@@ -60,4 +61,4 @@ class Data(Table):
         """A row a split."""
         splits = self.meta.get("splits", {})
         rows = [[name, f"{one['users']:,}", f"{one['interactions']:,}"] for name, one in splits.items()]
-        return [f"{self.folder}, {self.meta.get('item_count', 1) - 1:,} items", "users", "interactions"], rows
+        return [f"{self.name}, {self.meta.get('item_count', 1) - 1:,} items", "users", "interactions"], rows

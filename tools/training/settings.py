@@ -36,7 +36,7 @@ def make_settings(values: Mapping[str, object], models) -> Config:
 
     Data folders are relative to the working folder.
     """
-    full = {key.rpartition(".")[2]: key for key in keys()}
+    full = {key.rpartition(".")[2]: key for key in keys()} | {"optimizer": "hyper_parameters.optimizer.class"}
     given = {full.get(name, name): (plain(value), f"{name}={shown(repr(value))}") for name, value in values.items()}
     return with_item_count(check_config(given, Path("fit"), models, [index_errors, item_count_errors]))
 

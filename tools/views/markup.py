@@ -72,11 +72,12 @@ def card(row, interest: Interest, used) -> str:
         f"<b>{one.score:#.3g}</b></li>"
         for one in interest.items[:ITEMS]
     )
-    name = f"Interest {interest_number(row)}"
+    name, number = f"Interest {interest_number(row)}", len(interest.items)
+    shown = f", first {ITEMS} of {number}" if number > ITEMS else ""
     return (
         f"<article class='{'off' if state else ''}' style='--colour:{interest_colour(row)}' aria-label='{name}'>"
         f"<h4>{badge(row)} {name} <small>{state}</small></h4>"
-        f"<h5>Fed by</h5><ul>{rows}</ul><h5>Retrieves</h5><ol>{found}</ol></article>"
+        f"<h5>Fed by</h5><ul>{rows}</ul><h5>Retrieves{shown}</h5><ol>{found}</ol></article>"
     )
 
 

@@ -56,11 +56,7 @@ def test_the_committed_notebook_is_its_source(build, committed):
 def test_the_committed_outputs_are_of_one_whole_run(committed):
     code = [cell for cell in committed.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
-    assert {output.output_type for output in outputs(committed)} == {
-        "stream",
-        "display_data",
-        "execute_result",
-    }  # and none is an error
+    assert {output.output_type for output in outputs(committed)} == {"stream", "execute_result"}  # and none is an error
     assert {output.get("name") for output in outputs(committed)} == {"stdout", None}
     assert len(pictures(committed)) == 1
     assert "error" not in streams(committed)

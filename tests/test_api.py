@@ -11,6 +11,7 @@ from random_logs import random_rows
 from tools import predict
 from tools.api import Data, fit, load, prepare
 from tools.common.errors import UserError
+from tools.serving.frames import Catalogue
 from tools.serving.requests import RequestError
 
 OPTIONS = {"epochs": 2, "embedding_dim": 4, "maxlen": 5, "neg_samples": 10, "top_n": [5], "best_metric": "recall@5"}
@@ -118,12 +119,23 @@ def test_what_is_excluded_is_in_no_list(model):
         model.recommend(histories, exclude=["sku 1"])
 
 
+def test_an_item_without_a_name_is_not_taken_for_one_of_that_name():
+    found = Catalogue({1: "3", 2: "x"}, 3)
+    assert found.find(["3", "x", "y", 2]).tolist() == [1, 2, 0, 0]
+    assert found.spell(np.array([3, 1]), whole=True).to_list() == ["3", "3"]  # as `tools.predict` tells it
+    assert not Catalogue({1: "99999999999999999999"}, 1).whole
+    assert Catalogue({1: "0", 2: "-7"}, 2).whole
+
+
 @pytest.mark.parametrize(
     "histories, told",
     [
         ([3, 1], "a list of items; give a list of histories"),
         ([], "histories: none"),
         ([[1.5]], "1.5 is no id"),
+        ([[1e300]], "floats lose digits"),
+        ([[float("nan")]], "nan is no id"),
+        ([[2.0**53]], "9007199254740992.0 is no id"),
         ([[True]], "True of type Boolean is no id"),
         ([[3, None]], "row 1 has none"),
         (polars.DataFrame({"uid": [1], "item": [3]}), "no column 'sku', give item=; the frame has uid, item"),

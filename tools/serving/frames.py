@@ -14,7 +14,8 @@ from tools.common.ragged import Ragged, ragged
 from tools.logs.frame import as_polars
 from tools.serving.requests import RequestError
 
-WHOLE = re.compile(r"0|-?[1-9]\d*")  # how a whole number is written, and a text that only looks like one is not
+WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")  # how a whole number is written; a text that only looks like one is none
+EXACT = 2**53  # up to which a float holds each whole number
 
 
 class Catalogue:
@@ -28,8 +29,7 @@ class Catalogue:
     def __init__(self, names: dict[int, str], item_num):
         self.names = polars.Series("item", ["", *(names.get(item, str(item)) for item in range(1, item_num + 1))])
         self.whole = all(map(WHOLE.fullmatch, self.names[1:]))  # ids may come and go as whole numbers
-        rows = polars.DataFrame({"id": self.names, "item": np.arange(item_num + 1)})
-        self.rows = rows[1:]
+        self.rows = polars.DataFrame({"id": list(names.values()), "item": list(names)})
 
     def find(self, items, what="items") -> np.ndarray:
         """Our ids, `[n]`, 0 for what the model doesn't know; a `RequestError` for what is no id.
@@ -54,9 +54,9 @@ def id_texts(ids, what) -> polars.Series:
     if ids.null_count():
         raise RequestError(f"{what}: row {int(ids.is_null().arg_max())} has none; drop such rows")
     if ids.dtype.is_float():
-        wrong = ids.filter(~(ids == ids.floor()) | ids.is_infinite())
+        wrong = ids.filter(~(ids == ids.floor()) | (ids.abs() >= EXACT))
         if len(wrong):
-            raise RequestError(f"{what}: {wrong[0]} is no id; ids are texts or whole numbers")
+            raise RequestError(f"{what}: {wrong[0]} is no id; ids are texts or whole numbers, and floats lose digits")
         ids = ids.cast(polars.Int64)
     kind = ids.dtype
     if not (kind.is_integer() or kind in (polars.String, polars.Categorical, polars.Enum)):

@@ -36,7 +36,7 @@ from tools.data import identity
 from tools.data.dataset import read_meta
 from tools.data.split_text import parse_json
 from tools.evaluation.compare import Difference, difference, holm
-from tools.training import agreement, rows, runtime
+from tools.training import agreement, run_rows, runtime
 from tools.training.interrupt import Interrupted
 from tools.training.settings import load_settings
 from tools.training.tuning import as_text
@@ -128,7 +128,7 @@ def run_missing(systems, args) -> dict[str, dict[int, dict]]:
                 options = [f"runner.seed={seed}", "runner.resume=auto", "runner.keep_checkpoints=1"]
                 saved = f"runner.model_save_path={json.dumps(str(own))}"
                 settings = load_settings(config, [*overrides, *options, saved], MODELS)
-                wanted = {"system": name, "resolved": rows.portable(settings), "data": identity_of(settings)}
+                wanted = {"system": name, "resolved": run_rows.portable(settings), "data": identity_of(settings)}
                 row = next((one for one in known if {key: one.get(key) for key in wanted} == wanted), None)
                 found[name][seed] = row or run_or_stop(settings, own, path, wanted)
     return found
@@ -137,7 +137,7 @@ def run_missing(systems, args) -> dict[str, dict[int, dict]]:
 def run_or_stop(settings, own, path, wanted) -> dict:
     """Train, choose on valid, measure on test, add the row; an interruption ends the command."""
     logging.info("%s, seed %d", wanted["system"], settings.runner.seed)
-    unfinished = rows.begin(own, json.dumps(wanted))
+    unfinished = run_rows.begin(own, json.dumps(wanted))
     try:
         runtime.prepare(settings.runner.use_gpu, settings.runner.seed)
         Trainer(settings).train()
@@ -150,9 +150,9 @@ def run_or_stop(settings, own, path, wanted) -> dict:
     row = wanted | {
         "seed": settings.runner.seed, "date": date.today().isoformat(), "versions": {"paddle": paddle.__version__},
         "test": {name: result[name] for name in result if isinstance(result[name], float)},
-        "of_users": {name: rows.pack(report.of_users(name)) for name in names},
+        "of_users": {name: run_rows.pack(report.of_users(name)) for name in names},
     }  # fmt: skip
-    rows.append(path, row)
+    run_rows.append(path, row)
     unfinished.unlink()
     return row
 
@@ -164,7 +164,7 @@ def table(measured, against, metric) -> list[list[str]]:
     names = [name for name in known[0] if all(name in one for one in known)]
     if metric not in names:
         raise UserError(f"--metric: {metric!r} is not one of {', '.join(names)}{did_you_mean(metric, names)}")
-    users = {name: np.stack([rows.unpack(row["of_users"][metric]) for row in runs]) for name, runs in each.items()}
+    users = {name: np.stack([run_rows.unpack(row["of_users"][metric]) for row in runs]) for name, runs in each.items()}
     others = [name for name in each if name != against]
     differences = {name: difference(users[name], users[against]) for name in others}
     corrected = dict(zip(others, holm([differences[name].p for name in others]), strict=True))

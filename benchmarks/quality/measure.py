@@ -30,7 +30,7 @@ from tools import preprocess
 from tools.common import progress
 from tools.common.errors import UserError, command
 from tools.config.arguments import positive
-from tools.training import checkpoint, rows, runtime
+from tools.training import checkpoint, run_rows, runtime
 from tools.training.interrupt import Interrupted
 from tools.training.settings import load_settings
 
@@ -115,7 +115,7 @@ def run_once(path, seed, to, overrides=()):
     own = [f"runner.seed={seed}", "runner.resume=auto", "runner.keep_checkpoints=1", f"runner.model_save_path={output}"]
     settings = load_settings(path, [*overrides, *own], MODELS)
     resolved = results.portable(settings)
-    unfinished = rows.begin(output, json.dumps(resolved))
+    unfinished = run_rows.begin(output, json.dumps(resolved))
     started = time.perf_counter()
     runtime.prepare(settings.runner.use_gpu, seed)
     run = trainer.Trainer(settings)

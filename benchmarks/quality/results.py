@@ -10,7 +10,7 @@ from tools.common.files import read_text
 from tools.common.progress import SHAPE, SHOWN
 from tools.config.load import Config
 from tools.serving.histories import read_object
-from tools.training.rows import append, computed, pack, portable, unpack
+from tools.training.run_rows import append, computed, pack, portable, unpack
 from tools.training.settings import load_settings
 
 __all__ = ["append", "computed", "pack", "portable", "unpack"]  # of runs, wherever they are kept

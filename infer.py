@@ -66,7 +66,24 @@ def main(argv=None):
 
 
 def infer(settings: Config, table: Path | None, filters: Filters | None = None):
-    """Embed, retrieve, measure: for a checkpoint a row of its plain lists and one a lambda, and one for MostPop."""
+    """Measure, print, write `metrics.json`."""
+    rows = measure(settings, table, filters)
+    last = list(rows.values())[-1]
+    logging.info("test, %d users, percent\n%s", last["users"], progress.metric_table(rows))
+    write_metrics(settings, rows)
+
+
+def measure(settings: Config, table: Path | None = None, filters: Filters | None = None) -> dict[str, dict]:
+    """Embed, retrieve, measure: for a checkpoint a row of its plain lists and one a lambda, and one for MostPop.
+
+    Args:
+        settings: the configuration.
+        table: where recommendations are written.
+        filters: what every list may hold.
+
+    Returns:
+        Name of each system -> what `metrics.json` has of it.
+    """
     memory.check(settings, training=False)
     for folder in checkpoint.folders(settings):
         agreement.check_checkpoint(folder, settings)
@@ -91,8 +108,7 @@ def infer(settings: Config, table: Path | None, filters: Filters | None = None):
         rows["MostPop"] = study.most_popular()
     else:
         logging.info("%s: no such folder, so no row for MostPop", settings.runner.train_data_dir)
-    logging.info("test, %d users, percent\n%s", rows[name]["users"], progress.metric_table(rows))
-    write_metrics(settings, {name: row | {"targets": targets} for name, row in rows.items()})
+    return {name: row | {"targets": targets} for name, row in rows.items()}
 
 
 class Study:
@@ -161,6 +177,21 @@ class Study:
         model = MODELS["most_pop"](item_count=self.item_count, maxlen=self.settings.hyper_parameters.maxlen)
         model.fit(self.train_items)
         return self.measure(GRAPHS["dynamic"](), model, Diversity((0.0,), self.diversity.category))[0].result()
+
+
+def best_reports(settings: Config, lambdas=(0.0,), category=None) -> list[Report]:
+    """The best checkpoint on what is `test_data_dir`, by exact search: a report for each lambda.
+
+    Args:
+        settings: the configuration.
+        lambdas: of the lists; 0 is the plain one.
+        category: of each item, `[item_count]`; None: the data set's own, where it has any.
+    """
+    study, graph = Study(settings), GRAPHS[settings.runner.graph]()
+    model = graph.create_model(settings)
+    (folder,) = checkpoint.folders(settings)
+    checkpoint.load(folder, model, settings)
+    return study.measure(graph, model, Diversity(lambdas, study.diversity.category if category is None else category))
 
 
 def write_metrics(settings, rows):

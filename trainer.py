@@ -135,8 +135,7 @@ class Trainer:
             log.read()
             loss = self.train_step(batch)
             if log.trained(epoch, state.batch, loss):
-                rate = self.optimizer.get_lr()
-                self.history.add(state.step, epoch, "train", {"loss": loss, "learning_rate": rate})
+                self.history.add(state.step, epoch, "train", {"loss": loss, "learning_rate": self.optimizer.get_lr()})
             carry, state.batch = divmod(state.batch + 1, batches)
             state.epoch += carry
             if runner.eval_interval and state.step % runner.eval_interval == 0:
@@ -179,13 +178,13 @@ class Trainer:
         if state.evaluated < state.step and (ended or (interval and state.step % interval == 0)):
             self.evaluate()
 
-    def evaluate(self):
-        """Measure on valid, keep the best; without a valid split keep the last."""
+    def evaluate(self) -> dict[str, float]:
+        """Measure on valid, keep the best; without a valid split keep the last. Gives what was measured."""
         self.check_ranks("parameters")
         if self.valid_data is None:
             self.state.evaluated = self.state.step
             self.save(checkpoint.BEST)
-            return
+            return {}
         state, batches = self.state, self.interrupt.watch(self.valid_data)
         embed = partial(self.graph.infer_forward, self.model)
         empty = self.graph.create_metrics(self.config)
@@ -200,6 +199,7 @@ class Trainer:
             self.save(checkpoint.BEST, valid=metrics)
         else:
             state.unimproved += 1
+        return metrics
 
     def check_ranks(self, what):
         """See that all processes stand at the same place with the same parameters."""

@@ -1,5 +1,9 @@
 """Multi-interest models. `MODELS` is the one registry: name in the configuration -> class."""
 
+import warnings
+
+warnings.filterwarnings("ignore", message="No ccache found")  # Paddle's import looks for a compiler's cache
+
 from models.comirec_dr import ComiRecDR
 from models.comirec_sa import ComiRecSA
 from models.ease import EASE

@@ -43,7 +43,7 @@ def execute(notebook, clone):
     Its outputs are then what a reader sees: without overwritten progress bars, and without the clone's own path.
     """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # for `!python`
-    environment = {**os.environ, "PATH": path, "PYTHONWARNINGS": "ignore:No ccache found"}
+    environment = {**os.environ, "PATH": path}
     environment["IPYTHONDIR"] = str(clone / ".ipython")  # none of the user's own settings
     resources = {"metadata": {"path": str(clone / "notebooks")}}
     client = NotebookClient(notebook, resources=resources, timeout=None, record_timing=False, coalesce_streams=True)

@@ -7,14 +7,15 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from datasets import write_features
-from pages import copy_repository, run_page, shell
+from pages import blocks, copy_repository, run_page, shell
 from paths import ROOT
 from registry import NEEDS_EXTRA, SEVERAL
 
 from models import MODELS
 from tools import config_reference
-from tools.config.load import constructor_options
+from tools.config.load import constructor_options, keys
 
 PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 
@@ -57,6 +58,15 @@ def test_serving(films):
     run_page("serving.md", films)
 
 
+@pytest.mark.extras
+def test_from_python(repository):
+    """Its blocks are one session."""
+    session = "\n".join(block.text for block in blocks("api.md") if block.language == "python")
+    told = shell(f"python - <<'END'\n{session}END", repository)
+    assert "MostPop" in told
+    assert (repository / "coupling.png").read_bytes()[:4] == b"\x89PNG"
+
+
 def test_what_models_can_do_is_what_they_can():
     text = (ROOT / "docs/models.md").read_text(encoding="utf-8")
     lines = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in text.splitlines() if line[:3] == "| `"]
@@ -69,9 +79,36 @@ def test_what_models_can_do_is_what_they_can():
         assert learns == ("gradient" if gradient else "its own fit")
         assert features == static == ("yes" if gradient else "no")
         assert features == ("yes" if "item_features" in constructor_options(model) else "no")
-        assert exports == ("no" if model.gives_scores else "yes")
+        assert exports == "yes"
         assert onnx == ("yes" if exports == "yes" and model.has_onnx else "no")
         assert (extra == "baselines") == (name in NEEDS_EXTRA)
+
+
+def test_what_others_are_led_to_is_there():
+    text = (ROOT / "docs/coming_from.md").read_text(encoding="utf-8")
+    ours = [line.split("|")[2] for line in text.splitlines() if line.startswith("| ")]
+    told = [word for cell in ours for word in re.findall(r"`([^`]+)`", cell)]
+    named = [word for one in told for word in re.findall(r"(?:runner|hyper_parameters)\.[a-z_.]+", one)]
+    assert len(named) > 25
+    assert [one for one in named if one not in keys()] == []
+    commands = {word for one in told for word in re.findall(r"python -m tools\.(\w+)", one)}
+    assert {"tune", "experiment", "predict"} <= commands
+    assert [one for one in commands if not (ROOT / f"tools/{one}.py").is_file()] == []
+    assert {one for one in told if re.fullmatch(r"comirec_\w+|gru4rec|item_knn|mind|youtube_dnn", one)} <= MODELS.keys()
+    theirs = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ")]
+    assert sum("capsual" in one for one in theirs) == 3
+
+
+def test_badges_and_citation_say_what_the_project_says():
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    patterns = ('\nversion = "(.+)"', 'license = "(.+)"', 'requires-python = ">=(.+)"', "paddlepaddle>=([0-9.]+)")
+    version, licence, python, paddle = (re.findall(one, project)[0] for one in patterns)
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (cited["version"], cited["license"]) == (version, licence)
+    for name in ("README.md", "README_CN.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert f"python-{python}%2B" in text
+        assert f"PaddlePaddle-{paddle}%2B" in text
 
 
 @pytest.mark.parametrize("name", ["README.md", "README_CN.md"])

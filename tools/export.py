@@ -21,7 +21,7 @@ from pathlib import Path
 
 from models import MODELS
 from tools.common import progress
-from tools.common.errors import UserError, command
+from tools.common.errors import command
 from tools.config.arguments import add_arguments
 from tools.serving.exporter import export
 from tools.serving.user_tower import onnx_converter
@@ -39,8 +39,6 @@ def main(argv=None):
     args = parser.parse_args(argv)
     settings = load_settings(args.config_yaml, args.opt, MODELS)
     output = args.output or Path(settings.runner.model_save_path) / "export"
-    if output.is_dir() and any(output.iterdir()) and not (output / "user_tower.json").is_file():
-        raise UserError(f"{output}: contains something other than an export; choose another --output")
     to_onnx = onnx_converter() if args.onnx else None
     runtime.prepare(use_gpu=False, seed=settings.runner.seed)
     with progress.logging_to_terminal():

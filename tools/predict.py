@@ -6,7 +6,7 @@ Example: python -m tools.predict output/export histories.jsonl --exclude sold_ou
 
 HISTORIES is a file, or standard input, with the item ids of the data set, oldest first. The answer has the same form:
 JSON lines {"user": "u1", "history": ["50", "258"]}, answered by
-    {"user": "u1", "items": [{"item": "100", "score": 3.2, "interest": 0}, …], "unknown": 0}, best first;
+    {"user": "u1", "items": [{"item": "100", "score": 3.2, "interest": 1}, …], "unknown": 0}, best first;
 CSV rows user,item, answered by rows user,rank,item,score,interest.
 Items that the model doesn't know are skipped and counted; a user with no known item gets an empty list. A line that is
 no request is answered by {"user": "u1", "line": 3, "error": "…"}, a CSV row by user,error,MESSAGE,,; the others are

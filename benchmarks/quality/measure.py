@@ -14,7 +14,6 @@ writes.
 import argparse
 import json
 import logging
-import shutil
 import sys
 import time
 from datetime import date
@@ -32,14 +31,10 @@ from tools import preprocess
 from tools.common import progress
 from tools.common.errors import UserError, command
 from tools.config.arguments import positive
-from tools.config.load import Config
 from tools.data.dataset import read_meta
-from tools.evaluation.report import Report
-from tools.retrieval.aggregate import Diversity
-from tools.training import checkpoint, runtime
+from tools.training import checkpoint, run_rows, runtime
 from tools.training.interrupt import Interrupted
 from tools.training.settings import load_settings
-from tools.training.static import GRAPHS
 
 
 @command
@@ -142,13 +137,13 @@ def run_once(path, seed, to, overrides=()):
     own = [f"runner.seed={seed}", "runner.resume=auto", "runner.keep_checkpoints=1", f"runner.model_save_path={output}"]
     settings = load_settings(path, [*overrides, *own], MODELS)
     resolved = results.portable(settings)
-    unfinished = begin(output, json.dumps(resolved))
+    unfinished = run_rows.begin(output, json.dumps(resolved))
     started = time.perf_counter()
     runtime.prepare(settings.runner.use_gpu, seed)
     run = trainer.Trainer(settings)
     resumed = run.state.step
     run.train()
-    (report,) = measure(settings)
+    (report,) = infer.best_reports(settings)
     result = report.result()
     infer.write_metrics(settings, {name: result})
     best = json.loads((output / checkpoint.BEST / "state.json").read_text())
@@ -162,34 +157,6 @@ def run_once(path, seed, to, overrides=()):
         **results.of_users(report), "resolved": resolved,
     })  # fmt: skip
     unfinished.unlink()
-
-
-def begin(output, resolved) -> Path:
-    """A file that is there until a run has ended, with its settings. What another run left in the folder goes.
-
-    Only what was killed is gone on with: a run that has ended and is asked for again, its row taken out, is a new one.
-    """
-    mark = output / "unfinished.json"
-    if not mark.is_file() or mark.read_text() != resolved:
-        shutil.rmtree(output, ignore_errors=True)
-        output.mkdir(parents=True)
-        mark.write_text(resolved)
-    return mark
-
-
-def measure(settings: Config, lambdas=(0.0,), category=None) -> list[Report]:
-    """The best checkpoint on what is `test_data_dir`, by exact search: a report for each lambda.
-
-    Args:
-        settings: the configuration.
-        lambdas: of the lists; 0 is the plain one.
-        category: of each item, `[item_count]`; None: the data set's own, where it has any.
-    """
-    study, graph = infer.Study(settings), GRAPHS[settings.runner.graph]()
-    model = graph.create_model(settings)
-    (folder,) = checkpoint.folders(settings)
-    checkpoint.load(folder, model, settings)
-    return study.measure(graph, model, Diversity(lambdas, study.diversity.category if category is None else category))
 
 
 def check_results(path):

@@ -14,6 +14,7 @@ from benchmarks.quality import results
 from benchmarks.quality.compare import recalls
 from models import MODELS
 from tools.common.files import atomic_file, read_text
+from tools.common.tables import markdown
 from tools.config.load import load_config
 from tools.evaluation.report import bootstrap
 
@@ -135,12 +136,6 @@ def best(dataset, rows, words) -> str:
             str(top.seeds),
         ])  # fmt: skip
     return markdown(cells)
-
-
-def markdown(cells) -> str:
-    """Rows of cells, the first the head's, as a table."""
-    head, *rows = cells
-    return "".join(f"| {' | '.join(row)} |\n" for row in [head, ["---"] * len(head), *rows])
 
 
 def head(found) -> str:

@@ -1,8 +1,5 @@
 """The runs in results.jsonl, a row each, and the committed configurations that they are runs of."""
 
-import base64
-import json
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +11,11 @@ from tools.common.files import read_text
 from tools.common.progress import SHAPE, SHOWN
 from tools.config.load import Config
 from tools.serving.histories import read_object
+from tools.training.run_rows import append, computed, pack, portable, unpack
 from tools.training.settings import load_settings
 
+__all__ = ["append", "computed", "pack", "portable", "unpack"]  # of runs, wherever they are kept
 ROOT = Path(__file__).parents[2]
-# Keys that don't say what is computed: where files are, and how a run that was killed goes on.
-ASIDE = ("_dir", "_path", ".resume", ".keep_checkpoints", ".overwrite")
 PRESETS = {"amazon-books": "amazon", "taobao": "taobao"}  # data sets that are not here -> how their logs are read
 ENDS = {  # of a data set's name -> its protocol
     "-mind": ("mind",),
@@ -102,35 +99,9 @@ def settings_of(row) -> dict:
     return computed({**portable(Config()), **row["resolved"]})
 
 
-def portable(settings) -> dict:
-    """A resolved configuration as JSON gives it back, without the keys `ASIDE`."""
-    return json.loads(json.dumps(computed(settings.flat())))
-
-
-def computed(flat) -> dict:
-    """The keys that say what is computed."""
-    return {key: value for key, value in flat.items() if not key.endswith(ASIDE)}
-
-
 def shown(metrics):
     """The metrics of the tables, rounded to what a user more or less can tell."""
     return {name: round(value, 6) for name, value in metrics.items() if name.split("@")[0] in SHOWN + SHAPE}
-
-
-def pack(values) -> str:
-    """A float32 of each user as text: nearly all of them are 0, so that a user takes about half a letter."""
-    return base64.b64encode(zlib.compress(np.asarray(values, np.float32).tobytes(), 9)).decode()
-
-
-def unpack(text) -> np.ndarray:
-    """What `pack` was given."""
-    return np.frombuffer(zlib.decompress(base64.b64decode(text)), np.float32)
-
-
-def append(path, row):
-    """Add a run to a file, whole or not at all: one call of the system."""
-    with open(path, "ab", buffering=0) as opened:
-        opened.write(json.dumps(row).encode() + b"\n")
 
 
 def read_rows(path) -> list[dict]:

@@ -23,8 +23,8 @@ import numpy as np
 import paddle
 
 from benchmarks.quality import results
-from benchmarks.quality.measure import measure
 from benchmarks.quality.render import in_pages, markdown
+from infer import best_reports
 from models import MODELS
 from tools.common import progress
 from tools.common.errors import UserError, command
@@ -89,12 +89,15 @@ def study(plain, settings, level, lambdas) -> dict:
     category = read_categories(folder, item_count) if level == "leaf" else categories_at(folder, level, item_count)
     if category is None:
         raise UserError(f"{folder}: no item_category.npy; prepare a data set with categories")
-    (before,), valid = measure(on_valid(plain), (0.0,), category), measure(on_valid(settings), tuple(lambdas), category)
+    (before,), valid = (
+        best_reports(on_valid(plain), (0.0,), category),
+        best_reports(on_valid(settings), tuple(lambdas), category),
+    )
     valid_rows = dict(zip(lambdas, (shown(report) for report in valid), strict=True))
     pairs = np.stack([same_pairs(report) for report in valid], axis=1)  # [U, lambdas]
     chosen = {share: choose(lambdas, pairs, same_pairs(before), share) for share in SHARES}
     tested = sorted({0.0, *(one for one in chosen.values() if one is not None)})
-    (base,), test = measure(plain, (0.0,), category), measure(settings, tuple(tested), category)
+    (base,), test = best_reports(plain, (0.0,), category), best_reports(settings, tuple(tested), category)
     test_rows = {weight: shown(report) | change(report, base) for weight, report in zip(tested, test, strict=True)}
     categories = len(np.unique(category[category >= 0]))
     told(f"categories {level}: {categories} of them; valid", {"plain": shown(before), **valid_rows})

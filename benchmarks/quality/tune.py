@@ -1,6 +1,6 @@
 """Variants of a configuration, compared on valid alone: one row a run in tuning.jsonl, and a table of them, best first.
 
-The best is that of `runner.best_metric`.
+The best is that of `runner.best_metric`. Campaigns of the repository; `tools.tune` searches on your own data.
 
 Example: python -m benchmarks.quality.tune config.yaml --grid hyper_parameters.temperature=0.1,1 runner.seed=1,2
 Example: python -m benchmarks.quality.tune config.yaml -o runner.epochs=9 --grid runner.seed=1,2,3
@@ -12,7 +12,6 @@ repeated, so an interrupted campaign continues when the command is given again. 
 import argparse
 import itertools
 import json
-import math
 import shutil
 import time
 from datetime import date
@@ -25,6 +24,7 @@ from benchmarks.quality.results import portable, read_rows, settings_of
 from models import MODELS
 from tools.common.errors import UserError, command
 from tools.training.settings import load_settings
+from tools.training.tuning import rank, shown
 
 RESULTS = Path(__file__).parents[1] / "runs/tuning.jsonl"
 OUTPUT = Path("output/tuning")
@@ -49,18 +49,6 @@ def main(argv=None):
     for row in sorted(rows, key=lambda row: rank(row["valid"], name)):
         metrics = ", ".join(f"{one} {100 * row['valid'][one]:.2f}" for one in shown(row["valid"], name))
         print(f"{metrics}  step {row['best_step']}, {row['seconds']} s  {' '.join(row['overrides'])}")
-
-
-def rank(metrics, name) -> float:
-    """What rows are sorted by: the best first, one that is no number last."""
-    return -metrics[name] if math.isfinite(metrics[name]) else math.inf
-
-
-def shown(metrics, name) -> list[str]:
-    """The metric that ranks, and the others of its N and of what collapse shows in."""
-    cut = name.partition("@")[2]
-    others = (f"recall@{cut}", f"hitrate@{cut}", f"ndcg@{cut}", "interest_similarity")
-    return [name, *(one for one in others if one in metrics and one != name)]
 
 
 def combinations(grid) -> list[tuple[str, ...]]:

@@ -13,8 +13,8 @@ class Recommender(nn.Layer):
     `fit(items)`, where `items.values` and `items.offsets` hold the training users' items one user after the other.
 
     A model has `item_table`, a layer from ids to rows, and `route_rows`; or it sets `gives_scores` and has `route`
-    alone, and its one interest holds the scores of items 1…V, `[B, 1, item_count - 1]`. It has no item vectors then,
-    so that it can be measured but not exported.
+    alone, and its one interest holds the scores of items 1…V, `[B, 1, item_count - 1]`. It has no item vectors then;
+    its export scores all items.
 
     Args:
         item_count: rows of the item table, padding row 0 included.

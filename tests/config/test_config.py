@@ -270,11 +270,18 @@ def test_a_checkpoint_s_configuration_serves_as_one(yaml_file, tmp_path):
     assert load_settings(tmp_path / "saved.yaml", (), MODELS).hyper_parameters.model == "comirec_sa"
 
 
-def test_a_missing_item_count_is_read_out_of_meta_for_the_user(errors, tmp_path):
+def test_an_item_count_that_is_left_out_is_the_data_sets(yaml_file, errors, tmp_path):
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "meta.yaml").write_text("item_count: 77\n")
-    (line,) = errors("runner: {train_data_dir: data/train}", models=MODELS)
-    assert line == "config.yaml: hyper_parameters.item_count: missing; set it to 77"
+    text = "runner: {train_data_dir: data/train}"
+    where = tmp_path / "data/meta.yaml"
+    for meta in ("", "item_count: 77.5\n", "item_count: 1\n"):
+        where.write_text(meta or "protocol: comirec\n")
+        (line,) = errors(text, models=MODELS)
+        told = f"missing, and {where} doesn't say it; set it to the largest item id + 1"
+        assert line.endswith(f"hyper_parameters.item_count: {told}".replace(f"{tmp_path}/", ""))
+    where.write_text("item_count: 77\n")
+    assert load_settings(yaml_file(text), (), MODELS).hyper_parameters.item_count == 77
+    assert load_settings(yaml_file(text), [HYPER + "item_count=9"], MODELS).hyper_parameters.item_count == 9
 
 
 def test_keys_values_and_what_does_not_fit_together_are_reported_at_once(errors):
@@ -316,7 +323,7 @@ def test_saved_and_loaded_again_is_the_same(yaml_file, tmp_path):
 
 
 @pytest.mark.parametrize("main", [trainer.main, infer.main], ids=["trainer", "infer"])
-@pytest.mark.parametrize("override", ["runner.epoch=1", "runner.use_gpu=1", f"{HYPER}item_count=null", "a=b=c"])
+@pytest.mark.parametrize("override", ["runner.epoch=1", "runner.use_gpu=1", f"{HYPER}item_count=1", "a=b=c"])
 def test_both_commands_check_their_overrides(main, override, write_dataset, yaml_file, capsys):
     write_dataset({f"u{user}": [f"i{k}" for k in range(9)] for user in range(20)})
     path = yaml_file("hyper_parameters: {item_count: 10, embedding_dim: 4}\n")

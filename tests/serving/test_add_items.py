@@ -186,10 +186,51 @@ def test_what_is_no_new_item_is_refused_line_by_line(exported, tmp_path, capsys)
     fails(capsys, path, write_lines(tmp_path / "empty"), "empty: no items; give JSON lines like {")
 
 
-def fails(capsys, path, lines, message):
+def test_a_table_gives_what_json_lines_give_and_a_wrong_file_is_one_line(exported, tmp_path, capsys):
+    path = exported(item_features=["kind", "mark"])
+    shutil.copytree(tmp_path / "out/export", tmp_path / "second")
+    new = [
+        {"item": "x", "features": {"kind": ["k2"], "mark": ["a", "b"]}},
+        {"item": 'y,"', "features": {"mark": ["b", "new"]}},
+    ]
+    add_items.main([write_lines(tmp_path / "new", *new), "-m", path])
+    table = 'price,sku,kind,mark\n3,x,k2,a;b\n,"y,""",,b; new\n'
+    rows = write_lines(tmp_path / "new.csv", table)
+    options = ["--output", str(tmp_path / "second"), "--item", "sku", "--attributes", "kind", "mark|;"]
+    add_items.main([rows, "-m", path, *options])
+    assert "2 items added" in capsys.readouterr().out
+    for name in ("item_map.csv", "item_vectors.npy"):
+        assert (tmp_path / "second" / name).read_bytes() == (tmp_path / "out/export" / name).read_bytes()
+    wrong = write_lines(tmp_path / "wrong", *["sku,kind\n"] * 501)
+    fails(capsys, path, wrong, "and so on: none of the 501 lines is a new item; a table is read from a name that ends")
+    fails(capsys, path, rows, "the header has price, sku, kind, mark, not 'item'")
+    fails(
+        capsys,
+        path,
+        rows,
+        "'price' is no feature of the model, which knows kind, mark",
+        "--item",
+        "sku",
+        "--attributes",
+        "price",
+    )
+    fails(capsys, path, write_lines(tmp_path / "c.csv", "item,colour\nz,red\n"), "no column is a feature of the model")
+    fails(capsys, path, write_lines(tmp_path / "d.csv", "item,kind\nz\n"), "d.csv:2: 1 fields; the header has 2")
+    fails(capsys, path, write_lines(tmp_path / "e.csv", "item,kind\n"), "no items; give rows below a header")
+    fails(capsys, path, wrong, "--item and --attributes are of CSV", "--item", "sku")
+    many = "".join(f"i1,k{n}\n" for n in range(30))
+    rows = write_lines(tmp_path / "f.csv", f"item,kind\nfine,k1\n{many}")
+    with pytest.raises(SystemExit):
+        add_items.main([rows, "-m", path])
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 21
+    assert told[-1].strip() == "and 10 lines more"
+
+
+def fails(capsys, path, lines, message, *options):
     capsys.readouterr()
     with pytest.raises(SystemExit) as end:
-        add_items.main([lines, "-m", path])
+        add_items.main([lines, "-m", path, *options])
     assert end.value.code == 2
     err = capsys.readouterr().err
     assert err.startswith("error: ")

@@ -19,7 +19,7 @@ from tools.common import checksums
 from tools.serving import exporter
 from tools.training.settings import load_settings
 from tools.views.explore import Explorer, Question, read_users
-from tools.views.page import MOST_VARIETY
+from tools.views.page import MOST_VARIETY, Page
 
 pytestmark = pytest.mark.extras
 
@@ -102,6 +102,22 @@ def users(folder, models):
     return read_users(folder / "data/test", models)
 
 
+@pytest.fixture(scope="module")
+def first(models, users):
+    """The user whom the page opens on."""
+    explorers = {str(place): one for place, one in enumerate(models)}
+    return Page(explorers=explorers, users=users).first()
+
+
+def test_the_page_opens_on_a_user_whose_interests_hit(models, users, first):
+    def worth(user):
+        hits = [one.interest for one in models[0].answer(question(user)).items if one.hit]
+        return len(set(hits)), len(hits)
+
+    assert worth(users[first]) == max(map(worth, users[:50])) > (0, 0)
+    assert Page(explorers={"one": models[0]}, users=[]).first() is None
+
+
 def question(user, used=4, percent=0.0, top_n=20):
     """What the page asks for a user."""
     return Question(user.history[-6:], used, percent / 100, top_n, user.history[:-6], user.target, user.profile)
@@ -138,8 +154,8 @@ def set_slider(page, name, value):
 
 
 @needs_browser
-def test_users_interests_and_variety_are_chosen_and_shown(page, models, users):
-    check_shown(page, models, question(users[0]))
+def test_users_interests_and_variety_are_chosen_and_shown(page, models, users, first):
+    check_shown(page, models, question(users[first]))
     page.get_by_label("User", exact=True).click()
     page.get_by_role("option", name=users[2].name).click()
     check_shown(page, models, question(users[2]))
@@ -155,7 +171,7 @@ def test_users_interests_and_variety_are_chosen_and_shown(page, models, users):
 
 
 @needs_browser
-def test_the_keyboard_is_enough(page, models, users):
+def test_the_keyboard_is_enough(page, models, users, first):
     def go_to(name):
         for _ in range(60):
             page.keyboard.press("Tab")
@@ -164,16 +180,17 @@ def test_the_keyboard_is_enough(page, models, users):
         raise AssertionError(f"Tab never comes to {name}")
 
     go_to("User")
-    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp" if first else "ArrowDown")
     page.keyboard.press("Enter")
-    check_shown(page, models, question(users[1]))
+    near = users[first - 1 if first else 1]
+    check_shown(page, models, question(near))
     go_to(USED)
     page.keyboard.press("ArrowLeft")
-    check_shown(page, models, question(users[1], used=3))
+    check_shown(page, models, question(near, used=3))
     go_to(VARIETY)
     for _ in range(3):
         page.keyboard.press("ArrowRight")
-    check_shown(page, models, question(users[1], used=3, percent=1.5))
+    check_shown(page, models, question(near, used=3, percent=1.5))
 
 
 @needs_browser
@@ -201,7 +218,8 @@ def test_a_model_of_one_interest_has_no_slider_for_them(browser, folder, tmp_pat
     exporter.export(config, tmp_path / "export")
     with running(tmp_path / "export", "--users", folder / "data/test") as address, browser.new_page() as page:
         page.goto(address)
-        check_shown(page, [Explorer(folder=tmp_path / "export")], question(users[0]))
+        model = Explorer(folder=tmp_path / "export")
+        check_shown(page, [model], question(users[Page(explorers={"one": model}, users=users).first()]))
         assert page.get_by_label(VARIETY).is_visible()
         assert page.get_by_label(USED).count() == 0
 

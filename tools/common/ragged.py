@@ -32,7 +32,7 @@ class Ragged(NamedTuple):
         return Ragged(self.values[index], offsets)
 
     def beside(self, other) -> "Ragged":
-        """Each row with the same row of another after it."""
+        """Each row's values, and after them those of the other's row."""
         order = np.argsort(np.concatenate([self.rows, other.rows]), kind="stable")
         return ragged(self.lengths + other.lengths, np.concatenate([self.values, other.values])[order])
 

@@ -1,11 +1,7 @@
 """Configuration: a yaml file and `-o key=value` overrides, checked against the schema, all errors at once."""
 
-import contextlib
 import dataclasses
 import inspect
-import math
-import re
-import types
 import typing
 from dataclasses import dataclass, field
 from itertools import chain
@@ -19,6 +15,7 @@ from tools.common.files import shown
 from tools.config.overrides import read_overrides, read_yaml
 from tools.config.paddlerec import nearest_key, translate
 from tools.config.schema import HyperParameters, Runner
+from tools.config.values import convert
 
 # How the keys begin that a model with a `fit` of its own does without.
 GRADIENT_ONLY = (
@@ -28,10 +25,6 @@ GRADIENT_ONLY = (
     "hyper_parameters.min_history",
     "hyper_parameters.train_sampling",
 )
-# Of a whole number: what sizes and counts may be in every library; of any other, what float32 holds with room above.
-LARGEST: dict[type, float] = {int: 2**31 - 1, float: 1e30}
-LONGEST = 4096  # characters of a text: of a path on most systems
-CONTROL = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
 DATA_DIRS = ("runner.train_data_dir", "runner.valid_data_dir", "runner.test_data_dir")
 
 
@@ -95,8 +88,18 @@ def load_config(path, overrides=(), models=None, checks=()) -> Config:
     Raises:
         UserError: one line for each unknown key, wrong type and impossible value, with file and line.
     """
-    path = Path(path)
-    given = translate({**read_yaml(path), **read_overrides(overrides or ())})
+    return check_config({**read_yaml(path), **read_overrides(overrides or ())}, Path(path), models, checks)
+
+
+def check_config(given: dict[str, tuple], path: Path, models=None, checks=()) -> Config:
+    """The configuration of given keys.
+
+    Args:
+        given: dotted key -> (value, where it stands).
+        path: what data folders are relative to the folder of, and what is named for a key that is not given.
+        models, checks: see `load_config`; errors too.
+    """
+    given = translate(given)
     schema, errors, values, failed = keys(), [], {}, set()
     sections = {key.rpartition(".")[0] for key in schema}
     for key, (value, where) in given.items():
@@ -106,7 +109,7 @@ def load_config(path, overrides=(), models=None, checks=()) -> Config:
             errors.append(f"{where}: {key}: unknown key{nearest_key(key, schema)}")
             continue
         try:
-            values[key] = _convert(value, schema[key])
+            values[key] = convert(value, schema[key])
         except ValueError as error:
             errors.append(f"{where}: {key}: {error}")
             failed.add(key)
@@ -137,44 +140,6 @@ def keys(owner=Config, prefix="") -> dict[str, dataclasses.Field]:
             entry.type = kind
             fields[name] = entry
     return fields
-
-
-def _convert(value, entry):
-    """The value in the key's type, or a ValueError that says what is expected."""
-    kind, optional = entry.type, False
-    if isinstance(kind, types.UnionType):
-        kind, optional = typing.get_args(kind)[0], True
-    if value is None and optional:
-        return None
-    if typing.get_origin(kind) is list:
-        values = value if isinstance(value, list) else [value]
-        if not values and not entry.metadata["empty"]:
-            raise ValueError("an empty list; give at least one value")
-        return [_convert_scalar(one, typing.get_args(kind)[0], entry.metadata) for one in values]
-    return _convert_scalar(value, kind, entry.metadata)
-
-
-def _convert_scalar(value, kind, rule):
-    if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
-        with contextlib.suppress(ValueError, OverflowError):
-            value = float(value)  # yaml reads 1e-3 as a string
-    if type(value) is not kind:
-        wanted = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}[kind.__name__]
-        raise ValueError(f"{shown(repr(value))} is of type {type(value).__name__}; write {wanted}")
-    if kind is str and len(value) > LONGEST:
-        raise ValueError(f"{len(value):,} characters; a text has at most {LONGEST:,}")
-    if kind is str and CONTROL.search(value):
-        raise ValueError(f"{shown(repr(value))} has a character that is none of a text; remove it")
-    if rule["choices"] and value not in rule["choices"].split():
-        choices = rule["choices"].split()
-        raise ValueError(f"{shown(value)!r} is not one of {', '.join(choices)}{did_you_mean(value, choices)}")
-    if kind is float and not math.isfinite(value) and not rule["infinite"]:
-        raise ValueError(f"{value} is not finite; write a number")
-    low, high = rule["low"], min(rule["high"], LARGEST.get(kind, math.inf))
-    if kind in (int, float) and not low <= value <= high and not (rule["infinite"] and value == math.inf):
-        bounds = f"from {low} to {high}" if value > high or rule["high"] < math.inf else f"at least {low}"
-        raise ValueError(f"{shown(value)} is out of range; it must be {bounds}")
-    return value
 
 
 def _build(owner, prefix, values):

@@ -1,9 +1,10 @@
 """PaddleRec's own configurations in our keys: renamed, or named as not needed, each with a line in the log."""
 
+import difflib
 import logging
 import re
 
-from tools.common.errors import UserError, did_you_mean
+from tools.common.errors import UserError
 
 RENAMED = {
     "hyper_parameters.capsual.iters": "hyper_parameters.routing_times",
@@ -33,7 +34,12 @@ ALSO_CALLED = {
     "lr": "learning_rate", "batch_size": "train_batch_size", "embedding_size": "embedding_dim",
     "emb_dim": "embedding_dim", "item_num": "item_count", "n_items": "item_count", "max_len": "maxlen",
     "seq_len": "maxlen", "num_interest": "interest_num", "neg_num": "neg_samples", "num_negatives": "neg_samples",
-    "num_epochs": "epochs",
+    "num_epochs": "epochs", "n_epoch": "epochs", "embed_dim": "embedding_dim", "max_seq_length": "maxlen",
+    "max_seq_len": "maxlen", "max_item_list_length": "maxlen", "n_interest": "interest_num", "k": "interest_num",
+    "n_negs": "neg_samples", "train_neg_sample_args": "neg_samples", "topk": "top_n", "topn": "top_n",
+    "stopping_step": "early_stop", "earlystop_patience": "early_stop", "valid_metric": "best_metric",
+    "eval_batch_size": "infer_batch_size", "learner": "class", "checkpoint_dir": "model_save_path",
+    "data_path": "train_data_dir",
 }  # fmt: skip
 
 
@@ -62,7 +68,11 @@ def translate(given: dict[str, tuple]) -> dict[str, tuple]:
 
 def nearest_key(key, schema) -> str:
     """`; did you mean X?` for a key of another section or under another name, else the nearest, or the empty string."""
-    last = key.rpartition(".")[2]
+    last = key.rpartition(".")[2].lower()
     last = ALSO_CALLED.get(last, last)
     same = [one for one in schema if one.rpartition(".")[2] == last]
-    return f"; did you mean {same[0]}?" if same else did_you_mean(key, schema)
+    if same:
+        return f"; did you mean {same[0]}?"
+    lasts = {one.rpartition(".")[2]: one for one in schema}
+    near = difflib.get_close_matches(last, lasts, n=1, cutoff=0.6)
+    return f"; did you mean {lasts[near[0]]}?" if near else ""

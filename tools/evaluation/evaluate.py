@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from tools.common import ranks
+from tools.common.interests import interest_number
 from tools.config.load import Config
 from tools.evaluation.metrics import Metrics
 from tools.retrieval.aggregate import PLAIN, Diversity, Recommendations
@@ -78,7 +79,7 @@ class RecommendationTable:
                 (rank + 1).tolist(),
                 map(self.item_names.get, item, item),
                 map("{:.6g}".format, lists.scores[row, rank].tolist()),
-                lists.interest[row, rank].tolist(),
+                interest_number(lists.interest[row, rank]).tolist(),
                 strict=True,
             )
         )

@@ -1,8 +1,9 @@
-"""A data set from a pandas or Polars frame, as from a file: for notebooks.
+"""A data set from a pandas or Polars frame, or from a table in a file: for notebooks.
 
 Example: prepare_frame(frame, user="uid", item="sku", time="ts", output="data/clicks")
 """
 
+import logging
 from pathlib import Path
 
 import polars
@@ -17,18 +18,18 @@ from tools.logs.sources import log_files
 
 def prepare_frame(
     frame, *, user, item, time=None, category=None, title=None, attributes=(), rating=None, min_rating=None, where=None,
-    output, protocol="comirec", min_items=5, min_users=5, ties="draw", extend=None, **options,
+    output, protocol="comirec", min_items=5, min_users=5, ties="draw", overwrite=False, extend=None, **options,
 ) -> dict:  # fmt: skip
     """Write the folder of a data set and print what `tools.preprocess` prints; gives the content of its `meta.yaml`.
 
     Args:
-        frame: of pandas or Polars, a row an event.
+        frame: of pandas or Polars, a row an event; or the path of a table, see `tools.preprocess table`.
         user, item, time, category, title, rating: names of columns; without `time` the order is that of the rows.
         attributes: columns of what an item has.
         min_rating: leave out rows with a lower rating.
         where: column -> values that count.
         output: the folder.
-        protocol, min_items, min_users, ties, extend: as `tools.preprocess table`.
+        protocol, min_items, min_users, ties, overwrite, extend: as `tools.preprocess table`.
         options: those of the protocol, such as `test_from` and `cold`.
 
     Raises:
@@ -41,18 +42,21 @@ def prepare_frame(
     output = Path(output)
 
     def read(scratch):
+        if isinstance(frame, str | Path):
+            return read_log(Path(frame), form, scratch)
         path = scratch / "frame.parquet"
-        _as_polars(frame, list(dict.fromkeys(form.wanted.values()))).write_parquet(path)
+        as_polars(frame, list(dict.fromkeys(form.wanted.values()))).write_parquet(path)
         return read_log(path, form, scratch, log_files(path))
 
-    least = {"min_items": min_items, "min_users": min_users}
-    meta = build(output, read, protocol=open_protocol(protocol, options), ties=ties, extend=extend, **least)
+    least = {"min_items": min_items, "min_users": min_users, "level": logging.WARNING}
+    given = {"protocol": open_protocol(protocol, options), "ties": ties, "overwrite": overwrite, "extend": extend}
+    meta = build(output, read, **given, **least)
     print(report(output, meta))
     return meta
 
 
-def _as_polars(frame, wanted) -> polars.DataFrame:
-    """The wanted columns of a frame; those that are not there are for the reader to name."""
+def as_polars(frame, wanted=()) -> polars.DataFrame:
+    """The wanted columns of a frame of pandas, of Polars' all; those that are not there are for the reader to name."""
     if isinstance(frame, polars.LazyFrame):
         frame = frame.collect()
     if isinstance(frame, polars.DataFrame):

@@ -1,6 +1,7 @@
 """From a log to a data set on disk: read, filter, split, write."""
 
 import contextlib
+import logging
 from pathlib import Path
 
 from tools.common import progress
@@ -18,7 +19,16 @@ COMIREC = ComiRec()
 
 
 def build(
-    output: Path, read, *, protocol=COMIREC, min_items=5, min_users=5, ties="", overwrite=False, extend=None
+    output: Path,
+    read,
+    *,
+    protocol=COMIREC,
+    min_items=5,
+    min_users=5,
+    ties="",
+    overwrite=False,
+    extend=None,
+    level=logging.INFO,
 ) -> dict:
     """Write the folder of a data set; gives the content of its `meta.yaml`, with `notes` on the log beside it.
 
@@ -30,11 +40,12 @@ def build(
         ties: draw or file; empty: as the log's reader says.
         overwrite: see `tools.logs.replaced`.
         extend: folder of the data set that this one goes on from, see `tools.logs.extend`.
+        level: of the least that is logged.
 
     Raises:
         UserError: for a log of which nobody is left to train on.
     """
-    with progress.logging_to_terminal(), writing(output), contextlib.ExitStack() as stack:
+    with progress.logging_to_terminal(level), writing(output), contextlib.ExitStack() as stack:
         base = grow.open_base(extend, protocol.name)
         with progress.stage("read", quick=0) as counted:
             log = read(stack.enter_context(scratch_folder(output)))

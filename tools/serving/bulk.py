@@ -6,7 +6,9 @@ import numpy as np
 import polars
 
 from tools.common import progress
+from tools.common.errors import UserError
 from tools.common.files import atomic_path
+from tools.common.interests import interest_number
 from tools.common.ragged import cut_histories, pieces
 from tools.common.written import save_array
 from tools.serving.everybody import People, known_only
@@ -87,7 +89,7 @@ def _frame(items, scores, interest, rows) -> polars.DataFrame:
     score = scores[user, place].astype(np.float64)
     size = 10.0 ** (DIGITS - 1 - np.floor(np.log10(np.abs(score), out=np.zeros_like(score), where=score != 0)))
     columns = {"row": rows[user], "rank": place + 1, "item": items[user, place], "score": np.round(score * size) / size}
-    return polars.DataFrame(columns | {"interest": interest[user, place].astype(np.int64)})
+    return polars.DataFrame(columns | {"interest": interest_number(interest[user, place].astype(np.int64))})
 
 
 def _lines(users, listed, unknown) -> polars.DataFrame:
@@ -110,6 +112,7 @@ class Interests(Written):
 
     def __init__(self, *, predictor: Predictor, path, settings):
         self.predictor = predictor
+        _vectors(predictor, "--interests")
         self.parts = Parts(path=path, settings=settings, kinds=ARRAYS)
         self.ids = Parts(path=Path(path).with_suffix(".users.csv"), settings=settings, kinds=(".csv",))
         one = np.ones(1, np.int64)
@@ -138,7 +141,11 @@ class Interests(Written):
             self.parts.write_array(number, vectors)
         else:
             user, interest = np.nonzero(mask)
-            columns = {"user": users.gather(user), "interest": interest, "vector": _lists_of(vectors[mask])}
+            columns = {
+                "user": users.gather(user),
+                "interest": interest_number(interest),
+                "vector": _lists_of(vectors[mask]),
+            }
             self.parts.write_table(number, polars.DataFrame(columns))
 
     def join(self):
@@ -153,9 +160,16 @@ def _lists_of(vectors) -> polars.Series:
     return polars.Series(vectors, dtype=polars.Array(polars.Float32, vectors.shape[1])).arr.to_list()
 
 
+def _vectors(predictor, asked):
+    """Item vectors `[item_count, D]`; a `UserError` for a model without."""
+    if predictor.vectors is None:
+        raise UserError(f"{asked}: {predictor.model} scores items and has no vectors; leave it out")
+    return predictor.vectors
+
+
 def write_items(path, predictor: Predictor):
     """Write item vectors: .parquet has item, vector; .npy is `[V, D]`, with the items' own ids in NAME.items.csv."""
-    path, vectors = Path(path), np.asarray(predictor.retriever.vectors[1:], np.float32)
+    path, vectors = Path(path), np.asarray(_vectors(predictor, "--items")[1:], np.float32)
     names = polars.DataFrame({"item": [predictor.names.get(one, str(one)) for one in range(1, len(vectors) + 1)]})
     with progress.stage(f"write {path}"), atomic_path(path) as temporary:
         if path.suffix.lower() == ".parquet":

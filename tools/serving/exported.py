@@ -16,7 +16,8 @@ from tools.training import agreement
 from tools.training.settings import load_settings
 
 CONFIG, TRAINED = "config.yaml", "trained.yaml"  # of the export, and what its model was trained with
-NEEDED = (CONFIG, TRAINED, "user_tower.json", "user_tower.pdiparams", "item_vectors.npy")
+NEEDED = (CONFIG, TRAINED, "user_tower.json", "user_tower.pdiparams")
+VECTORS = "item_vectors.npy"  # of a model that has any: else the tower gives the scores of all items
 AGAIN = "python -m tools.export -m config.yaml"
 MADE_AGAIN = f"make it again with: {AGAIN}"
 
@@ -40,7 +41,9 @@ def read(folder) -> tuple[Config, Config]:
     config, trained = (load_settings(folder / name) for name in (CONFIG, TRAINED))
     if read_yaml(folder / CONFIG).keys() >= read_yaml(folder / TRAINED).keys():
         # It was edited and not cut: what differs from training helps more than that something does.
-        items = len(np.atleast_1d(map_array(folder / "item_vectors.npy", MADE_AGAIN)))
+        items = trained.hyper_parameters.item_count
+        if has_vectors(folder):
+            items = len(np.atleast_1d(map_array(folder / VECTORS, MADE_AGAIN)))
         agreement.check(folder / CONFIG, with_items(trained, items), config)
     _check(folder, faults)
     carried = identity.read(folder)
@@ -51,6 +54,11 @@ def read(folder) -> tuple[Config, Config]:
             f"mean other items; undo what was done to it, or make it again with: {AGAIN}"
         )
     return config, trained
+
+
+def has_vectors(folder) -> bool:
+    """Whether items have vectors that interests are searched among; else an interest holds the scores of all items."""
+    return (Path(folder) / VECTORS).is_file()
 
 
 def check_data(folder, splits):

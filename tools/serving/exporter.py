@@ -36,9 +36,12 @@ def export(settings: Config, output, to_onnx=None) -> Path:
         The checkpoint that was exported.
 
     Raises:
-        UserError: for a checkpoint that is missing or of another model, a model without item vectors or ONNX form, and
-            id maps of another data set.
+        UserError: for a checkpoint that is missing or of another model, a model without ONNX form, a folder that holds
+            something else, and id maps of another data set.
     """
+    output = Path(output)
+    if output.is_dir() and any(output.iterdir()) and not (output / "user_tower.json").is_file():
+        raise UserError(f"{output}: contains something other than an export; choose another --output")
     with replacing.writing(output):
         return _export(settings, output, to_onnx)
 
@@ -50,12 +53,13 @@ def _export(settings, output, to_onnx):
     _check_exportable(model, settings.hyper_parameters.model, to_onnx)
     with progress.stage(f"load {source}"):
         checkpoint.load(source, model, settings)
-    with paddle.no_grad():
-        vectors = model.item_vectors().numpy()
     with atomic_folder(output) as folder:
         save_tower(model, folder / "user_tower", to_onnx)
-        save_array(folder / "item_vectors.npy", vectors)
-        store(settings.runner).write(folder, vectors)
+        if not model.gives_scores:
+            with paddle.no_grad():
+                vectors = model.item_vectors().numpy()
+            save_array(folder / exported.VECTORS, vectors)
+            store(settings.runner).write(folder, vectors)
         _copy_maps(source, folder, settings)
         popular.write(folder, settings)
         _write_features(model, folder, settings)
@@ -67,13 +71,8 @@ def _export(settings, output, to_onnx):
 
 
 def _check_exportable(model, name, to_onnx):
-    if model.gives_scores:
-        raise UserError(
-            f"hyper_parameters.model: {name} scores all items and has no vectors to export; "
-            "write its lists with: python infer.py -m config.yaml --recommend FILE"
-        )
     if to_onnx and not model.has_onnx:
-        raise UserError(f"--onnx: {name} solves systems of equations, which paddle2onnx cannot; export without --onnx")
+        raise UserError(f"--onnx: {name} has operators that paddle2onnx cannot convert; export without --onnx")
 
 
 def _copy_maps(checkpoint_folder, folder, settings):

@@ -19,19 +19,20 @@ from tools.data.features import Features, item_features, write_attributes
 from tools.retrieval.index import store
 from tools.retrieval.milvus import LITE
 from tools.serving import exported
-from tools.serving.new_items import NewItems, read_items
+from tools.serving.new_items import NewItems, TableForm, read_items
 from tools.serving.user_tower import onnx_converter, save_tower
 from tools.training import agreement, checkpoint, runtime, sound
 from tools.training.dygraph import DygraphModel
 
 
-def add_items(folder, file, given: Config) -> tuple[int, NewItems]:
+def add_items(folder, file, given: Config, form: TableForm | None = None) -> tuple[int, NewItems]:
     """Replace an export by one with the items of a file, or leave it as it is.
 
     Args:
         folder: what `tools.export` wrote, or this function.
         file: the new items.
         given: the configuration that the model is thought to be trained with.
+        form: of a CSV; None: the file has JSON lines.
 
     Returns:
         The id of the first new item, and the items.
@@ -42,16 +43,16 @@ def add_items(folder, file, given: Config) -> tuple[int, NewItems]:
     """
     replacing.restore(folder)
     with replacing.writing(folder):  # from the reading on, so that no other's items are lost
-        return _add_items(Path(folder), file, given)
+        return _add_items(Path(folder), file, given, form)
 
 
-def _add_items(folder, file, given):
+def _add_items(folder, file, given, form):
     settings, known = open_export(folder, given)
     runtime.prepare(use_gpu=False, seed=settings.runner.seed)
     first = len(map_array(folder / "item_vectors.npy", exported.MADE_AGAIN))
     names = read_map(folder / "item_map.csv") or {item: str(item) for item in range(1, first)}
     hyper = settings.hyper_parameters
-    items = read_items(file, dict(zip(hyper.item_features, known.texts, strict=True)), set(names.values()))
+    items = read_items(file, dict(zip(hyper.item_features, known.texts, strict=True)), set(names.values()), form)
     to_onnx = onnx_converter() if (folder / "user_tower.onnx").is_file() else None
     grown = exported.with_items(settings, first + len(items.names))
     with atomic_folder(folder) as new:

@@ -13,6 +13,7 @@ import numpy as np
 from tools.common import replacing
 from tools.common.errors import UserError
 from tools.common.files import load_array, load_arrays, map_array
+from tools.common.interests import interest_number
 from tools.common.ragged import Ragged, cut_histories
 from tools.data.features import QUERIES, attribute
 from tools.retrieval.aggregate import PLAIN, Diversity, Recommendations, empty_lists
@@ -45,22 +46,27 @@ class Predictor:
 
     def _open(self, folder):
         config, _ = exported.read(folder)
+        self.folder, self.model = folder, config.hyper_parameters.model  # its name
         self.maxlen = config.hyper_parameters.maxlen
         self.filter_seen, self.batch_size = config.runner.filter_seen, config.runner.infer_batch_size
         self.tower = Tower(folder=folder)
         self.profiles = _open_profiles(folder, config)
         self.features = tuple(self.profiles.numbers) if self.profiles else ()  # that a profile may hold
-        vectors = item_vectors(folder, config.hyper_parameters.item_count)
-        self.retriever = Retriever(index=store(config.runner).read(folder), vectors=vectors)
-        self.item_num = len(vectors) - 1  # V, without padding
+        self.item_num: int = config.hyper_parameters.item_count - 1  # type: ignore[operator]  # V, without padding
+        self.vectors = item_vectors(folder, self.item_num + 1) if exported.has_vectors(folder) else None
         first = config.runner.diversity_lambda[:1]
         self.diversity = Diversity.open(folder, first, self.item_num + 1) if first else PLAIN
         self.catalogue = Catalogue(folder=folder, item_count=self.item_num + 1, filters=self.filters)
         self.names, self.numbers = self.catalogue.names, self.catalogue.numbers  # our ids -> the user's own, and back
         if max(self.names) > self.item_num:
             raise UserError(f"{folder}: item_map.csv has item {max(self.names)} of {self.item_num}; export it again")
-        check_parts(folder, vectors, self.retriever.index, self.names)
-        check_tower(folder, self.route, self.maxlen, vectors.shape[1])
+        if self.vectors is None:
+            self.retriever, size = Retriever.of_scores(self.item_num), self.item_num
+        else:
+            self.retriever = Retriever(index=store(config.runner).read(folder), vectors=self.vectors)
+            check_parts(folder, self.vectors, self.retriever.index, self.names)
+            size = self.vectors.shape[1]
+        check_tower(folder, self.route, self.maxlen, size)
 
     def embed(self, hist_item, seq_len, profiles=None) -> tuple[np.ndarray, np.ndarray]:
         """Interests `[B, K, D]` and live mask `[B, K]`.
@@ -100,21 +106,23 @@ class Predictor:
         Raises:
             RequestError: see `embed`.
         """
-        items = check_histories(histories, self.item_num)
-        return self.recommend_rows(items, top_n, profiles, exclude=exclude, selection=selection)
+        rows = check_histories(histories, self.item_num)
+        excluded = None
+        if exclude is not None and any(map(len, exclude)):
+            excluded = check_excluded(exclude, len(histories), self.item_num)
+        return self.recommend_rows(rows, top_n, profiles, exclude=excluded, selection=selection)
 
     def recommend_rows(
-        self, items: Ragged, top_n, profiles=None, *, exclude=None, selection: Chosen = None
+        self, items: Ragged, top_n, profiles=None, *, exclude: Ragged | None = None, selection: Chosen = None
     ) -> Recommendations:
-        """As `recommend`, of histories that are rows of known ids already, at least one a row."""
+        """As `recommend`, of histories that are rows of known ids already, at least one a row; and so is `exclude`."""
         users = len(items.lengths)
         hist_item, seq_len = cut_histories(items, np.arange(users), items.lengths, self.maxlen)
         interests, live = self.embed(hist_item, seq_len, profiles)
         depth = min(check_length(top_n), self.item_num)
         seen = items if self.filter_seen else None
-        if exclude is not None and any(map(len, exclude)):
-            excluded = check_excluded(exclude, users, self.item_num)
-            seen = items.beside(excluded) if self.filter_seen else excluded
+        if exclude is not None:
+            seen = exclude if seen is None else seen.beside(exclude)
         if not isinstance(selection, list):
             return self._retrieve(interests, live, depth, seen, selection)
         lists = empty_lists(users, depth)
@@ -162,7 +170,7 @@ class Answer(NamedTuple):
     """What one user gets."""
 
     user: str | int
-    items: list[tuple[str, str, int]]  # the user's own id, score, interest; best first
+    items: list[tuple[str, str, int]]  # the user's own id, score, interest from 1; best first
     unknown: int  # items of the history that were skipped
 
 
@@ -197,7 +205,7 @@ def answer_all(predictor: Predictor, users: list[History], top_n) -> list[Answer
 def _named(names, items, scores, interests) -> list[tuple[str, str, int]]:
     """A list as people read it, ended where there are no more items."""
     return [
-        (names.get(item, str(item)), f"{score:.8g}", interest)
+        (names.get(item, str(item)), f"{score:.8g}", interest_number(interest))
         for item, score, interest in zip(items, scores, interests, strict=True)
         if item
     ]

@@ -12,6 +12,7 @@ import orjson
 from tools.common import checksums, replacing
 from tools.common.errors import UserError
 from tools.common.files import decode, digest, shown
+from tools.common.interests import interest_number
 from tools.common.ragged import cut_histories, pieces, ragged
 from tools.common.regular import read_regular
 from tools.data.split_text import parse_json
@@ -63,7 +64,7 @@ class Service:
         self.predictor = predictor = Predictor(folder=folder, filters=self.filters)
         self.titles = titles(folder, predictor.item_num + 1)
         self.popular = Popular(folder=folder, item_count=predictor.item_num + 1)
-        self.similar_items = Similar(vectors=predictor.retriever.vectors)
+        self.similar_items = None if predictor.vectors is None else Similar(vectors=predictor.vectors)
         sums = read_regular(folder / checksums.NAME, checksums.LARGEST)
         self.told = {"export": digest(sums), "items": predictor.item_num, "users_features": predictor.features}
 
@@ -106,6 +107,8 @@ class Service:
 
     def embed(self, bodies) -> list[Reply]:
         """Live interests of histories; none where no item is known."""
+        if self.similar_items is None:
+            return [self._no_vectors()] * len(bodies)
         asked = [self._read(body, EMBEDDED) for body in bodies]
         users = [one for each in asked if isinstance(each, Asked) for one, _ in each.users]
         known = [self.predictor.catalogue.rows(one.items) for one in users]
@@ -124,7 +127,10 @@ class Service:
             for interests, live in zip(
                 *self.predictor.embed(*history, [one.profile for one, _ in users[part]]), strict=True
             ):
-                yield [{"interest": k, "vector": interests[k].tolist()} for k in np.flatnonzero(live).tolist()]
+                yield [
+                    {"interest": interest_number(k), "vector": interests[k].tolist()}
+                    for k in np.flatnonzero(live).tolist()
+                ]
 
     def similar(self, bodies) -> list[Reply]:
         """Items nearest to an item: of each body `{"item": …, "top_n": …}`."""
@@ -132,6 +138,8 @@ class Service:
 
     def _similar(self, item, top_n) -> Reply:
         names, numbers = self.predictor.names, self.predictor.numbers
+        if self.similar_items is None:
+            return self._no_vectors()
         if item not in numbers:
             return fault(404, f"item {shown(item)!r} is unknown; give one of the export's items")
         rows = [
@@ -139,6 +147,9 @@ class Service:
             for one, score in zip(*self.similar_items.nearest(numbers[item], top_n), strict=True)
         ]
         return Reply(200, _json({"item": item, "title": self.titles[numbers[item]], "items": rows}))
+
+    def _no_vectors(self) -> Reply:
+        return fault(400, f"{self.predictor.model} scores items and has no vectors; ask for /recommend")
 
     def _read(self, body, keys) -> Asked | Reply:
         """What a body asks, or the reply that says why it is no request."""

@@ -8,8 +8,10 @@ from paddle.static import InputSpec
 
 from tools.common import progress
 from tools.common.errors import UserError
+from tools.common.output import without_line
 from tools.serving import tower_files
 
+UNASKED = b"not support input out tensor"  # Paddle's C++ says so of its own softmax, with five exclamation marks
 OPSET = 17  # left to choose, paddle2onnx takes 11 for some models, where ONNX has no power of whole numbers
 
 
@@ -38,19 +40,36 @@ class UserTower(nn.Layer):
         return interests, self.model.live_interests(seq_len), coupling
 
 
+class ScoreTower(nn.Layer):
+    """As `UserTower`, of a model that `gives_scores`: its one interest holds the scores of items 1…V, `[B, 1, V]`.
+
+    Args:
+        model: one of `models.MODELS`.
+    """
+
+    def __init__(self, *, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, hist_item, seq_len):
+        """Scores, which of them count (all), and the behaviours that they are made of."""
+        scores, coupling = self.model.route(hist_item, seq_len)
+        return scores, self.model.live_interests(seq_len), coupling
+
+
 def save_tower(model, path, to_onnx=None):
     """Write the user tower of a model to `path`.json, `path`.pdiparams and, if asked, `path`.onnx: batches of any size.
 
     Arguments as in `export`.
     """
-    tower = UserTower(model=model)
+    tower = (ScoreTower if model.gives_scores else UserTower)(model=model)
     tower.eval()
     inputs = [InputSpec([None, model.maxlen], "int64", "hist_item"), InputSpec([None], "int64", "seq_len")]
     if model.context_size:
         inputs.append(InputSpec([None, model.context_size], "float32", "context_eb"))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*'place' interface")  # a question of Paddle's to itself
-        with progress.stage("write the user tower"):
+        with progress.stage("write the user tower"), without_line(UNASKED):
             paddle.jit.save(tower, str(path), input_spec=inputs)
     try:
         tower_files.check(path)

@@ -1,11 +1,18 @@
-"""The configuration of a run: the yaml, held against the schema, the data set and the index."""
+"""The configuration of a run: what is given, held against the schema, the data set and the index."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from tools.common.errors import UserError
 from tools.common.files import shown
-from tools.config.load import Config, load_config
+from tools.config.load import Config, check_config, keys, load_config
 from tools.config.overrides import read_overrides
+from tools.config.values import convert
 from tools.data.dataset import read_meta
 from tools.retrieval.index import store
 
@@ -14,11 +21,55 @@ READERS = ("runner.train_reader_path", "runner.infer_reader_path")
 
 
 def load_settings(path, overrides=(), models=None) -> Config:
-    """As `tools.config.load.load_config`, with the checks that need a data set or Faiss; all errors at once."""
+    """As `tools.config.load.load_config`, with the checks that need a data set or Faiss; all errors at once.
+
+    Where the item table's size is left out it is the data set's.
+    """
     checks = [index_errors]
     if models is not None:
         checks += [item_count_errors, partial(reader_errors, Path(path).parent, read_overrides(overrides or ()))]
-    return load_config(path, overrides, models, checks)
+    return with_item_count(load_config(path, overrides, models, checks))
+
+
+def make_settings(values: Mapping[str, object], models) -> Config:
+    """As `load_settings`, of keys given in Python by their last word, `{"embedding_dim": 32, "epochs": 5}`.
+
+    Data folders are relative to the working folder.
+    """
+    full = {key.rpartition(".")[2]: key for key in keys()} | {"optimizer": "hyper_parameters.optimizer.class"}
+    given = {full.get(name, name): (plain(value), f"{name}={shown(repr(value))}") for name, value in values.items()}
+    return with_item_count(check_config(given, Path("fit"), models, [index_errors, item_count_errors]))
+
+
+def value_of(key, value) -> Any:
+    """A value in the type of a key of the configuration; a `UserError` where it is none."""
+    try:
+        return convert(plain(value), keys()[key])
+    except ValueError as error:
+        raise UserError(f"{key}: {error}") from None
+
+
+def plain(value):
+    """A value as yaml would give it: NumPy's numbers and tuples are Python's own."""
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(one) for one in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return str(value) if isinstance(value, Path) else value
+
+
+def with_item_count(config: Config) -> Config:
+    """The configuration, an item table without size as large as the data set's `meta.yaml` says."""
+    hyper = config.hyper_parameters
+    counted = hyper.item_count or _counted(config)
+    return (
+        config if counted == hyper.item_count else replace(config, hyper_parameters=replace(hyper, item_count=counted))
+    )
+
+
+def _counted(config) -> int | None:
+    counted = read_meta(config.runner.train_data_dir).get("item_count")
+    return counted if type(counted) is int and counted >= 2 else None
 
 
 def index_errors(config: Config):
@@ -47,7 +98,10 @@ def reader_errors(folder, given, config: Config):
 
 
 def item_count_errors(config: Config):
-    """(keys, what is wrong with the first): an item table without size, with the size that the data set has."""
-    if config.hyper_parameters.item_count is None:
-        counted = read_meta(config.runner.train_data_dir).get("item_count", "the largest item id + 1")
-        yield ("hyper_parameters.item_count",), f"missing; set it to {shown(counted)}"
+    """(keys, what is wrong with the first): an item table without size, where the data set doesn't say it either."""
+    if config.hyper_parameters.item_count is None and _counted(config) is None:
+        where = Path(config.runner.train_data_dir).parent / "meta.yaml"
+        yield (
+            ("hyper_parameters.item_count",),
+            f"missing, and {where} doesn't say it; set it to the largest item id + 1",
+        )

@@ -3,10 +3,10 @@
 import math
 from html import escape
 
+from tools.common.interests import interest_colour, interest_number
 from tools.views.explore import Answer, Interest, Item
 
 BEHAVIOURS, ITEMS = 6, 8  # of a card
-GOLDEN_ANGLE = 137.5  # between the hues of neighbours: any number of them differ
 
 
 def section(label, answer: Answer | None, used, milliseconds) -> str:
@@ -21,7 +21,7 @@ def section(label, answer: Answer | None, used, milliseconds) -> str:
     head = f'<section class="model" aria-label="{escape(label)}"><h2>{escape(label)}</h2>'
     if answer is None:
         return f'{head}<p class="facts" role="status">No history: choose a user or add titles.</p></section>'
-    cards = "".join(card(number, one, number <= used) for number, one in enumerate(answer.interests, 1))
+    cards = "".join(card(row, one, row < used) for row, one in enumerate(answer.interests))
     return (
         f'{head}<p class="facts" role="status">{facts(answer, milliseconds)}</p><div class="parts">'
         f"<div><h3>Merged list</h3>{categories(answer)}{table(answer.items)}</div>"
@@ -60,7 +60,7 @@ def table(items: list[Item]) -> str:
     return f"<table class='merged'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def card(number, interest: Interest, used) -> str:
+def card(row, interest: Interest, used) -> str:
     """What feeds an interest, and what it retrieves."""
     state = "" if interest.live and used else "not used" if interest.live else "the history is too short for it"
     fed, rest = interest.behaviours[:BEHAVIOURS], interest.behaviours[BEHAVIOURS:]
@@ -72,21 +72,18 @@ def card(number, interest: Interest, used) -> str:
         f"<b>{one.score:#.3g}</b></li>"
         for one in interest.items[:ITEMS]
     )
+    name, number = f"Interest {interest_number(row)}", len(interest.items)
+    shown = f", first {ITEMS} of {number}" if number > ITEMS else ""
     return (
-        f"<article class='{'off' if state else ''}' style='--hue:{hue(number - 1)}' aria-label='Interest {number}'>"
-        f"<h4>{badge(number - 1)} Interest {number} <small>{state}</small></h4>"
-        f"<h5>Fed by</h5><ul>{rows}</ul><h5>Retrieves</h5><ol>{found}</ol></article>"
+        f"<article class='{'off' if state else ''}' style='--colour:{interest_colour(row)}' aria-label='{name}'>"
+        f"<h4>{badge(row)} {name} <small>{state}</small></h4>"
+        f"<h5>Fed by</h5><ul>{rows}</ul><h5>Retrieves{shown}</h5><ol>{found}</ol></article>"
     )
 
 
 def badge(interest) -> str:
     """The number of an interest in its colour."""
-    return f"<span class='badge' style='--hue:{hue(interest)}'>{interest + 1}</span>"
-
-
-def hue(interest) -> float:
-    """Of an interest, in degrees."""
-    return 210 + interest * GOLDEN_ANGLE
+    return f"<span class='badge' style='--colour:{interest_colour(interest)}'>{interest_number(interest)}</span>"
 
 
 def bar(share) -> str:

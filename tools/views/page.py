@@ -14,6 +14,8 @@ from tools.views.explore import Explorer, Question, User
 
 MOST_CHOICES = 20_000  # titles that the browser searches: the most popular ones
 MOST_ITEMS = 100
+LISTED = 20  # items of the list that the page opens with
+TRIED = 50  # users among whom the first one is chosen
 MOST_VARIETY = 30  # percent of the range of the scores: beyond, lists hardly change
 ABOUT = "The interests that a model finds in a history, what feeds each of them, and what they retrieve."
 SEARCH = "Type to search titles, Enter adds one, Backspace takes the last away."
@@ -56,6 +58,22 @@ class Page:
         items = [] if user is None else self.users[user].history
         return list(dict.fromkeys(reversed(items)))[: self.maxlen][::-1]
 
+    def first(self) -> int | None:
+        """The user whom the page opens on: of the first ones whose list has hits of most interests, then most hits."""
+
+        def worth(user):
+            answer = next(iter(self.explorers.values())).answer(self.question(user, self.history(user)))
+            hits = [one.interest for one in answer.items if one.hit]
+            return len(set(hits)), len(hits)
+
+        return max(range(min(len(self.users), TRIED)), key=worth, default=None)
+
+    def question(self, user, history, used=MOST_ITEMS, percent=0.0, top_n=LISTED, category=()) -> Question:
+        """What is asked of a model; arguments as in `look`, within their bounds."""
+        who = User("", [], [], {}) if user is None else self.users[user]
+        earlier = [item for item in who.history if item not in self.history(user)]
+        return Question(history, used, percent / 100, top_n, earlier, who.target, who.profile, list(category))
+
     def choices(self) -> list[tuple[str, int]]:
         """Titles and ids of what a history may hold: the most popular items and those of the users."""
         known = {item for user in range(len(self.users)) for item in self.history(user)}
@@ -79,9 +97,7 @@ class Page:
         """
         used, top_n = round(within(used, 1, self.interest_num)), round(within(top_n, 1, self.most_items))
         percent = within(percent, 0, MOST_VARIETY)
-        who = User("", [], [], {}) if user is None else self.users[user]
-        earlier = [item for item in who.history if item not in self.history(user)]
-        question = Question(history, used, percent / 100, top_n, earlier, who.target, who.profile, list(category))
+        question = self.question(user, history, used, percent, top_n, category)
         found = []
         for label, explorer in self.explorers.items():
             start = time.perf_counter()
@@ -96,7 +112,7 @@ class Page:
 
     def build(self, gradio):
         """The page as Gradio's blocks."""
-        first, slider = 0 if self.users else None, partial(gradio.Slider, step=1, buttons=[])
+        first, slider = self.first(), partial(gradio.Slider, step=1, buttons=[])
         with gradio.Blocks(title="Explorer", analytics_enabled=False) as blocks:
             gradio.HTML(f"<h1>Explorer</h1><p>{ABOUT}</p>")
             with gradio.Row():
@@ -111,14 +127,14 @@ class Page:
                     several, longest = self.interest_num, self.most_items
                     used = slider(1, max(several, 2), several, label="Interests used (K')", visible=several > 1)
                     percent = slider(0, MOST_VARIETY, 0, step=0.5, label="Variety (lambda)", info=VARIETY)
-                    top_n = slider(1, max(longest, 2), min(20, longest), label="Items in the list")
+                    top_n = slider(1, max(longest, 2), min(LISTED, longest), label="Items in the list")
                     known = self.categories()
                     category = gradio.Dropdown(
                         known, value=[], multiselect=True, label="Only these categories", visible=bool(known)
                     )
             with gradio.Row():
                 answers = []
-                for text in self.look(first, chosen, several, 0, min(20, longest)):
+                for text in self.look(first, chosen, several, 0, min(LISTED, longest)):
                     with gradio.Column(min_width=340):
                         answers.append(gradio.HTML(text))
             how = {

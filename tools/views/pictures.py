@@ -1,16 +1,15 @@
 """The pictures of `tools.explain`: what is drawn, and how."""
 
-import itertools
 from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
 
 from tools.common.files import shown
+from tools.common.interests import interest_colour, interest_number
 from tools.views.figures import COLOURS, INK
 
-# Eight marks and five colours: the same two meet again after forty, and it is never the colour alone that tells.
-LOOKS = [(COLOURS[n % 5], "osD^vPX<"[n % 8]) for n in range(40)]
+MARKS = "osD^vPX<"  # it is never the colour alone that tells
 NAMED = 8  # categories that are named at most
 OTHER = "other"
 
@@ -30,8 +29,11 @@ def draw_coupling(pyplot, told, titles, coupling, live):
     values = np.where(live, coupling.T, np.nan)  # [T, K]
     heat(axes, values, "Blues", (0.0, max(np.nanmax(values), 1e-9)))
     axes.set_yticks(range(length), [shorten(title) for title in titles])
-    axes.set_xticks(range(interest_num), [f"{k}" if alive else f"{k}\ndead" for k, alive in enumerate(live)])
+    axes.set_xticks(
+        range(interest_num), [f"{interest_number(k)}" + ("" if alive else "\ndead") for k, alive in enumerate(live)]
+    )
     axes.set_xlabel("interest")
+    axes.set_ylabel("history, oldest first")
     figure.suptitle(told)
     return figure
 
@@ -109,25 +111,29 @@ def draw_items(pyplot, told, plane: Plane, interest, category, live):
         category: `[n]` texts, "" for none; None where the data set has none.
         live: `[K]`.
     """
-    panels = {"by interest": [(f"interest {k}", interest == k) for k in range(len(live))]}
+    by_interest = [(f"interest {interest_number(k)}", interest == k) for k in range(len(live))]
+    panels: dict[str, tuple] = {"by interest": (by_interest, interest_colour)}
     if category is not None:
-        panels["by category"] = groups(category)
+        panels["by category"] = groups(category), lambda row: COLOURS[row % len(COLOURS)]
     figure, axes = pyplot.subplots(1, len(panels), figsize=(4.5 * len(panels), 5), layout="constrained", squeeze=False)
-    for one, (title, parts) in zip(axes[0], panels.items(), strict=True):
-        one.scatter(*plane.history.T, s=75, facecolors="none", edgecolors=INK, linewidths=0.9, label="history")
-        for (name, chosen), (colour, mark) in zip(parts, itertools.cycle(LOOKS), strict=False):
+    for one, (title, (parts, colour)) in zip(axes[0], panels.items(), strict=True):
+        one.scatter(*plane.history.T, s=75, facecolors="none", edgecolors=INK, linewidths=0.9, label="rings: history")
+        for row, (name, chosen) in enumerate(parts):
             if chosen.any():
-                look = {"color": INK, "marker": "."} if name == OTHER else {"color": colour, "marker": mark}
+                look = {"color": INK, "marker": "."}
+                look = look if name == OTHER else {"color": colour(row), "marker": MARKS[row % len(MARKS)]}
                 one.scatter(
                     *plane.items[chosen].T, s=22, linewidths=0, label=f"{shorten(name, 16)} ({chosen.sum()})", **look
                 )
         one.set(title=title, xticks=[], yticks=[], aspect="equal", adjustable="datalim")
         one.set_xlabel(f"{plane.share[0]:.0%} of the variance across, {plane.share[1]:.0%} up")
         one.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.08), fontsize=8)
-    for k, (point, (colour, _)) in enumerate(zip(plane.interests, itertools.cycle(LOOKS), strict=False)):
+    for k, point in enumerate(plane.interests):
         if live[k]:
-            axes[0, 0].scatter(*point, marker="*", s=320, color=colour, edgecolors=INK, zorder=3)
-            axes[0, 0].annotate(str(k), point, ha="center", va="center", color="white", weight="bold", size=7, zorder=4)
+            axes[0, 0].scatter(*point, marker="*", s=320, color=interest_colour(k), edgecolors=INK, zorder=3)
+            axes[0, 0].annotate(
+                str(interest_number(k)), point, ha="center", va="center", color="white", weight="bold", size=7, zorder=4
+            )
     figure.suptitle(told)
     return figure
 
@@ -162,6 +168,9 @@ def draw_similarity(pyplot, told, curve, step, cosine):
             axes[0, 0].axvline(step, color=INK, linestyle=":", label="this checkpoint")
             axes[0, 0].legend(frameon=False)
     heat(axes[0, -1], cosine, "PuOr", (-1.0, 1.0))
-    axes[0, -1].set(title="each two, test", aspect="equal", xticks=range(interest_num), yticks=range(interest_num))
+    axes[0, -1].set(title="each two, test", aspect="equal")
+    places = range(interest_num)
+    for ticks in (axes[0, -1].set_xticks, axes[0, -1].set_yticks):
+        ticks(places, [f"{interest_number(row)}" for row in places])
     figure.suptitle(told)
     return figure

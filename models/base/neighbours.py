@@ -17,6 +17,7 @@ class Neighbours(Recommender):
     """
 
     gives_scores = True
+    has_onnx = False  # `put_along_axis` with a sum
 
     def __init__(self, *, item_count, maxlen, neighbors):
         super().__init__(item_count=item_count, maxlen=maxlen)
@@ -68,4 +69,4 @@ class Neighbours(Recommender):
         Raises:
             TypeError: always.
         """
-        raise TypeError("there are no item vectors: the interests are the scores of items 1…V")
+        raise TypeError("there are no item vectors: its interests are the scores of items 1…V")

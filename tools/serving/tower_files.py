@@ -27,13 +27,14 @@ SIZES = {
 # What a tower may do, by Paddle's names: each only computes. Others read files, write them, or run what they name.
 COMPUTES = """
 abs add all any arange argmax argmin argsort assign assign_value_ batch_norm_ bmm cast clip combine concat cos
-cumsum data divide dot dropout einsum elementwise_pow elu embedding equal erf exp expand expand_as eye fetch flatten
-flip floor floor_divide full full_int_array full_like full_with_tensor gather gather_nd gelu greater_equal
-greater_than if index_select isfinite isnan layer_norm leaky_relu less_equal less_than linear log log_softmax
-logical_and logical_not logical_or logsumexp masked_fill matmul max maximum mean min minimum multiply norm not_equal
-one_hot p_norm pad pow prod relu remainder reshape rms_norm rnn roll rsqrt scale scatter shape shape64 share_data_
-sigmoid sign silu sin slice softmax softplus solve split sqrt square squeeze stack strided_slice subtract sum swish
-take_along_axis tanh tile topk transpose tril triu unbind unsqueeze unstack where while yield
+cumsum data divide dot dropout einsum elementwise_pow elu embedding equal erf exp expand expand_as expm1 eye fetch
+fill_diagonal flatten flip floor floor_divide full full_int_array full_like full_with_tensor gather gather_nd gelu
+greater_equal greater_than if index_sample index_select isfinite isnan layer_norm leaky_relu less_equal less_than
+linear log log1p log_softmax logical_and logical_not logical_or logsumexp masked_fill matmul max maximum mean min
+minimum multiply nonzero norm not_equal one_hot p_norm pad pow prod put_along_axis put_along_axis_ relu remainder
+reshape rms_norm rnn roll rsqrt scale scatter shape shape64 share_data_ sigmoid sign silu sin slice softmax softplus
+solve split sqrt square squeeze stack strided_slice subtract sum swish take_along_axis tanh tile topk transpose tril
+triu unbind unsqueeze unstack where while yield
 """
 OPERATORS = frozenset(COMPUTES.split())
 DIALECTS = ("0", "1", "2")  # Paddle's own: its frame, its operators, its control flow

@@ -15,6 +15,7 @@ import asyncio
 import logging
 import os
 import socket
+from functools import partial
 from pathlib import Path
 
 from tools.common import progress
@@ -41,7 +42,7 @@ def main(argv=None):
     if not 0 <= args.pause <= 1000:
         raise UserError(f"--pause {args.pause}: out of range; it must be from 0 to 1000 milliseconds")
     uvicorn, web, run = open_web()
-    watched = Watched(folder=args.folder, filters=read_filters(args))
+    watched = Watched(folder=args.folder, filters=partial(read_filters, args))
     application = web.Web(
         watched=watched, pause=args.pause / 1000, replace=args.watch, token=os.environ.get("SERVE_TOKEN")
     )

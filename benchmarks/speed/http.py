@@ -78,7 +78,8 @@ def main(argv=None):
 def write_export(folder, item_count):
     """An export of MIND with random item vectors, an HNSW index and an item map."""
     runtime.prepare(use_gpu=False, seed=0)
-    config = Config(replace(Runner(), index="hnsw", top_n=[TOP_N]), replace(HyperParameters(), item_count=item_count))
+    hyper = replace(HyperParameters(), item_count=item_count, near_identity=True)  # so that interests lie among items
+    config = Config(replace(Runner(), index="hnsw", top_n=[TOP_N]), hyper)
     rng, size = np.random.default_rng(0), config.hyper_parameters.embedding_dim
     centre = rng.normal(size=(CENTRES, size)).astype("float32")
     vectors = centre[rng.integers(CENTRES, size=item_count)]

@@ -20,7 +20,7 @@ import infer
 from models import MODELS
 from tools import export, predict
 from tools.common import checksums
-from tools.data.dataset import read_evaluation, read_map
+from tools.data.dataset import data_files, read_evaluation, read_map, read_sequences
 from tools.retrieval.retriever import Retriever
 from tools.serving import exporter, user_tower
 from tools.serving.exported import NEEDED
@@ -29,7 +29,7 @@ from tools.training import checkpoint
 from tools.training.dygraph import DygraphModel
 
 V, D, T = 61, 8, 6  # rows of the table, size, longest history
-FOLDER = {"identity.json", *NEEDED, "item_vectors.npy", "index.faiss", "SHA256SUMS"}
+FOLDER = {"identity.json", *NEEDED, "item_vectors.npy", "index.faiss", "item_counts.npy", "SHA256SUMS"}
 SOLVED = [pytest.param(name, {}, marks=pytest.mark.extras) for name, model in MODELS.items() if not model.has_onnx]
 
 
@@ -92,6 +92,8 @@ def test_the_folder_holds_what_serving_needs_and_no_more(trained, dataset, tmp_p
     config, _ = trained(dataset)
     exporter.export(config, tmp_path / "export")
     assert {path.name for path in (tmp_path / "export").iterdir()} == FOLDER | {"item_map.csv", "user_map.csv"}
+    trained_on = read_sequences(data_files(dataset / "train"), V).items.values
+    assert np.load(tmp_path / "export/item_counts.npy").tolist() == np.bincount(trained_on, minlength=V).tolist()
     np.save(dataset / "item_category.npy", np.zeros(V, np.int32))
     (dataset / "category_map.csv").write_text("category,name\n0,all\n")
     exporter.export(config, tmp_path / "export")

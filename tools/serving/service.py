@@ -66,7 +66,7 @@ class Service:
         self.popular = Popular(folder=folder, item_count=predictor.item_num + 1)
         self.similar_items = None if predictor.vectors is None else Similar(vectors=predictor.vectors)
         sums = read_regular(folder / checksums.NAME, checksums.LARGEST)
-        self.told = {"export": digest(sums), "items": predictor.item_num, "users_features": predictor.features}
+        self.told = {"export": digest(sums), "items": predictor.item_num, "user_features": predictor.features}
 
     def recommend(self, bodies) -> list[Reply]:
         """Lists: of each body a request or an array of them, answered together."""

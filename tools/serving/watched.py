@@ -19,11 +19,11 @@ class Watched:
 
     Args:
         folder: of the export.
-        filters: what every list may hold.
+        filters: gives what every list may hold; asked again with each export.
         told: called with the outcome of each replacement, `swapped` or `refused`.
     """
 
-    def __init__(self, *, folder, filters=None, told=lambda outcome: None):
+    def __init__(self, *, folder, filters=lambda: None, told=lambda outcome: None):
         self.folder, self.filters, self.outcome = folder, filters, told
         self.worker: Worker | None = None
         self.opened, self.version = "", None  # when, and which
@@ -47,7 +47,7 @@ class Watched:
         """
         async with self.changing:
             self.version = version(self.folder)
-            new = await Worker.start(self.folder, self.filters)
+            new = await Worker.start(self.folder, self.filters())
             old, self.worker = self.worker, new
             self.opened = datetime.now(timezone.utc).isoformat(timespec="seconds")
             if old:

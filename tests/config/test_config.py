@@ -271,8 +271,10 @@ def test_a_checkpoint_s_configuration_serves_as_one(yaml_file, tmp_path):
 
 
 def test_an_item_count_that_is_left_out_is_the_data_sets(yaml_file, errors, tmp_path):
-    (tmp_path / "data").mkdir()
     text = "runner: {train_data_dir: data/train}"
+    (line,) = errors(text, models=MODELS)
+    assert "data/train: no data here; make it with: python -m tools.preprocess" in line
+    (tmp_path / "data/train").mkdir(parents=True)
     where = tmp_path / "data/meta.yaml"
     for meta in ("", "item_count: 77.5\n", "item_count: 1\n"):
         where.write_text(meta or "protocol: comirec\n")

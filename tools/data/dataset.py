@@ -38,10 +38,14 @@ def data_files(folder) -> list[str]:
         if one.is_file() and one.name[0] != "." and one.suffix not in (".npy", ".npz")
     )
     if not files:
-        known = folder.parent.name == "movielens-100k"
-        command = f"python -m tools.preprocess {'movielens-100k' if known else '--help'}"
-        raise UserError(f"{folder}: no data here; make it with: {command}")
+        raise UserError(absent(folder))
     return files
+
+
+def absent(folder) -> str:
+    """What is told where a split is not there: the command that makes it."""
+    known = Path(folder).parent.name == "movielens-100k"
+    return f"{folder}: no data here; make it with: python -m tools.preprocess {'movielens-100k' if known else '--help'}"
 
 
 def read_meta(split_folder) -> dict:

@@ -13,7 +13,7 @@ from tools.common.files import shown
 from tools.config.load import Config, check_config, keys, load_config
 from tools.config.overrides import read_overrides
 from tools.config.values import convert
-from tools.data.dataset import read_meta
+from tools.data.dataset import absent, read_meta
 from tools.retrieval.index import store
 
 SAVED = ("rec.pdparams", "rec.pdopt", "state.json", "SHA256SUMS", "user_tower.json")  # what stands in a saved folder
@@ -68,8 +68,12 @@ def with_item_count(config: Config) -> Config:
 
 
 def _counted(config) -> int | None:
-    counted = read_meta(config.runner.train_data_dir).get("item_count")
-    return counted if type(counted) is int and counted >= 2 else None
+    """What the data set says; infer.py may find no training split of it."""
+    for split in (config.runner.train_data_dir, config.runner.test_data_dir):
+        counted = read_meta(split).get("item_count")
+        if type(counted) is int and counted >= 2:
+            return counted
+    return None
 
 
 def index_errors(config: Config):
@@ -99,9 +103,11 @@ def reader_errors(folder, given, config: Config):
 
 def item_count_errors(config: Config):
     """(keys, what is wrong with the first): an item table without size, where the data set doesn't say it either."""
-    if config.hyper_parameters.item_count is None and _counted(config) is None:
-        where = Path(config.runner.train_data_dir).parent / "meta.yaml"
-        yield (
-            ("hyper_parameters.item_count",),
-            f"missing, and {where} doesn't say it; set it to the largest item id + 1",
-        )
+    if config.hyper_parameters.item_count is not None or _counted(config) is not None:
+        return
+    train, key = Path(config.runner.train_data_dir), "hyper_parameters.item_count"
+    if train.is_dir():
+        told = f"missing, and {train.parent / 'meta.yaml'} doesn't say it; set it to the largest item id + 1"
+        yield (key,), told
+    else:
+        yield ("runner.train_data_dir", key), absent(train)

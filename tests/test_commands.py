@@ -76,7 +76,7 @@ def printed_help(name, capsys, *argv):
 def commands_in(lines):
     """`(module, its arguments)` of the lines that run Python."""
     for line in lines:
-        words = shlex.split(re.sub(r"[<>|].*", "", line))
+        words = shlex.split(re.sub(r"[<>|&].*", "", line))
         first = next(n for n, word in enumerate(words) if "=" not in word)  # OPENBLAS_CORETYPE=… stands before
         if words[first] == "python":
             name, *argv = words[first + 1 :]

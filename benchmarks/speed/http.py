@@ -69,8 +69,9 @@ def main(argv=None):
         predictor = Predictor(folder=folder)
         histories = draw_histories(predictor)
         alone = measure_alone(predictor, histories)
+        items = predictor.item_num
         del predictor
-        row = {"items": args.item_count, **measure_http(folder, histories, args), **alone}
+        row = {"items": items, **measure_http(folder, histories, args), **alone}
         row |= {"paddle": paddle.__version__, "faiss": faiss.__version__, "date": date.today().isoformat()}
         print(json.dumps(row), flush=True)
 

@@ -73,7 +73,8 @@ def campaign(args):
         raise UserError(f"--recipe {args.recipe}: {args.dataset} has no configuration of it; see benchmarks/configs")
     paths = [results.configuration(args.dataset, label) for label in labels]
     prepare(args.dataset, args.source)
-    check_counts(paths)
+    if results.source(args.dataset).preset:
+        check_counts(paths)
     for path in paths:
         for seed in range(1, args.seeds + 1):
             if seed not in results.runs(path, results.read_rows(results.file())):

@@ -36,9 +36,9 @@ FIGURES = {  # in a head
 PAGES = {"docs/results.md": ("model", "recipe", "seeds")}  # page -> what the columns of words are headed with
 KINDS = (  # of models, one row each of the short table
     ("most_pop",),
-    ("item_knn",),
+    ("item_knn", "rp3beta", "ease"),
     ("wals", "maxmf"),
-    ("youtube_dnn", "gru4rec", "two_tower"),
+    ("youtube_dnn", "gru4rec", "sasrec", "two_tower"),
     ("mind", "shared_capsule", "comirec_dr"),
     ("comirec_sa", "re4", "remi"),
     ("spectral",),

@@ -21,6 +21,25 @@ def libraries(model):
     return implicit.als, scipy.sparse, threadpoolctl
 
 
+def inverse(matrix):
+    """The inverse of a symmetric, positive definite array `[V, V]` of float32, which is overwritten.
+
+    Raises:
+        ArithmeticError: where it is not positive definite.
+    """
+    from scipy.linalg import lapack
+
+    factor, fault = lapack.spotrf(matrix.T, lower=True, clean=True, overwrite_a=True)
+    if not fault:
+        factor, fault = lapack.spotri(factor, lower=True, overwrite_c=True)
+    if fault:
+        raise ArithmeticError("the matrix to invert is not positive definite; give a larger weight of squares")
+    diagonal = factor.diagonal().copy()
+    factor += factor.T  # only one half was filled
+    factor[range(len(diagonal)), range(len(diagonal))] = diagonal
+    return factor
+
+
 def user_items(sparse, values, offsets, item_count, entry):
     """A row a user with the same entry at each of the user's items: a CSR matrix `[U, item_count]`.
 

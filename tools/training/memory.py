@@ -87,8 +87,8 @@ def _of_one_model(hyper, options, batch, training):
     rows = hyper.item_count or 0
     if "neighbors" in options:
         yield rows * hyper.neighbors * 3, "neighbours of item_count × neighbors"
-    if "ease_lambda" in options:  # beside the weights the counts and their inverse in float64
-        yield rows * rows * (1 + 4 * training), "weights of item_count × item_count"
+    if "ease_lambda" in options:  # beside the weights the counts and what their inverse is made with
+        yield rows * rows * (1 + 3 * training), "weights of item_count × item_count"
     if "transformer_heads" in options:
         yield batch * hyper.transformer_heads * hyper.maxlen**2, "attention of a batch × transformer_heads × maxlen"
     if "mix_size" in options:

@@ -24,6 +24,7 @@ from tools.evaluation.table import Evaluation
 from tools.logs.frame import prepare_frame
 from tools.logs.interactions import read_movielens
 from tools.logs.pipeline import build, report
+from tools.logs.protocol import open_protocol
 from tools.serving.exporter import export
 from tools.serving.frames import id_texts
 from tools.serving.interests import Interests
@@ -44,6 +45,7 @@ OWN = ("_data_dir", "model_save_path", "infer_load_path", "infer_start_epoch", "
 def prepare(
     log, *, user=None, item=None, time=None, category=None, title=None, attributes=(), rating=None, min_rating=None,
     where=None, output=None, protocol="comirec", min_items=5, min_users=5, ties=None, overwrite=False,
+    extend=None, **options,
 ) -> Data:  # fmt: skip
     """Make a data set of a log, as `tools.preprocess table` does, and print the same report.
 
@@ -52,7 +54,7 @@ def prepare(
             columns.
         output: the folder; None: a temporary one.
         user, item, time, category, title, attributes, rating, min_rating, where, protocol, min_items, min_users, ties,
-            overwrite: see `tools.logs.frame.prepare_frame`.
+            overwrite, extend, options: see `tools.logs.frame.prepare_frame`.
 
     Raises:
         UserError: as `tools.preprocess`.
@@ -60,11 +62,12 @@ def prepare(
     held = None if output else PassingFolder()
     folder = held.path / "data" if held else Path(output)
     if isinstance(log, str | Path) and str(log) == MOVIELENS:
-        if any((user, item, time, category, title, attributes, rating, where)):
-            raise UserError(f"{MOVIELENS} has columns of its own; leave out user, item and the like")
-        options = {"protocol": protocol, "min_items": min_items, "min_users": min_users, "overwrite": overwrite}
-        options["ties"] = ties or ""
-        meta = build(folder, lambda _: read_movielens(folder.parent / "download"), level=logging.WARNING, **options)
+        if any((user, item, time, category, title, attributes, rating, where, extend)):
+            raise UserError(f"{MOVIELENS} has columns of its own and is extended by none; leave out user, extend …")
+        meta = build(
+            folder, lambda _: read_movielens(folder.parent / "download"), protocol=open_protocol(protocol, options),
+            min_items=min_items, min_users=min_users, overwrite=overwrite, ties=ties or "", level=logging.WARNING,
+        )  # fmt: skip
         print(report(folder, meta))
         return Data(folder, held=held)
     if user is None or item is None:
@@ -72,7 +75,7 @@ def prepare(
     prepare_frame(
         log, user=user, item=item, time=time, category=category, title=title, attributes=attributes, rating=rating,
         min_rating=min_rating, where=where, output=folder, protocol=protocol, min_items=min_items, min_users=min_users,
-        ties=ties or "draw", overwrite=overwrite,
+        ties=ties or "draw", overwrite=overwrite, extend=extend, **options,
     )  # fmt: skip
     return Data(folder, columns={"user": user, "item": item, "time": time}, pandas=hasattr(log, "iloc"), held=held)
 
@@ -110,9 +113,8 @@ class Run(Trainer):
         """As `Trainer.evaluate`."""
         metrics, name = super().evaluate(), self.runner.best_metric
         chosen = f"valid {name} {100 * metrics[name]:.2f} %" if metrics else "no valid split"
-        alike = (
-            f", interest_similarity {metrics['interest_similarity']:.2f}" if "interest_similarity" in metrics else ""
-        )
+        alike = metrics.get("interest_similarity")
+        alike = "" if alike is None else f", interest_similarity {alike:.2f}"
         best = " (best so far)" if metrics and not self.state.unimproved else ""
         print(f"epoch {self.state.epoch - (not self.state.batch)}: {chosen}{alike}{best}", flush=True)
         return metrics

@@ -49,7 +49,7 @@ def expected(folder):
         rows = [predictor.numbers[item] for item in items[:26]]
         lists = predictor.recommend([rows], 3, [profile])
         columns = (one[0].tolist() for one in lists)
-        found[user] = [(predictor.names[item], f"{score:.8g}", k) for item, score, k in zip(*columns, strict=True)]
+        found[user] = [(predictor.names[item], f"{score:.8g}", k + 1) for item, score, k in zip(*columns, strict=True)]
     return found
 
 
@@ -161,7 +161,7 @@ def test_interests_and_items_for_other_engines(folder, short, capsys):
     interests, live = predictor.embed(hist_item, np.array([6]), profile)
     np.testing.assert_allclose(vectors[5], interests[0] * live[0][:, None], rtol=1e-4, atol=1e-6)
     table = polars.read_parquet(short / "u.parquet").filter(polars.col("user") == user)
-    np.testing.assert_allclose(table["vector"].to_list(), vectors[5][table["interest"].to_numpy()], rtol=1e-6)
+    np.testing.assert_allclose(table["vector"].to_list(), vectors[5][table["interest"].to_numpy() - 1], rtol=1e-6)
     items = polars.read_parquet(short / "i.parquet")
     assert items["item"].to_list() == polars.read_csv(short / "i.items.csv")["item"].to_list()
     np.testing.assert_array_equal(np.load(short / "i.npy"), items["vector"].to_list())

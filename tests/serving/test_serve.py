@@ -150,6 +150,7 @@ def test_a_process_that_dies_is_started_again(client):
 def test_what_happened_is_counted(client):
     client.post("/recommend", json={"history": ["new", "i1"]})
     client.post("/recommend", json={"history": [], "allow": []})
+    client.post("/recommend", json={"histories": []})
     lines = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines() if line[0] != "#")
     assert float(lines['requests_total{path="recommend",status="200"}']) > 0
     assert float(lines['requests_total{path="recommend",status="400"}']) > 0

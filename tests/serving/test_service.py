@@ -179,7 +179,7 @@ def test_interests_and_neighbours(service):
     hist_item = np.zeros((1, 6), np.int64)
     hist_item[0, :2] = [predictor.numbers["i1"], predictor.numbers["i2"]]
     interests, live = predictor.embed(hist_item, np.array([2]))
-    assert [one["interest"] for one in found["interests"]] == np.flatnonzero(live[0]).tolist()
+    assert [one["interest"] for one in found["interests"]] == (1 + np.flatnonzero(live[0])).tolist()
     np.testing.assert_allclose(
         [one["vector"] for one in found["interests"]], interests[0][live[0]], rtol=1e-4, atol=1e-6
     )

@@ -63,7 +63,8 @@ def test_an_export_answers_as_it_did(project, capsys):
     for one, other in zip(got, want, strict=True):
         assert (one["user"], one["unknown"]) == (other["user"], other["unknown"])
         assert [(item["item"], item["interest"]) for item in one["items"]] == [
-            (item["item"], item["interest"]) for item in other["items"]
+            (item["item"], item["interest"] + 1)
+            for item in other["items"]  # they were counted from 0 then
         ]
         scores = [[item["score"] for item in each["items"]] for each in (one, other)]
         np.testing.assert_allclose(*scores, atol=1e-5)

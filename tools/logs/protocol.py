@@ -50,7 +50,11 @@ def open_protocol(name, options) -> Any:
     given = {key: value for key, value in options.items() if value is not None}
     for key in given:
         if key not in own[name]:
-            owners = " or ".join(other for other in own if key in own[other]) or "of no name"
+            owners = " or ".join(other for other in own if key in own[other])
+            if not owners:
+                raise UserError(
+                    f"{key}: no option of a protocol{did_you_mean(key, [one for each in own.values() for one in each])}; remove it"
+                )
             told = f"--{key.replace('_', '-')} goes with --protocol {owners}, not with {name}"
             raise UserError(f"{told}; remove it or choose another protocol")
     return PROTOCOLS[name](**given)

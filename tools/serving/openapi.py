@@ -23,7 +23,11 @@ FILTERS = {
 }
 EXAMPLE = {"user": "u1", "history": ["50", "258"], "top_n": 10}
 ITEM = {"item": {"type": "string"}, "score": {"type": "number"}, "title": {"type": "string"}}
-INTEREST = {"type": "integer", "nullable": True, "description": "which found the item; null in a list of popular ones"}
+INTEREST = {
+    "type": "integer",
+    "nullable": True,
+    "description": "found the item; null for popular ones",
+}
 COMMON = {"user": ID | {"nullable": True}, "unknown": {"type": "integer", "description": "items that were skipped"}}
 
 

@@ -65,6 +65,7 @@ def run(planted, output, *options):
 OPTIONS = {  # what a model needs here; two learn faster than the others
     "re4": ["runner.epochs=5", "hyper_parameters.re4_temperature=0.1"],  # vectors of this learning rate are long
     "two_tower": ["hyper_parameters.interests=mind", "hyper_parameters.tower_sizes=[]"],
+    "sasrec": ["runner.epochs=90", "runner.eval_interval=60", "hyper_parameters.train_sampling=sequence"],
     # 12,800 at D = 64: the variance is divided by D, squared.
     "remi": ["runner.epochs=5", "hyper_parameters.routing_regularization=200"],
 }
@@ -83,7 +84,7 @@ def test_planted_interests_are_recovered_and_beat_one_interest(name, planted, tm
 
 @pytest.mark.parametrize("name", [one for one in GRADIENT if one not in SEVERAL])
 def test_one_vector_learns_planted_interests_as_well_as_one_can(name, planted, tmp_path):
-    learnt, popular = run(planted, tmp_path, f"hyper_parameters.model={name}", "runner.epochs=10")
+    learnt, popular = run(planted, tmp_path, f"hyper_parameters.model={name}", *OPTIONS.get(name, ["runner.epochs=10"]))
     assert learnt["recall@20"] > 2.5 * popular["recall@20"]
 
 

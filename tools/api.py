@@ -50,8 +50,7 @@ def prepare(
     """Make a data set of a log, as `tools.preprocess table` does, and print the same report.
 
     Args:
-        log: a frame of pandas or Polars, the path of a table, or `movielens-100k`, which is downloaded and needs no
-            columns.
+        log: a frame of pandas or Polars, the path of a table, or `movielens-100k`, which is downloaded.
         output: the folder; None: a temporary one.
         user, item, time, category, title, attributes, rating, min_rating, where, protocol, min_items, min_users, ties,
             overwrite, extend, options: see `tools.logs.frame.prepare_frame`.
@@ -113,8 +112,7 @@ class Run(Trainer):
         """As `Trainer.evaluate`."""
         metrics, name = super().evaluate(), self.runner.best_metric
         chosen = f"valid {name} {100 * metrics[name]:.2f} %" if metrics else "no valid split"
-        alike = metrics.get("interest_similarity")
-        alike = "" if alike is None else f", interest_similarity {alike:.2f}"
+        alike = "".join(f", {one} {metrics[one]:.2f}" for one in ("interest_similarity",) if one in metrics)
         best = " (best so far)" if metrics and not self.state.unimproved else ""
         print(f"epoch {self.state.epoch - (not self.state.batch)}: {chosen}{alike}{best}", flush=True)
         return metrics

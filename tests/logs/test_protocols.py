@@ -287,5 +287,5 @@ def test_a_frame_and_a_ready_split_take_them(tmp_path, capsys):
 
 def test_an_option_belongs_to_its_protocol():
     assert open_protocol("comirec", {"full": None}).name == "comirec"
-    with pytest.raises(UserError, match="--turn goes with --protocol of no name"):
+    with pytest.raises(UserError, match="turn: no option of a protocol; remove it"):
         open_protocol("time", {"turn": 1})

@@ -52,9 +52,8 @@ def open_protocol(name, options) -> Any:
         if key not in own[name]:
             owners = " or ".join(other for other in own if key in own[other])
             if not owners:
-                raise UserError(
-                    f"{key}: no option of a protocol{did_you_mean(key, [one for each in own.values() for one in each])}; remove it"
-                )
+                known = {one for each in own.values() for one in each}
+                raise UserError(f"{key}: no option of a protocol{did_you_mean(key, sorted(known))}; remove it")
             told = f"--{key.replace('_', '-')} goes with --protocol {owners}, not with {name}"
             raise UserError(f"{told}; remove it or choose another protocol")
     return PROTOCOLS[name](**given)

@@ -1,6 +1,7 @@
 # Two commands for a newcomer: `make run`, `make test`. They need Python 3.10 or newer and a package index.
 PYTHON ?= python3
 LOWEST ?= python3.10
+NEWEST ?= python3.13
 BIN := .venv/bin
 DATA := data/movielens-100k/meta.yaml
 BEST := output/movielens-100k/best/rec.pdparams
@@ -8,7 +9,7 @@ BEST := output/movielens-100k/best/rec.pdparams
 # core, and those of two workers only take the cores from each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal
 
-.PHONY: run test test-extras test-lowest lint format docs lock clean
+.PHONY: run test test-extras test-lowest test-newest lint format docs lock clean
 
 run: $(BEST)  ## from nothing to measured recommendations on MovieLens 100K
 	$(BIN)/python infer.py -m config.yaml
@@ -19,9 +20,15 @@ test: .venv/.dev  ## the core suite
 test-extras: .venv/.extras  ## what needs optional packages
 	$(PYTEST) -m extras
 
-test-lowest: .venv-lowest/.done  ## what depends on the libraries' versions, with the lowest declared ones
-	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -n logical --maxprocesses 8 -m "not extras" \
-	  tests/training/test_graphs.py tests/serving/test_requests.py tests/test_paddlerec.py tests/common
+# What depends on the libraries' and Python's versions.
+VERSIONED := tests/training/test_graphs.py tests/serving/test_requests.py tests/test_paddlerec.py tests/common
+OTHERS := -m pytest -q -n logical --maxprocesses 8 -m "not extras" $(VERSIONED)
+
+test-lowest: .venv-lowest/.done  ## with the lowest declared versions
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python $(OTHERS)
+
+test-newest: .venv-newest/.done  ## with a newer Python
+	OMP_NUM_THREADS=1 .venv-newest/bin/python $(OTHERS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
@@ -57,6 +64,11 @@ $(BEST): config.yaml $(DATA)
 .venv-lowest/.done: requirements/lowest.txt
 	$(LOWEST) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+.venv-newest/.done: requirements/dev.txt
+	$(NEWEST) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
 lock:  ## renew the pinned versions from pyproject.toml

@@ -16,7 +16,7 @@ from pathlib import Path
 from models import MODELS
 from tools.common import progress
 from tools.common.errors import command
-from tools.config.arguments import add_arguments, positive
+from tools.config.arguments import add_arguments, given_length
 from tools.training import runtime
 from tools.training.settings import load_settings
 from tools.views.figures import open_pyplot, save
@@ -30,7 +30,7 @@ def main(argv=None):
     add_arguments(parser)
     parser.add_argument("--pictures", nargs="+", choices=PICTURES, help="default: all that the model has")
     parser.add_argument("--user", metavar="ID", help="your own id; default: the first with the longest history")
-    parser.add_argument("--top_n", type=positive, default=50, metavar="N", help="items an interest; default: 50")
+    parser.add_argument("--top_n", type=given_length, default=50, metavar="N", help="items an interest; default: 50")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: beside the checkpoints")
     parser.add_argument("--format", choices=("svg", "png"), default="svg", help="default: svg")
     args = parser.parse_args(argv)

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from tools.common import progress
 from tools.common.errors import UserError, command, output_is_closed
-from tools.config.arguments import positive
+from tools.config.arguments import given_length
 from tools.retrieval.selection import add_filter_arguments, read_filters
 from tools.serving.histories import JSON_FORM, Fault, History, read_input, read_json
 from tools.serving.history_table import read_csv
@@ -41,7 +41,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="what tools.export wrote")
     parser.add_argument("histories", type=Path, nargs="?", metavar="HISTORIES", help="default: standard input")
-    parser.add_argument("--top_n", type=positive, default=50, metavar="N", help="items a user; default: 50")
+    parser.add_argument("--top_n", type=given_length, default=50, metavar="N", help="items a user; default: 50")
     parser.add_argument("--format", choices=FORMATS, help="default: csv for a name that ends in .csv, json otherwise")
     parser.add_argument("--user", metavar="NAME", help="the CSV's column of users, where it has more than two")
     parser.add_argument("--item", metavar="NAME", help="the CSV's column of items")

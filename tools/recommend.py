@@ -20,7 +20,7 @@ from tools.common import progress, replacing
 from tools.common.checksums import NAME
 from tools.common.errors import UserError, command
 from tools.common.files import scratch_folder, sha256
-from tools.config.arguments import positive
+from tools.config.arguments import given_length
 from tools.logs.command_line import add_log, table_form
 from tools.logs.engine import read_log
 from tools.logs.sources import log_files
@@ -40,7 +40,7 @@ def main(argv=None):
     parser.add_argument("--output", type=Path, metavar="FILE", help="lists: .csv, .jsonl or .parquet")
     parser.add_argument("--interests", type=Path, metavar="FILE", help="users' interests: .npy or .parquet")
     parser.add_argument("--items", type=Path, metavar="FILE", help="item vectors: .npy or .parquet")
-    parser.add_argument("--top_n", type=positive, default=50, metavar="N", help="items a user; default: 50")
+    parser.add_argument("--top_n", type=given_length, default=50, metavar="N", help="items a user; default: 50")
     add_filter_arguments(parser)
     add_log(parser)
     args = parser.parse_args(argv)

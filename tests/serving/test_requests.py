@@ -189,6 +189,12 @@ def test_arguments_stand_in_any_order(folder, tmp_path, capsys, arguments):
     assert out.count("\n") == 4
 
 
+def test_lists_have_a_bound(folder, capsys):
+    code, _, err = ask(folder, capsys, "--top_n", "1000000000")
+    assert code == 2
+    assert "--top_n: '1000000000' is out of range; it must be from 1 to 100000" in err
+
+
 KNOWN = {"50", "item_id", "100"}
 
 

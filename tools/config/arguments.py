@@ -4,6 +4,8 @@ import argparse
 
 from tools.config.schema import MOST_LISTED
 
+MOST_GIVEN = 100_000  # items of a list that is given out
+
 
 def add_arguments(parser: argparse.ArgumentParser, required=True):
     """Give a command PaddleRec's `-m config.yaml` and `-o key=value …`."""
@@ -24,11 +26,16 @@ def positive(text, low=1) -> int:
     return int(text)
 
 
-def list_length(text) -> int:
+def list_length(text, most=MOST_LISTED) -> int:
     """A command line's length N of lists that are measured, as `runner.top_n`."""
-    if (value := positive(text)) > MOST_LISTED:
-        raise argparse.ArgumentTypeError(f"{text!r} is out of range; it must be from 1 to {MOST_LISTED}")
+    if (value := positive(text)) > most:
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range; it must be from 1 to {most}")
     return value
+
+
+def given_length(text) -> int:
+    """A command line's length N of lists that are given out; a user's list is in memory whole."""
+    return list_length(text, MOST_GIVEN)
 
 
 def item_count(text) -> int:

@@ -2,7 +2,7 @@
 
 import paddle
 
-from models.base.fit_libraries import inverse, libraries, user_items
+from models.base.fit_libraries import inverse, taken_once
 from models.base.recommender import Recommender
 from models.layers.functional import length_mask
 
@@ -36,10 +36,7 @@ class EASE(Recommender):
             ImportError: without the extra `baselines`.
             ArithmeticError: where lambda is too small to solve it.
         """
-        _, sparse, _ = libraries("ease")
-        taken = user_items(sparse, items.values, items.offsets, self.item_count, 1.0)
-        taken.sum_duplicates()
-        taken.data[:] = 1.0
+        taken, _ = taken_once("ease", items, self.item_count)
         gram = (taken.T @ taken).astype("float32").toarray()  # [V + 1, V + 1]
         gram[range(len(gram)), range(len(gram))] += self.ease_lambda
         weight = inverse(gram)

@@ -1,6 +1,6 @@
 """ItemKNN: nearest neighbours of the history's items by co-occurrence."""
 
-from models.base.fit_libraries import libraries, user_items
+from models.base.fit_libraries import taken_once
 from models.base.neighbours import Neighbours
 
 CHUNK = 4096  # items whose neighbours are found at once, so that memory does not grow with the catalogue's square
@@ -32,10 +32,7 @@ class ItemKNN(Neighbours):
         Raises:
             ImportError: without the extra `baselines`.
         """
-        _, sparse, _ = libraries("item_knn")
-        taken = user_items(sparse, items.values, items.offsets, self.item_count, 1.0)
-        taken.sum_duplicates()
-        taken.data[:] = 1.0
+        taken, _ = taken_once("item_knn", items, self.item_count)
         by_item = taken.T.tocsr()  # [V + 1, U]
         single = by_item.getnnz(axis=1)  # c_i
         self.keep(self.similarities(taken, by_item, single, first) for first in range(0, self.item_count, CHUNK))

@@ -1,6 +1,6 @@
 """RP3beta: random walks of three steps from items over users to items (Paudel et al., TiiS 2017)."""
 
-from models.base.fit_libraries import libraries, user_items
+from models.base.fit_libraries import taken_once
 from models.base.neighbours import Neighbours
 
 CHUNK = 4096  # items whose neighbours are found at once
@@ -36,10 +36,7 @@ class RP3Beta(Neighbours):
         Raises:
             ImportError: without the extra `baselines`.
         """
-        _, sparse, _ = libraries("rp3beta")
-        taken = user_items(sparse, items.values, items.offsets, self.item_count, 1.0)
-        taken.sum_duplicates()
-        taken.data[:] = 1.0
+        taken, sparse = taken_once("rp3beta", items, self.item_count)
         by_item, single = taken.T.tocsr(), taken.getnnz(axis=0).clip(1)  # c_i
         number = taken.getnnz(axis=1).clip(1)  # n_u
         leaving = sparse.diags(number**-self.walk_alpha) @ taken  # [U, V + 1]

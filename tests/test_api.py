@@ -11,7 +11,7 @@ from random_logs import random_rows
 from tools import predict
 from tools.api import Data, fit, load, prepare
 from tools.common.errors import UserError
-from tools.serving.frames import Catalogue
+from tools.serving.frames import ItemIds
 from tools.serving.requests import RequestError
 
 OPTIONS = {"epochs": 2, "embedding_dim": 4, "maxlen": 5, "neg_samples": 10, "top_n": [5], "best_metric": "recall@5"}
@@ -120,11 +120,11 @@ def test_what_is_excluded_is_in_no_list(model):
 
 
 def test_an_item_without_a_name_is_not_taken_for_one_of_that_name():
-    found = Catalogue({1: "3", 2: "x"}, 3)
+    found = ItemIds({1: "3", 2: "x"}, 3)
     assert found.find(["3", "x", "y", 2]).tolist() == [1, 2, 0, 0]
     assert found.spell(np.array([3, 1]), whole=True).to_list() == ["3", "3"]  # as `tools.predict` tells it
-    assert not Catalogue({1: "99999999999999999999"}, 1).whole
-    assert Catalogue({1: "0", 2: "-7"}, 2).whole
+    assert not ItemIds({1: "99999999999999999999"}, 1).whole
+    assert ItemIds({1: "0", 2: "-7"}, 2).whole
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from tools.views.figures import Picture
 from tools.views.scene import PICTURES, Scene
 from trainer import Trainer
 
-MOVIELENS = "movielens-100k"
+MOVIELENS, ALIKE = "movielens-100k", "interest_similarity"
 OWN = ("_data_dir", "model_save_path", "infer_load_path", "infer_start_epoch", "infer_end_epoch")  # what `fit` sets
 
 
@@ -112,7 +112,7 @@ class Run(Trainer):
         """As `Trainer.evaluate`."""
         metrics, name = super().evaluate(), self.runner.best_metric
         chosen = f"valid {name} {100 * metrics[name]:.2f} %" if metrics else "no valid split"
-        alike = "".join(f", {one} {metrics[one]:.2f}" for one in ("interest_similarity",) if one in metrics)
+        alike = f", {ALIKE} {metrics[ALIKE]:.2f}" if ALIKE in metrics else ""
         best = " (best so far)" if metrics and not self.state.unimproved else ""
         print(f"epoch {self.state.epoch - (not self.state.batch)}: {chosen}{alike}{best}", flush=True)
         return metrics

@@ -28,6 +28,7 @@ from models import MODELS
 from tools.common import progress
 from tools.common.errors import UserError, command, did_you_mean
 from tools.common.files import atomic_file, read_text
+from tools.common.replacing import writing
 from tools.common.tables import latex, markdown
 from tools.config.arguments import positive
 from tools.config.load import Config, useless_keys
@@ -66,13 +67,14 @@ def main(argv=None):
     if against not in systems:
         raise UserError(f"--against: {against!r} is not one of {', '.join(systems)}{did_you_mean(against, systems)}")
     metric = args.metric or load_settings(*next(iter(systems.values())), MODELS).runner.best_metric
-    measured = run_missing(systems, args)
-    cells = table(measured, against, metric)
-    write(args.output, cells)
-    if pyplot:
-        runs = [(name, seed) for name in systems for seed in measured[name]]
-        found = {f"{name}, seed {seed}": curves(folder(args.output, name, seed)) for name, seed in runs}
-        save(draw(pyplot, found, [f"valid/{metric}"]), args.output / "curves.svg")
+    with writing(args.output):
+        measured = run_missing(systems, args)
+        cells = table(measured, against, metric)
+        write(args.output, cells)
+        if pyplot:
+            runs = [(name, seed) for name in systems for seed in measured[name]]
+            found = {f"{name}, seed {seed}": curves(folder(args.output, name, seed)) for name, seed in runs}
+            save(draw(pyplot, found, [f"valid/{metric}"]), args.output / "curves.svg")
     print(markdown(cells), end="")
 
 
@@ -144,7 +146,7 @@ def run_or_stop(settings, own, path, wanted) -> dict:
     except Interrupted as stopped:
         logging.info("%s: the run is saved; the same command continues it", stopped)
         sys.exit(stopped.exit_code)
-    (report,) = best_reports(settings)
+    (report,) = best_reports(settings, settings.runner.diversity_lambda[:1] or (0.0,))  # the lists that are served
     result = report.result()
     names = [one for one in result if one.partition("@")[0] in progress.SHOWN]
     row = wanted | {

@@ -25,6 +25,7 @@ import paddle
 from models import MODELS
 from tools.common import progress
 from tools.common.errors import UserError, command
+from tools.common.replacing import writing
 from tools.config.arguments import add_arguments, positive
 from tools.config.space import read_space
 from tools.data import identity
@@ -84,8 +85,8 @@ def main(argv=None):
         "space": space, "sampler": args.sampler, "seed": args.seed,
     }  # fmt: skip
     output = args.output or Path(f"{base.runner.model_save_path}-tuning")
-    campaign = tuning.Campaign(output, told)
-    with progress.logging_to_terminal(logging.WARNING):
+    with progress.logging_to_terminal(logging.WARNING), writing(output):
+        campaign = tuning.Campaign(output, told)
         while len(campaign.rows) < args.trials:
             trial, params = tuning.ask(optuna, campaign, space, args.sampler, args.seed)
             try:
@@ -93,7 +94,7 @@ def main(argv=None):
             except Interrupted as stopped:
                 print(f"{stopped}: the trial is saved; the same command goes on")
                 sys.exit(stopped.exit_code)
-    show(campaign, base.runner.best_metric, args)
+        show(campaign, base.runner.best_metric, args)
 
 
 def run(campaign, trial, params, args):

@@ -38,7 +38,7 @@ from tools.data.dataset import read_meta
 from tools.evaluation.report import bootstrap
 from tools.logs.interactions import read_movielens
 from tools.retrieval.aggregate import Diversity
-from tools.training import checkpoint, runtime
+from tools.training import checkpoint, run_rows, runtime
 from tools.training.settings import load_settings
 from tools.training.static import GRAPHS
 
@@ -80,7 +80,7 @@ def main(argv=None):
                 continue  # there the first model is the same
             if not any((row["day"], row["way"], row["seed"]) == (day, name, args.seed) for row in read_rows()):
                 with progress.logging_to_terminal():
-                    results.append(file(), run(days, day, name, args.seed))
+                    run_rows.append(file(), run(days, day, name, args.seed))
     print(table(WORDS["docs/daily.md"]), end="")
 
 
@@ -144,7 +144,7 @@ def run(days, day, name, seed) -> dict:
         "steps": steps, "seconds": round(seconds, 1), "users": meta["users"], "items": meta["item_count"] - 1,
         "interactions": meta["splits"]["train"]["interactions"],
         "new_items": meta.get("extends", {}).get("new_items", 0), "test_users": meta["splits"]["test"]["users"],
-        "test": results.shown(report.result()), **results.of_users(report), "resolved": results.portable(settings),
+        "test": results.shown(report.result()), **results.of_users(report), "resolved": run_rows.portable(settings),
     }  # fmt: skip
 
 

@@ -137,7 +137,7 @@ def run_once(path, seed, to, overrides=()):
     output = Path(f"output/quality/{dataset}/{recipe}/{'-'.join([name, *words, str(seed)])}")
     own = [f"runner.seed={seed}", "runner.resume=auto", "runner.keep_checkpoints=1", f"runner.model_save_path={output}"]
     settings = load_settings(path, [*overrides, *own], MODELS)
-    resolved = results.portable(settings)
+    resolved = run_rows.portable(settings)
     unfinished = run_rows.begin(output, json.dumps(resolved))
     started = time.perf_counter()
     runtime.prepare(settings.runner.use_gpu, seed)
@@ -148,7 +148,7 @@ def run_once(path, seed, to, overrides=()):
     result = report.result()
     infer.write_metrics(settings, {name: result})
     best = json.loads((output / checkpoint.BEST / "state.json").read_text())
-    results.append(to, {
+    run_rows.append(to, {
         "config": path.relative_to(results.ROOT).as_posix(), "overrides": list(overrides),
         "seed": seed, "date": date.today().isoformat(),
         "versions": {"paddle": paddle.__version__, "faiss": faiss.__version__},

@@ -11,10 +11,9 @@ from tools.common.files import read_text
 from tools.common.progress import SHAPE, SHOWN
 from tools.config.load import Config
 from tools.serving.histories import read_object
-from tools.training.run_rows import append, computed, pack, portable, unpack
+from tools.training.run_rows import computed, pack, portable, unpack
 from tools.training.settings import load_settings
 
-__all__ = ["append", "computed", "pack", "portable", "unpack"]  # of runs, wherever they are kept
 ROOT = Path(__file__).parents[2]
 PRESETS = {"amazon-books": "amazon", "taobao": "taobao"}  # data sets that are not here -> how their logs are read
 ENDS = {  # of a data set's name -> its protocol

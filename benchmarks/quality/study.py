@@ -32,7 +32,7 @@ from tools.common.files import load_arrays
 from tools.config.arguments import add_arguments, positive
 from tools.data.dataset import read_categories
 from tools.evaluation.report import bootstrap
-from tools.training import runtime
+from tools.training import run_rows, runtime
 from tools.training.settings import load_settings
 
 LAMBDAS = [float(f"{1e-5 * 1.1**n:.3g}") for n in range(152)]  # to 18: a lambda has the unit of the scores
@@ -64,7 +64,7 @@ def main(argv=None):
     with progress.logging_to_terminal():
         for level in args.levels:
             row = study(plain, settings, level, sorted({0.0, *args.lambdas}))
-            results.append(file(), row | {"overrides": args.opt or []})
+            run_rows.append(file(), row | {"overrides": args.opt or []})
 
 
 def file():
@@ -109,7 +109,7 @@ def study(plain, settings, level, lambdas) -> dict:
         "versions": {"paddle": paddle.__version__, "faiss": faiss.__version__},
         "chosen": {str(share): weight for share, weight in chosen.items()},
         "valid": {"plain": shown(before), **valid_rows}, "test": {"plain": shown(base), **test_rows},
-        "resolved": results.portable(settings),
+        "resolved": run_rows.portable(settings),
     }  # fmt: skip
 
 

@@ -40,6 +40,21 @@ def inverse(matrix):
     return factor
 
 
+def taken_once(model, items, item_count):
+    """What users took, each item once: a CSR matrix `[U, item_count]` of ones, and `scipy.sparse`.
+
+    Args:
+        model: who asks; see `libraries` for what is raised.
+        items: the training users' items.
+        item_count: number of columns.
+    """
+    _, sparse, _ = libraries(model)
+    taken = user_items(sparse, items.values, items.offsets, item_count, 1.0)
+    taken.sum_duplicates()
+    taken.data[:] = 1.0
+    return taken, sparse
+
+
 def user_items(sparse, values, offsets, item_count, entry):
     """A row a user with the same entry at each of the user's items: a CSR matrix `[U, item_count]`.
 

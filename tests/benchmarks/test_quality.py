@@ -17,6 +17,7 @@ from benchmarks.speed import cost
 from models import MODELS
 from tools.common.errors import UserError
 from tools.data.dataset import data_files, read_sequences
+from tools.training import run_rows
 from tools.training.settings import load_settings
 
 CONFIG = """\
@@ -95,7 +96,7 @@ def test_a_campaign_prepares_trains_adds_rows_and_writes_tables(house, capsys, m
     for row in rows:
         assert {"date", "versions", "seconds", "valid", "resolved"} <= row.keys()
         assert 0 < row["best_step"] <= row["steps"] == 4 * (row["steps"] // 4)
-        recall = results.unpack(row[results.USERS])
+        recall = run_rows.unpack(row[results.USERS])
         assert len(recall) == 8
         assert recall.mean() == pytest.approx(row["test"]["mind"]["recall@50"], abs=1e-6)
         assert (recall > 0).mean() == pytest.approx(row["test"]["mind"]["hitrate@50"], abs=1e-6)
@@ -170,13 +171,13 @@ def add(house, label, *recalls, users=None):
     path = house / f"benchmarks/configs/tiny/{label}.yaml"
     tiny = "\n".join(CONFIG.splitlines()[:10]).replace("  train_batch_size: 16\n  epochs: 4\n", "")
     path.write_text(f"{tiny}\n  model: {model}\n")
-    resolved = results.portable(load_settings(path, (), MODELS))
+    resolved = run_rows.portable(load_settings(path, (), MODELS))
     for seed, recall in enumerate(recalls, 1):
         test = dict.fromkeys(render.COLUMNS["comirec"].values(), 0.25) | {"recall@50": recall}
         row = {"config": path.relative_to(house).as_posix(), "seed": seed, "date": "2026-01-02"}
         row |= {"versions": {"paddle": "3"}, "test": {model: test}, "resolved": resolved | {"runner.seed": seed}}
-        results.append(
-            results.file(), row | ({results.USERS: results.pack(users[seed - 1])} if users is not None else {})
+        run_rows.append(
+            results.file(), row | ({results.USERS: run_rows.pack(users[seed - 1])} if users is not None else {})
         )
 
 
@@ -265,8 +266,8 @@ def test_the_papers_recipes_are_the_same_on_each_data_set(dataset):
     own |= {"hyper_parameters.maxlen"} if dataset == "taobao" else set()  # 50, ComiRec's
     for label, path in results.configurations(dataset).items():
         if label.startswith("paper/"):
-            there = results.portable(load_settings(results.configuration("amazon-beauty", label), (), MODELS))
-            here = results.portable(load_settings(path, (), MODELS))
+            there = run_rows.portable(load_settings(results.configuration("amazon-beauty", label), (), MODELS))
+            here = run_rows.portable(load_settings(path, (), MODELS))
             assert {key for key in here if here[key] != there[key]} <= own, label
 
 
@@ -316,10 +317,10 @@ def test_leave_one_out_stands_beside_what_was_published(house):
     for end, recall in (("loo", 0.07), ("loo-full", 0.08)):
         path = house / f"benchmarks/configs/tiny-{end}/paper/mind.yaml"
         path.write_text(CONFIG)
-        resolved = results.portable(load_settings(path, (), MODELS))
+        resolved = run_rows.portable(load_settings(path, (), MODELS))
         test = {"recall@10": recall, "ndcg@10": recall / 2, "recall@50": 0.3}
         row = {"config": path.relative_to(house).as_posix(), "seed": 1, "date": "2026-01-02", "test": {"mind": test}}
-        results.append(results.file(), row | {"versions": {"paddle": "3"}, "resolved": resolved | {"runner.seed": 1}})
+        run_rows.append(results.file(), row | {"versions": {"paddle": "3"}, "resolved": resolved | {"runner.seed": 1}})
     head, _, ours, theirs = published.table("tiny", results.read_rows(results.file()), published_rows).splitlines()
     assert head.count("|") == ours.count("|") == theirs.count("|")
     assert ours == "| `mind` | paper | 7.00 | 3.50 | 8.00 | 4.00 | 8.00 | 4.00 | 1/1 |"
@@ -525,7 +526,7 @@ def test_cross_validation_measures_each_user_of_train_and_valid_once(house, caps
         assert sorted(users(part / "train") + users(part / "test")) == everyone
     rows = results.read_rows(crossval.file())
     assert [row["seed"] for row in rows] == 2 * [1, 2, 3, 4, 5]
-    mean = np.concatenate([results.unpack(row[results.USERS]) for row in rows[:5]]).mean()
+    mean = np.concatenate([run_rows.unpack(row[results.USERS]) for row in rows[:5]]).mean()
     told = f"{len(everyone)} users, seeds: 1 and 1, percent\nrecall@50: {100 * mean:.2f} against {100 * mean:.2f}"
     assert f"paper/most_pop against tuned/most_pop: {told}" in capsys.readouterr().out
     monkeypatch.delattr(measure, "run_once")

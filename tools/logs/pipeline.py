@@ -51,12 +51,11 @@ def build(
             log = read(stack.enter_context(scratch_folder(output)))
             log.ties = ties or log.ties
             counted |= {"interactions": len(log.item), "users": len(log.user_names), "items": len(log.item_names)}
+        known = align(log, base)
         with progress.stage("filter, number and split", quick=0) as counted:
-            known = align(log, base)
             prepared = prepare(log, protocol=protocol, min_items=min_items, min_users=min_users, known=known)
             prepared = grow.extend(prepared, base, protocol)
-            users, items = len(prepared.user_codes), len(prepared.item_codes)
-            counted |= {"interactions": int(prepared.lengths.sum()), "users": users, "items": items}
+            counted |= prepared.counts
         check_users(prepared, log)
         with progress.stage(f"write {output}", quick=0) as counted, atomic_folder(output) as folder:
             meta = write_dataset(folder, prepared, log, protocol, base=base, known=known)

@@ -33,6 +33,12 @@ class Prepared(NamedTuple):
     plan: Plan  # the splits
     dropped: dict[str, int]  # reason -> interactions left out
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What there is, for the log."""
+        users, items = len(self.user_codes), len(self.item_codes)
+        return {"interactions": int(self.lengths.sum()), "users": users, "items": items}
+
 
 def open_protocol(name, options) -> Any:
     """The protocol of a name with the options that were given.

@@ -18,7 +18,7 @@ WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")  # how a whole number is written; a tex
 EXACT = 2**53  # up to which a float holds each whole number
 
 
-class Catalogue:
+class ItemIds:
     """The items of a model by the user's own ids.
 
     Args:
@@ -84,7 +84,7 @@ class Asked(NamedTuple):
     whole: bool  # item ids came as whole numbers
 
 
-def read_histories(given, catalogue: Catalogue, *, user, item, time) -> Asked:
+def read_histories(given, catalogue: ItemIds, *, user, item, time) -> Asked:
     """The histories of a frame, of `{user: items}` or of a list of lists, users by first appearance.
 
     Items that the model doesn't know are skipped, with a warning that counts them.

@@ -1,6 +1,6 @@
 """A trained model as Python asks it: histories and items in the user's own ids, answers as frames."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ from tools.common.errors import UserError
 from tools.common.interests import interest_number
 from tools.common.ragged import Ragged, cut_histories, pieces, ragged
 from tools.data import titles
-from tools.serving.frames import Asked, Catalogue, id_texts, is_frame, like, read_histories
+from tools.serving.frames import Asked, ItemIds, id_texts, is_frame, like, read_histories
 from tools.serving.histories import read_values
 from tools.serving.predictor import Predictor
 from tools.serving.requests import RequestError, check_length
@@ -37,9 +37,9 @@ class Served:
         raise NotImplementedError
 
     @cached_property
-    def catalogue(self) -> Catalogue:
+    def catalogue(self) -> ItemIds:
         """The model's items."""
-        return Catalogue(self.predictor.names, self.predictor.item_num)
+        return ItemIds(self.predictor.names, self.predictor.item_num)
 
     @cached_property
     def titles(self) -> polars.Series | None:
@@ -76,6 +76,13 @@ class Served:
         if is_frame(histories) and time is UNSAID:
             time = self._time(histories)
         asked = read_histories(histories, self.catalogue, user=user, item=item, time=None if time is UNSAID else time)
+        place, rank, found, scores, interest = self._lists(asked, top_n, exclude, profiles)
+        columns = [asked.users.gather(place).alias("user"), polars.Series("rank", rank + 1)]
+        frame = self._frame(columns, found, scores, asked.whole, [polars.Series("interest", interest_number(interest))])
+        return like(histories if is_frame(histories) else self.blank, frame)
+
+    def _lists(self, asked, top_n, exclude, profiles) -> Iterator[np.ndarray]:
+        """Of each item listed the place of its user, its own in the list, our id, score and interest."""
         rows = np.flatnonzero(asked.items.lengths)
         left_out = self._exclude(exclude, asked.users)
         given = _by_user(profiles or {}, asked.users)
@@ -86,10 +93,7 @@ class Served:
             lists = self.predictor.recommend_rows(asked.items.take(some), top_n, told, exclude=left_out(some))
             row, rank = np.nonzero(lists.items)
             parts.append((some[row], rank, *(one[row, rank] for one in lists)))
-        place, rank, found, scores, interest = map(np.concatenate, zip(*parts, strict=True))
-        columns = [asked.users.gather(place).alias("user"), polars.Series("rank", rank + 1)]
-        frame = self._frame(columns, found, scores, asked.whole, [polars.Series("interest", interest_number(interest))])
-        return like(histories if is_frame(histories) else self.blank, frame)
+        return map(np.concatenate, zip(*parts, strict=True))
 
     def _time(self, frame):
         """The column of times that needs no word: the log's own; none where there is nothing but user and item."""

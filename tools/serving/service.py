@@ -19,7 +19,7 @@ from tools.data.split_text import parse_json
 from tools.data.titles import titles
 from tools.retrieval.selection import Filters
 from tools.serving.histories import KEYS, History, check_keys, no_request, read_request
-from tools.serving.limits import MOST_HISTORIES, MOST_LISTED, TOP_N
+from tools.serving.limits import LONGEST_LIST, MOST_HISTORIES, TOP_N
 from tools.serving.popular import Popular
 from tools.serving.predictor import Predictor, answer_all
 from tools.serving.requests import check_length
@@ -187,8 +187,8 @@ def _user(history):
 
 def length(top_n) -> int:
     """A list's length that a request may have; a `ValueError` for any other."""
-    if check_length(top_n) > MOST_LISTED:
-        raise ValueError(f"top_n: {shown(top_n)} is out of range; it must be from 1 to {MOST_LISTED}")
+    if check_length(top_n) > LONGEST_LIST:
+        raise ValueError(f"top_n: {shown(top_n)} is out of range; it must be from 1 to {LONGEST_LIST}")
     return top_n
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -20,11 +21,11 @@ class Watched:
     Args:
         folder: of the export.
         filters: gives what every list may hold; asked again with each export.
-        told: called with the outcome of each replacement, `swapped` or `refused`.
     """
 
-    def __init__(self, *, folder, filters=lambda: None, told=lambda outcome: None):
-        self.folder, self.filters, self.outcome = folder, filters, told
+    def __init__(self, *, folder, filters=lambda: None):
+        self.folder, self.filters = folder, filters
+        self.outcome: Callable[[str], None] = lambda outcome: None  # what each replacement was: swapped or refused
         self.worker: Worker | None = None
         self.opened, self.version = "", None  # when, and which
         self.changing = asyncio.Lock()

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from tools.common.errors import UserError
 from tools.serving import openapi
 from tools.serving.batching import Batcher, BusyError
-from tools.serving.limits import MOST_BODY, MOST_LISTED, TOP_N
+from tools.serving.limits import LONGEST_LIST, MOST_BODY, TOP_N
 from tools.serving.measured import Measured
 from tools.serving.watched import GoneError, Watched
 
@@ -83,8 +83,8 @@ class Web:
         top_n = int(text[:9]) if text.isdecimal() else 0
         if unknown := set(request.query_params) - {"top_n"}:
             return _fault(400, f"{min(unknown)[:80]!r} is not top_n; remove it")
-        if not 1 <= top_n <= MOST_LISTED:
-            return _fault(400, f"top_n: {text[:80]!r} is not a whole number from 1 to {MOST_LISTED}")
+        if not 1 <= top_n <= LONGEST_LIST:
+            return _fault(400, f"top_n: {text[:80]!r} is not a whole number from 1 to {LONGEST_LIST}")
         return await self._ask("similar", json.dumps({"item": item, "top_n": top_n}).encode())
 
     async def health(self) -> Response:

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 
-from tools.logs.protocols.plan import Split
+from tools.logs.protocols.plan import Plan, Split
 
 SEED = 1230
 
@@ -23,6 +23,16 @@ def split_users(user_num, cuts) -> dict[str, np.ndarray]:
     return {"train": order[:first], "valid": order[first:second], "test": order[second:]}
 
 
-def whole(users, lengths) -> dict[str, Split]:
-    """Splits of users with all their events; `lengths` are those of all users."""
-    return {name: Split(some, lengths[some]) for name, some in users.items()}
+class ByUser:
+    """A protocol that cuts users: what it keeps of their events is its `split`."""
+
+    seed = SEED
+    cuts: tuple[float, float]  # shares of users at which valid and test begin
+
+    def plan(self, log, lengths, stretches) -> Plan:
+        """The splits of users with so many events each, `[U]`."""
+        return self.split(split_users(len(lengths), self.cuts), lengths)
+
+    def split(self, users, lengths) -> Plan:
+        """The splits that have these users, name -> users, with all their events; `lengths` are those of all users."""
+        return Plan({name: Split(some, lengths[some]) for name, some in users.items()})

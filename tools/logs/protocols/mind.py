@@ -4,28 +4,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tools.logs.protocols.by_user import SEED, split_users, whole
+from tools.logs.protocols.by_user import SEED, ByUser
 from tools.logs.protocols.plan import Plan
 
 
 @dataclass(frozen=True)
-class Mind:
+class Mind(ByUser):
     """The first 18 of 20 parts of the users train, the 19th chooses the best step, the last tests.
 
     The target of a user of valid or test is any behaviour but the first, each as likely; what comes after it goes.
     """
 
     name = "mind"
-    seed = SEED
-    cuts = (0.9, 0.95)  # shares of users at which valid and test begin
-
-    def plan(self, log, lengths, stretches) -> Plan:
-        """The splits of users with so many events each, `[U]`."""
-        return self.split(split_users(len(lengths), self.cuts), lengths)
+    cuts = (0.9, 0.95)
 
     def split(self, users, lengths) -> Plan:
-        """The splits that have these users, name -> users."""
-        splits = whole(users, lengths)
+        """The splits that have these users, with their events up to the target."""
+        splits = super().split(users, lengths).splits
         for name in ("valid", "test"):
             all_of_them = splits[name].lengths
             drawn = 2 + np.random.default_rng(SEED).integers(0, np.maximum(all_of_them - 1, 1))

@@ -4,9 +4,12 @@ import csv
 import json
 import statistics
 
+import numpy as np
 import pytest
+import yaml
 
 from tools import experiment
+from tools.common.replacing import writing
 from tools.common.tables import latex
 from tools.training.interrupt import Interrupted
 
@@ -56,6 +59,23 @@ def test_each_run_is_done_once_and_the_tables_are_of_them(compare, tmp_path, mon
             compare(*options)
         assert end.value.code == 2
         assert told in capsys.readouterr().err
+
+
+def test_a_folder_has_one_writer(compare, tmp_path, capsys):
+    with writing(tmp_path / "out"), pytest.raises(SystemExit) as end:
+        compare()
+    assert end.value.code == 2
+    assert f"{tmp_path}/out" in capsys.readouterr().err
+
+
+def test_varied_lists_are_measured_as_they_are_served(compare, tmp_path, monkeypatch):
+    count = yaml.safe_load((tmp_path / "data/meta.yaml").read_text())["item_count"]
+    np.save(tmp_path / "data/item_category.npy", np.arange(-1, count - 1) % 3)
+    asked = []
+    whole = experiment.best_reports
+    monkeypatch.setattr(experiment, "best_reports", lambda *words: asked.append(words[1]) or whole(*words))
+    compare("--seeds", "1", "-o", "runner.diversity_lambda=[0.5,0.0]")
+    assert [list(one) for one in asked] == [[0.5]]
 
 
 def test_a_run_that_was_stopped_goes_on(compare, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 
 from tools import tune
 from tools.common.errors import UserError
+from tools.common.replacing import writing
 from tools.config.space import Choices, Range, read_space
 from tools.training import tuning
 from tools.training.interrupt import Interrupted
@@ -55,6 +56,14 @@ def test_what_is_no_space_is_refused(text, told, space):
     with pytest.raises(UserError) as error:
         read_space(space(text))
     assert told in str(error.value)
+
+
+def test_a_search_has_one_writer(tiny_config, tmp_path, space, capsys):
+    with writing(tmp_path / "out"), pytest.raises(SystemExit) as end:
+        tune.main(["-m", str(tiny_config), "--space", str(space()), "--output", str(tmp_path / "out")])
+    assert end.value.code == 2
+    assert f"{tmp_path}/out" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture

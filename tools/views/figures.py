@@ -22,10 +22,7 @@ STYLE: dict[str, Any] = {
 
 def open_pyplot():
     """Matplotlib's pyplot, without a window and for light and dark backgrounds; a `UserError` without the extra."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise UserError("plots need an extra; install it with: pip install '.[plot]'") from None
+    matplotlib = _matplotlib()
     matplotlib.use("agg")
     matplotlib.rcParams.update(STYLE)
     from matplotlib import pyplot
@@ -36,13 +33,19 @@ def open_pyplot():
 @contextlib.contextmanager
 def styled():
     """As `open_pyplot`, within a program that has its own backend and style: these are as they were afterwards."""
-    try:
-        import matplotlib
-        from matplotlib import pyplot
-    except ImportError:
-        raise UserError("plots need an extra; install it with: pip install '.[plot]'") from None
+    matplotlib = _matplotlib()
+    from matplotlib import pyplot
+
     with matplotlib.rc_context(STYLE):
         yield pyplot
+
+
+def _matplotlib():
+    try:
+        import matplotlib
+    except ImportError:
+        raise UserError("plots need an extra; install it with: pip install '.[plot]'") from None
+    return matplotlib
 
 
 class Picture:

@@ -58,6 +58,7 @@ def test_what_is_no_space_is_refused(text, told, space):
     assert told in str(error.value)
 
 
+@pytest.mark.extras
 def test_a_search_has_one_writer(tiny_config, tmp_path, space, capsys):
     with writing(tmp_path / "out"), pytest.raises(SystemExit) as end:
         tune.main(["-m", str(tiny_config), "--space", str(space()), "--output", str(tmp_path / "out")])

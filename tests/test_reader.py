@@ -133,6 +133,17 @@ def test_a_prepared_split_stays_in_its_files(write_dataset, settings):
     assert sum(one.nbytes for one in held) <= 8 * 1600 + 4  # beside 36 bytes of items a user
 
 
+def test_a_fit_takes_users_of_any_length(write_dataset, settings, caplog):
+    """A model without steps has no `min_history`: nobody with two items is left out, and no log is refused for it."""
+    folder = write_dataset({f"u{user}": ["a", "b", "c"][: 1 + user % 3] for user in range(30)}, "--protocol", "random")
+    with pytest.raises(UserError, match="more than min_history = 4"):
+        open_split("train", settings(folder, item_count=4))
+    with caplog.at_level("INFO"):
+        open_split("train", settings(folder, item_count=4, model="item_knn"))
+    assert "with 1 items or fewer left out" in caplog.text
+
+
+
 @pytest.mark.parametrize("sampling", ["user", "position"])
 @pytest.mark.parametrize("min_history", [1, 4])
 def test_every_eligible_position_is_drawn_and_no_other(train, sampling, min_history):

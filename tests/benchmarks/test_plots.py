@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from benchmarks.quality import plots as quality_plots
 from benchmarks.speed import plots
 
 SPEED = [{"model": name, "samples_per_s": number, "batch": 128, "item_count": 368000} for name, number in
@@ -26,6 +27,17 @@ def test_plots_are_svg_with_every_model_and_the_same_each_time(tmp_path, monkeyp
         drawn = (tmp_path / "one" / f"{name}.svg").read_text()
         assert drawn == (tmp_path / "other" / f"{name}.svg").read_text()
         assert all(word in drawn for word in words)
+
+
+@pytest.mark.extras
+def test_quality_is_drawn_for_every_model_that_was_run(tmp_path, monkeypatch):
+    rows = quality_plots.results.read_rows(quality_plots.results.file())
+    monkeypatch.setattr(quality_plots, "DATASETS", {"amazon-beauty": "Amazon Beauty"})
+    paths = {row["config"] for row in rows if row["config"].startswith("benchmarks/configs/amazon-beauty/tuned/")}
+    quality_plots.main(["--output", str(tmp_path)])
+    drawn = (tmp_path / "quality.svg").read_text()
+    assert len(paths) > 10
+    assert all(f">{path.split('/')[-1].removesuffix('.yaml')}<" in drawn for path in paths)
 
 
 @pytest.mark.parametrize("colour", [plots.INK, *plots.COLOURS])

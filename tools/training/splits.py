@@ -1,7 +1,9 @@
 """The readers of a run's splits."""
 
+from dataclasses import replace
 from importlib import import_module
 
+from models import MODELS
 from tools.common.errors import UserError
 from tools.common.files import shown
 from tools.data.dataset import data_files
@@ -20,4 +22,6 @@ def open_split(name, config):
     except (ImportError, AttributeError) as error:
         fix = f"give a module with the class {READERS[name]}"
         raise UserError(f"reader {shown(module)!r}: {shown(error, 200)}; {fix}") from None
+    if hasattr(MODELS[config.hyper_parameters.model], "fit"):  # by all that follows something, however short a history
+        config = replace(config, hyper_parameters=replace(config.hyper_parameters, min_history=1))
     return reader(data_files(getattr(runner, f"{name}_data_dir")), config)

@@ -143,7 +143,6 @@ def test_a_fit_takes_users_of_any_length(write_dataset, settings, caplog):
     assert "with 1 items or fewer left out" in caplog.text
 
 
-
 @pytest.mark.parametrize("sampling", ["user", "position"])
 @pytest.mark.parametrize("min_history", [1, 4])
 def test_every_eligible_position_is_drawn_and_no_other(train, sampling, min_history):

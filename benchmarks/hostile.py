@@ -12,6 +12,7 @@ Prints one line a case; ends with 1 where any failed.
 import argparse
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -118,7 +119,7 @@ def _fault(case, folder, scratch, seconds):
     executed = mark.exists()
     mark.unlink(missing_ok=True)
     printed = [(scratch / name).read_text(encoding="utf-8", errors="replace") for name in ("out", "err")]
-    errors = [one for one in printed[1].splitlines() if one.startswith("error: ")]
+    errors = [one for one in printed[1].splitlines() if re.match(r"(\S+: )?error: ", one)]  # argparse names the command
     faults = {
         f"not ended after {seconds} s": code is None,
         f"code {code}, not {case.code}": code not in (None, case.code),

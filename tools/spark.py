@@ -163,7 +163,7 @@ def _sorted_events(session, events, users, prepared: Prepared, log: Interactions
         for some in stretches_of(users, prepared.lengths):
             lengths = prepared.lengths[some]  # of users who stand side by side in the files
             part = slice(start := offsets[place[some[0]]] if len(some) else 0, start + lengths.sum())
-            yield Events(ragged(lengths, item[part]), log.time[part], np.arange(0))
+            yield Events(ragged(lengths, item[part]), log.time[part], np.arange(0), some)
 
     return events_of
 

@@ -91,8 +91,8 @@ def write_export(folder, item_count):
     folder.mkdir()
     save_tower(model, folder / "user_tower")
     save_array(folder / "item_vectors.npy", model.item_vectors().numpy())
-    store(config.runner).write(folder, model.item_vectors().numpy())
     write_map(folder / "item_map.csv", ("item", "original"), ((item, f"item-{item}") for item in range(1, item_count)))
+    store(config.runner).write(folder, model.item_vectors().numpy())
     for name in (exported.CONFIG, exported.TRAINED):
         config.save(folder / name)
     checksums.write(folder)

@@ -1,5 +1,6 @@
 """Milvus Lite finds what exact search finds."""
 
+import resource
 import sys
 from types import SimpleNamespace
 
@@ -56,6 +57,20 @@ def test_a_filling_that_was_broken_off_is_made_anew(vectors, tmp_path, monkeypat
     index.client.flush(index.name)
     again = milvus.keep(tmp_path / "best", vectors)
     assert set(again.search(vectors[4:6], 9000)[1][0]) == set(range(9000))
+
+
+@pytest.mark.extras
+def test_a_full_disk_is_told_and_got_over(vectors, tmp_path, capfd):
+    milvus, limits = store(Runner(index="milvus")), resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in (100_000, 350_000):  # the log of inserts, and the file that they are moved to
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+        try:
+            with pytest.raises(UserError, match="File too large"):
+                milvus.keep(tmp_path / "best", vectors)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert capfd.readouterr().err == ""
+    assert milvus.keep(tmp_path / "best", vectors).search(vectors[1:4], 1)[1].shape == (3, 1)
 
 
 @pytest.mark.extras

@@ -10,6 +10,7 @@ import pytest
 from tools import predict
 from tools.common import checksums
 from tools.data.dataset import read_map, write_map
+from tools.retrieval.index_file import save
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,9 @@ HARMS = {
     "an empty index": index(0, 8),
     "an index of another size": index(30, 7),
     "an index of more items": index(31, 8),
+    "an index of another data set": lambda folder: save(
+        faiss.read_index(str(folder / "index.faiss")), folder / "index.faiss", f"map {'ab' * 8}"
+    ),
     "a map of other items": mapped(lambda names: {item + 1: name for item, name in names.items()}),
     "a map with padding": mapped(lambda names: names | {0: "padding"}),
     "a program that is none": bytes_of("user_tower.json", lambda data: b"{}"),

@@ -1,5 +1,6 @@
 """The curves of a run: its history.csv, VisualDL's log, and what `tools.plot` draws of them."""
 
+import resource
 import sys
 
 import pytest
@@ -92,6 +93,21 @@ def test_visualdl_gets_every_value(config, tmp_path):
     for tag in ("train/loss", "valid/recall@5"):
         written = [(record.id, record.value) for record in reader.get_data("scalar", tag)]
         assert written == [(row[0], pytest.approx(row[3])) for row in rows if row[2] == tag]
+
+
+@pytest.mark.extras
+def test_what_visualdl_cannot_write_is_told(tmp_path):
+    """Its writer prints a warning and goes on."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    curves = history.History(folder=tmp_path, state=RunState(), visual=True)
+    for step in range(200):
+        curves.add(step, 0, "train", {"loss": 1.0})
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"vdlrecords.*: \d+ of 200 values could be written for VisualDL"):
+            curves.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.extras

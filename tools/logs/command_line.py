@@ -69,7 +69,7 @@ def _output():
                         help="time: users and items without a past are left out, the default, or missed")  # fmt: skip
     common.add_argument("--ties", choices=("draw", "file"), help="order of a user's events of one time: a seeded draw, "
                         "the default, or the file's")  # fmt: skip
-    told = "a data set: its users and items keep their numbers, its test users stay test users"
+    told = "a data set: its users and items keep their numbers, and what it trained on is never asked for"
     common.add_argument("--extend", type=Path, metavar="FOLDER", help=told)
     return common
 

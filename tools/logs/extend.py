@@ -11,8 +11,10 @@ from tools.common.files import load_array
 from tools.common.written import save_array
 from tools.data import identity
 from tools.data.dataset import data_files, read_map, read_meta, read_sequences
-from tools.logs.protocol import PROTOCOLS, Prepared
-from tools.logs.protocols.by_user import SEED
+from tools.logs.moments import moments_in
+from tools.logs.protocol import Prepared, events
+from tools.logs.protocols.by_user import SEED, ByUser
+from tools.logs.protocols.earlier import Earlier
 from tools.logs.replaced import lost
 
 SPLITS = ("train", "valid", "test")
@@ -27,17 +29,19 @@ class Base(NamedTuple):
     identity: identity.Identity
     items: np.ndarray  # own id of item 1, 2, …
     users: np.ndarray  # of user 0, 1, …
-    splits: dict[str, np.ndarray]  # name -> its users in their order; empty for a ready-made split
-    events: np.ndarray  # [U] interactions of each user; empty for a ready-made split
-    interactions: int  # of all splits
+    splits: dict[str, np.ndarray]  # name -> its users in their order; empty where users are not cut by the protocol
+    events: np.ndarray  # [U] interactions that are known of each user; empty for a ready-made split
+    meta: dict  # its meta.yaml
+    earlier: Earlier | None  # what it trained on, where users are not cut
 
 
-def open_base(folder, protocol, *, ready=False) -> Base | None:
+def open_base(folder, protocol: str, *, cuts=True, ready=False) -> Base | None:
     """What `--extend FOLDER` names; None for None.
 
     Args:
         folder: of the data set.
         protocol: of the one that is to go on from it.
+        cuts: whether that one's protocol cuts users.
         ready: whether that one's split is ready-made.
 
     Raises:
@@ -51,15 +55,18 @@ def open_base(folder, protocol, *, ready=False) -> Base | None:
     theirs = meta.get("protocol", "comirec")
     if theirs != protocol:
         raise UserError(f"--extend {folder}: prepared with --protocol {theirs}, and this is {protocol}; give the same")
-    if not hasattr(PROTOCOLS[protocol], "cuts") and not ready:
-        raise UserError(f"--extend: --protocol {protocol} does not cut users, so it has no test users to keep")
     if (meta.get("split") == READY) != ready:
         how = "by a protocol, and these are split already" if ready else "ready-made; use tools.preprocess split"
         raise UserError(f"--extend {folder}: its split is {how}")
     known = identity.read_identity([folder / "train"])
     items, users = (_names(folder / f"{kind}_map.csv", first) for kind, first in (("item", 1), ("user", 0)))
-    splits, events = ({}, np.zeros(0, np.int64)) if ready else _users(folder, len(users), len(items) + 1)
-    return Base(folder, known, items, users, splits, events, meta["interactions"])
+    splits, lengths, earlier = {}, np.zeros(0, np.int64), None
+    if not ready and cuts:
+        splits, lengths = _users(folder, len(users), len(items) + 1)
+    elif not ready:
+        earlier = Earlier(folder, meta, len(items) + 1)
+        lengths = _most_events(folder, meta["splits"], len(users), len(items) + 1)
+    return Base(folder, known, items, users, splits, lengths, meta, earlier)
 
 
 def _names(path, first):
@@ -88,12 +95,21 @@ def _users(folder, user_num, item_count):
     return splits, events
 
 
+def _most_events(folder, splits, user_num, item_count):
+    """Interactions of each user in the split that has most of them, `[U]`."""
+    most = np.zeros(user_num, np.int64)
+    for name in splits:
+        sequences = read_sequences(data_files(folder / name), item_count)
+        most[sequences.users] = np.maximum(most[sequences.users], sequences.items.lengths)
+    return most
+
+
 def extend(prepared: Prepared, base: Base | None, protocol) -> Prepared:
-    """Users where the base has them, the others cut as `protocol` cuts users.
+    """Users where the base has them, the others cut as `protocol` cuts users; another protocol's plan as it is.
 
     Users without any event left are in no split; `SPLIT_FILE` keeps theirs.
     """
-    if base is None:
+    if base is None or not isinstance(protocol, ByUser):
         return prepared
     grown = cut_users(base.splits, len(prepared.user_codes), protocol.cuts)
     users = {name: some[prepared.lengths[some] > 0] for name, some in grown.items()}
@@ -140,7 +156,16 @@ def write_splits(folder, base: Base, splits, user_num):
     save_array(folder / SPLIT_FILE, split)
 
 
-def entry(folder, base: Base, known, lengths, item_num) -> dict:
+def untrained(log, prepared: Prepared, base: Base) -> int:
+    """How many events that the base trained on have left the log, where the protocol does not cut users."""
+    if base.earlier is None:
+        return 0
+    known = np.arange(len(base.users))
+    kept = sum(int(base.earlier.trained(some).sum()) for some in events(log, prepared, known))
+    return len(base.earlier.train.items.values) - kept
+
+
+def entry(folder, base: Base, known, lengths, item_num, gone=0) -> dict:
     """`extends` of meta.yaml: the base, and how many are new, absent or shorter than there.
 
     Args:
@@ -149,13 +174,15 @@ def entry(folder, base: Base, known, lengths, item_num) -> dict:
         known: what `tools.logs.align` gave.
         lengths: `[U]`, interactions of each user; those of a ready-made split are not compared.
         item_num: of all items.
+        gone: what `untrained` gives.
     """
-    old = {"users": len(base.users), "items": len(base.items), "interactions": base.interactions}
+    old = {"users": len(base.users), "items": len(base.items), "interactions": base.meta["interactions"]}
     return {
         "folder": str(base.folder), "item_map": base.identity.item_map, **old,
         "new_users": len(lengths) - old["users"], "new_items": item_num - old["items"],
         "absent_users": known.absent["user"], "absent_items": known.absent["item"],
-        "shorter_users": int((lengths[: len(base.events)] < base.events).sum()),
+        "shorter_users": int((lengths[: len(base.events)] < base.events).sum()), "absent_trained": gone,
+        "moments": moments_in(base.meta),
         "not_here": [one for one in lost(base.folder, folder) if ".npz:" in one or one == "item_category.npy"],
     }  # fmt: skip
 
@@ -176,7 +203,26 @@ def told(meta) -> list[str]:
             f"warning: {one['shorter_users']} users have fewer events here than in {one['folder']}; the log must hold "
             "the old events and the new ones"
         )
+    if one["absent_trained"]:
+        lines.append(
+            f"warning: {one['absent_trained']} events that {one['folder']} trained on are not in this log; should they "
+            "come back with a later one, they may become targets that a warm-started model was trained on"
+        )
+    lines += _targets(meta, one)
     if one["not_here"]:
         names = ", ".join(one["not_here"])
         lines.append(f"warning: {one['folder']} has {names}, which this log does not give")
     return lines
+
+
+def _targets(meta, one):
+    """What the base makes of targets."""
+    moments = moments_in(meta)
+    if moments and moments == one["moments"]:
+        return ["its moments are kept: training ends where it did; --test-from or --test-share moves them on"]
+    left_out = {name: split.get("left_out") for name, split in meta["splits"].items() if not moments}
+    return [
+        f"{name}: {number} users are not asked for an event that {one['folder']} trained on; it trains on"
+        for name, number in left_out.items()
+        if number
+    ]

@@ -60,6 +60,32 @@ def _shares(*given):
     return [SHARE if one is None else one for one in given]
 
 
+def moments_in(meta) -> dict[str, float]:
+    """Moment of each split of a data set, from its `meta.yaml`."""
+    return {name: one["from"] for name, one in meta["splits"].items() if "from" in one}
+
+
+def check_later(folder, before, now):
+    """Refuse moments before those of the data set that is extended: what it trained on would be asked for.
+
+    Args:
+        folder: of that data set.
+        before, now: split -> moment, as `moments_in` gives them.
+    """
+    pairs = (before["test"], now["test"]), (min(before.values()), min(now.values()))
+    for name, (old, new) in zip(("test", "training"), pairs, strict=True):
+        where = "ends" if name == "training" else "begins"
+        if _unit(old) != _unit(new):
+            raise UserError(f"--extend {folder}: its {name} {where} at {old}, and this at {new}: times of another unit")
+        if new < old:
+            told = f"its {name} {where} at {old}, and this at {new}, so targets could be what it trained on or chose by"
+            raise UserError(f"--extend {folder}: {told}; give moments that are no earlier, or none to keep them")
+
+
+def _unit(moment):
+    return next((name for name, parts in UNITS.items() if FIRST * parts <= moment < LAST * parts), None)
+
+
 def told(moment, dtype):
     """A moment as `meta.yaml` has it: a whole number where the log has such."""
     return int(moment) if dtype.kind != "f" or float(moment).is_integer() else float(moment)
@@ -79,7 +105,6 @@ def _in_unit(option, text, high):
     value, date = _parse(option, text)
     if not date:
         return value
-    for parts in UNITS.values():
-        if FIRST * parts <= high < LAST * parts:
-            return value // (10**9 // parts)
+    if unit := _unit(high):
+        return value // (10**9 // UNITS[unit])
     raise UserError(f"{option} {shown(text)}: a date, and the log's times, up to {high}, are none; give a number")

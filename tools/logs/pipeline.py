@@ -11,6 +11,7 @@ from tools.common.replacing import writing
 from tools.logs import extend as grow
 from tools.logs.align import align
 from tools.logs.protocol import Prepared, dropped_text, prepare
+from tools.logs.protocols.by_user import ByUser
 from tools.logs.protocols.comirec import ComiRec
 from tools.logs.replaced import check_kept
 from tools.logs.write_dataset import write_dataset
@@ -46,14 +47,16 @@ def build(
         UserError: for a log of which nobody is left to train on.
     """
     with progress.logging_to_terminal(level), writing(output), contextlib.ExitStack() as stack:
-        base = grow.open_base(extend, protocol.name)
+        base = grow.open_base(extend, protocol.name, cuts=isinstance(protocol, ByUser))
+        protocol = protocol if base is None else protocol.going_on(base.meta)
         with progress.stage("read", quick=0) as counted:
             log = read(stack.enter_context(scratch_folder(output)))
             log.ties = ties or log.ties
             counted |= {"interactions": len(log.item), "users": len(log.user_names), "items": len(log.item_names)}
         known = align(log, base)
         with progress.stage("filter, number and split", quick=0) as counted:
-            prepared = prepare(log, protocol=protocol, min_items=min_items, min_users=min_users, known=known)
+            least = {"min_items": min_items, "min_users": min_users}
+            prepared = prepare(log, protocol=protocol, **least, known=known, earlier=base and base.earlier)
             prepared = grow.extend(prepared, base, protocol)
             counted |= prepared.counts
         check_users(prepared, log)

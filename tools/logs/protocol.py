@@ -77,7 +77,7 @@ def dropped_text(rows, reason) -> str:
     return f"{rows} interactions dropped: {'of ' if reason.startswith(('items with', 'users with')) else ''}{reason}"
 
 
-def prepare(log: Interactions, *, protocol, min_items: int, min_users: int, known=None) -> Prepared:
+def prepare(log: Interactions, *, protocol, min_items: int, min_users: int, known=None, earlier=None) -> Prepared:
     """Filter, number and split a log by a protocol, as `open_protocol` gives it.
 
     One pass: items with fewer than `min_items` interactions go, then users with fewer than `min_users` left. Items are
@@ -85,7 +85,8 @@ def prepare(log: Interactions, *, protocol, min_items: int, min_users: int, know
     users where some users train and others test, and that of the training split where all users train: ids, too, say
     nothing of what is to be foretold. Splits don't depend on the training seed.
 
-    What is `known`, see `tools.logs.align`, stays however rare it is, and comes first.
+    What is `known`, see `tools.logs.align`, stays however rare it is, and comes first. What was trained on
+    `earlier`, see `tools.logs.protocols.earlier`, is no target.
     """
     count, left = np.zeros(len(log.item_names), np.int64), np.zeros(len(log.user_names), np.int64)
     for part in pieces(len(log.item), STRETCH):
@@ -110,12 +111,13 @@ def prepare(log: Interactions, *, protocol, min_items: int, min_users: int, know
         user_codes, item_codes = behind(known.users, user_codes), behind(known.items, item_codes)
     prepared = Prepared(user_codes, item_codes, left[user_codes], Plan({}), dropped)
     everybody = np.arange(len(user_codes))
-    plan = protocol.plan(log, prepared.lengths, lambda: events(log, prepared, everybody))
+    plan = protocol.plan(log, prepared.lengths, lambda: events(log, prepared, everybody), earlier)
     if plan.train_count is not None:
         item_codes = np.sort(item_codes)
         trained = np.zeros(len(count), np.int64)
         trained[prepared.item_codes] = plan.train_count[1 : len(item_codes) + 1]
         item_codes = item_codes[np.argsort(-trained[item_codes], kind="stable")]
+        item_codes = behind(known.items, item_codes) if known else item_codes
     return prepared._replace(item_codes=item_codes, plan=plan, dropped=dropped | plan.dropped)
 
 
@@ -147,7 +149,7 @@ def events(log: Interactions, prepared: Prepared, users) -> Iterator[Events]:
         rows, times = rows[order], times[order]
         if log.ties == "draw":
             rows = draw(log, rows, tied(place[order], times))
-        yield Events(ragged(prepared.lengths[some], number[log.item[rows]]), times, rows)
+        yield Events(ragged(prepared.lengths[some], number[log.item[rows]]), times, rows, some)
 
 
 def stretches_of(users, lengths) -> list[np.ndarray]:

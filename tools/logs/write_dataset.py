@@ -41,9 +41,11 @@ def write_dataset(
         "identity": of_prepared(folder, base and base.identity),
     }
     if base is not None:
-        users = {name: one.users for name, one in prepared.plan.splits.items()}
-        extend.write_splits(folder, base, users, len(user_names))
-        meta["extends"] = extend.entry(folder, base, known, prepared.lengths, len(item_names))
+        if base.splits:
+            users = {name: one.users for name, one in prepared.plan.splits.items()}
+            extend.write_splits(folder, base, users, len(user_names))
+        gone = extend.untrained(log, prepared, base)
+        meta["extends"] = extend.entry(folder, base, known, prepared.lengths, len(item_names), gone)
     (folder / "meta.yaml").write_text(yaml.safe_dump(meta, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return meta
 

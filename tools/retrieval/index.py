@@ -15,9 +15,11 @@ import numpy as np
 
 from tools.common import progress, replacing
 from tools.common.errors import UserError, did_you_mean
-from tools.common.files import atomic_path, digest, shown
+from tools.common.files import digest, shown
 from tools.common.ragged import ragged
+from tools.data import identity
 from tools.retrieval.exact import exact, faiss
+from tools.retrieval.index_file import made_of, reason, save
 from tools.retrieval.milvus import MilvusStore
 
 BLOCK = 65_536  # items that are added at once
@@ -78,7 +80,7 @@ def create(factory, size):
         known = ", ".join([*KINDS, *STORES])
         raise ValueError(
             f"{shown(factory)!r} is neither one of {known} nor a Faiss factory string for inner products of vectors of "
-            f"{size} ({shown(_reason(error), 200)}){did_you_mean(factory, KINDS)}"
+            f"{size} ({shown(reason(error), 200)}){did_you_mean(factory, KINDS)}"
         ) from None
 
 
@@ -127,7 +129,7 @@ def build(item_vectors, runner, *, queries=None):
         found = recall(index, vectors, asked, depth)
     except (RuntimeError, ValueError, MemoryError) as error:
         raise UserError(
-            f"runner.index: {chosen.factory} cannot be made of {len(vectors)} items ({_reason(error)}); choose another "
+            f"runner.index: {chosen.factory} cannot be made of {len(vectors)} items ({reason(error)}); choose another "
             "or flat"
         ) from None
     logging.info("index %s: recall@%d %.4f against exact search, %d queries", name, depth, found, len(asked))
@@ -151,30 +153,25 @@ def recall(index, vectors, queries, depth) -> float:
     return float(rows.contains(found + 1).mean())  # Faiss says -1 for none, and 0 is in no row
 
 
-def save(index, path):
-    """Write an index, whole or not at all; a `UserError` where that fails. Faiss closes files of its own unchecked."""
-    with progress.stage(f"write {path}"), atomic_path(path) as temporary, open(temporary, "wb") as file:
-        try:
-            faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, 1 << 22))  # type: ignore[attr-defined]
-        except RuntimeError as error:
-            raise UserError(f"{path}: cannot be written ({_reason(error)}); check space and rights") from None
-
-
-def load(path, runner, *, mapped=True):
+def load(path, runner, *, of=None, mapped=True):
     """The index of a file, searched as `runner.index_search` says.
 
     Args:
         path: what `save` wrote.
         runner: read are `index, index_search`.
+        of: what it must be of, as `save` took it; None: whatever it is.
         mapped: whether its content stays in the file, mapped to memory, where Faiss can; items are added to others.
 
     Raises:
-        UserError: where Faiss cannot read it, or the search parameters are not those of such an index.
+        UserError: where Faiss cannot read it, it is of something else, or the search parameters are not its own.
     """
     try:
         index = faiss.read_index(str(path), MAPPED if mapped else 0)
     except RuntimeError as error:
-        raise UserError(f"{path}: not readable as a Faiss index ({_reason(error)}); export it again") from None
+        raise UserError(f"{path}: not readable as a Faiss index ({reason(error)}); export it again") from None
+    if of and (found := made_of(path)) != of:
+        told = f"the index of {found or 'nobody knows what'}, and this is {of}"
+        raise UserError(f"{path}: {told}: it may find other items; export it again")
     try:
         set_search(index, f"{plan(runner.index, index.ntotal, index.d).search},{runner.index_search or ''}")
     except ValueError as error:
@@ -182,17 +179,8 @@ def load(path, runner, *, mapped=True):
     return index
 
 
-def _reason(error):
-    """What a RuntimeError of Faiss's says, without where in its source."""
-    return re.sub(r"(?s).*\.cpp:\d+: (Error: )?", "", str(error)).strip()
-
-
 class IndexFiles:
-    """Keeps Faiss indexes in files.
-
-    Args:
-        runner: `runner.*` of the configuration.
-    """
+    """Keeps Faiss indexes in files; `runner` is that of the configuration."""
 
     def __init__(self, *, runner):
         self.runner = runner
@@ -216,30 +204,40 @@ class IndexFiles:
         chosen = plan(self.runner.index, len(item_vectors) - 1, item_vectors.shape[1])
         if chosen.factory == "Flat":
             return exact(item_vectors)
-        path = Path(folder) / f"index-{digest(chosen.factory.encode(), item_vectors)}.faiss"
+        made = digest(chosen.factory.encode(), item_vectors)
+        path = Path(folder) / f"index-{made}.faiss"
         if path.is_file():
             with contextlib.suppress(UserError):
-                if ((index := load(path, self.runner)).ntotal + 1, index.d) == item_vectors.shape:
+                index = load(path, self.runner)
+                if made_of(path) == f"vectors {made}" and (index.ntotal + 1, index.d) == item_vectors.shape:
                     return index
             logging.warning("%s: damaged, or of other vectors; it is built again", path)
         with replacing.writing(path):
-            save(build(item_vectors, self.runner, queries=queries), path)
+            save(build(item_vectors, self.runner, queries=queries), path, f"vectors {made}")
         return load(path, self.runner)
 
     def write(self, folder, item_vectors):
-        """Build an export's index."""
-        save(build(item_vectors, self.runner), Path(folder) / "index.faiss")
+        """Build an export's index; the item map is there already."""
+        save(build(item_vectors, self.runner), Path(folder) / "index.faiss", _map(folder))
 
     def read(self, folder) -> Any:
         """An export's index, mapped to memory."""
-        return load(Path(folder) / "index.faiss", self.runner)
+        return load(Path(folder) / "index.faiss", self.runner, of=_map(folder))
 
     def grow(self, folder, item_vectors, first):
-        """Add the items from `first` on to an export's index, which keeps its kind, lists and codes."""
-        path = Path(folder) / "index.faiss"
-        index = load(path, self.runner, mapped=False)
+        """Add the items from `first` on to an export's index, which keeps its kind, lists and codes.
+
+        The item map has the new items already, and the export's identity is still that of the old ones.
+        """
+        path, carried = Path(folder) / "index.faiss", identity.read(folder)
+        old = carried and carried.item_map and f"map {carried.item_map}"
+        index = load(path, self.runner, of=old, mapped=False)
         add(index, np.ascontiguousarray(item_vectors[first:], np.float32))
-        save(index, path)
+        save(index, path, _map(folder))
+
+
+def _map(folder):
+    return (found := identity.map_digest(folder)) and f"map {found}"
 
 
 STORES: dict[str, Any] = {"milvus": MilvusStore}

@@ -10,7 +10,6 @@ from tools.common.errors import UserError
 from tools.common.files import digest, map_array
 from tools.retrieval.selection import Selection
 
-logging.getLogger("milvus_lite").setLevel(logging.WARNING)  # it reports when its server starts and stops
 LITE = "milvus.db"  # where Milvus Lite keeps its data, which changes with each use
 ROWS = 4096  # a request, so that none grows with the catalogue
 DEEPEST = 16_384  # Milvus's own limit of a list
@@ -101,8 +100,10 @@ def _connect(uri):
         from pymilvus import MilvusClient
     except ImportError:
         raise UserError("runner.index: milvus needs an extra; install it with: pip install '.[milvus]'") from None
-    # The client first tries calls that Milvus Lite does not have, and the embedded server logs each with a traceback.
-    logging.getLogger("grpc._server").setLevel(logging.CRITICAL)
+    # They log when they start and stop, and with tracebacks what they raise; the client first tries calls that Milvus
+    # Lite does not have.
+    for name in ("grpc._server", "milvus_lite", "pymilvus"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return MilvusClient(str(uri))
     except _errors() as error:

@@ -59,8 +59,9 @@ def _export(settings, output, to_onnx):
             with paddle.no_grad():
                 vectors = model.item_vectors().numpy()
             save_array(folder / exported.VECTORS, vectors)
-            store(settings.runner).write(folder, vectors)
         _copy_maps(source, folder, settings)
+        if not model.gives_scores:
+            store(settings.runner).write(folder, vectors)
         popular.write(folder, settings)
         _write_features(model, folder, settings)
         for name in (exported.CONFIG, exported.TRAINED):

@@ -30,6 +30,7 @@ class History:
         self.kept = [row for row in read(self.path) if row[0] <= last[row[2].split("/")[0]]] if state.step else []
         self.begun = False  # a file is written with the first values, not by a run that never has any
         self.writer = visual_writer(self.path.with_name("visual")) if visual else None
+        self.handed = 0  # values to VisualDL
 
     @ranks.first_only
     def add(self, step, epoch, part, values):
@@ -45,11 +46,20 @@ class History:
         if self.writer:
             for _, _, tag, value in rows:
                 self.writer.add_scalar(tag=tag, step=step, value=float(value))
+                self.handed += 1
 
     def close(self):
-        """Hand VisualDL's log to the disk, which its writer does by itself only now and then."""
+        """Hand VisualDL's log to the disk, which its writer does by itself only now and then.
+
+        Raises:
+            UserError: where a value is not in the log then: the writer goes on after a write that failed.
+        """
         if self.writer:
+            path = self.writer.file_name if self.handed else None
             self.writer.close()
+            if path and (found := _visual_values(path)) < self.handed:
+                told = f"{found} of {self.handed} values could be written for VisualDL"
+                raise UserError(f"{path}: {told}; check space and limits; {self.path} has all")
 
 
 def _write(file, rows):
@@ -79,6 +89,17 @@ def _row(path, number, line):
         return int(step), int(epoch), tag, float(value)
     except ValueError:
         raise UserError(f"{path}:{number}: {line[:80]!r} is not {','.join(HEADER)}; remove the row") from None
+
+
+def _visual_values(path):
+    """How many values VisualDL reads in a log of its own."""
+    from visualdl import LogReader
+
+    try:
+        reader = LogReader(file_path=str(path))
+        return sum(len(reader.get_data("scalar", tag)) for tag in reader.get_tags().get("scalar", ()))
+    except Exception:  # whatever it makes of a record that is cut
+        return 0
 
 
 @ranks.first_only

@@ -29,7 +29,11 @@ class ByUser:
     seed = SEED
     cuts: tuple[float, float]  # shares of users at which valid and test begin
 
-    def plan(self, log, lengths, stretches) -> Plan:
+    def going_on(self, meta):
+        """The same protocol: users keep their splits, see `tools.logs.extend`."""
+        return self
+
+    def plan(self, log, lengths, stretches, earlier=None) -> Plan:
         """The splits of users with so many events each, `[U]`."""
         return self.split(split_users(len(lengths), self.cuts), lengths)
 

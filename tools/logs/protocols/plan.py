@@ -1,14 +1,17 @@
 """What a protocol makes of the users of a log: who stands in each split, with which events, and what is the history."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
 
+from tools.common.errors import UserError
 from tools.common.ragged import Ragged
 from tools.logs.ties import tied
 
-HISTORY, TARGET, LEFT_OUT, NEITHER = range(4)  # what an event is in a split; LEFT_OUT would be a target, but is cold
+# What an event is in a split; LEFT_OUT would be a target, but is cold, or the data set that is extended trained on it.
+HISTORY, TARGET, LEFT_OUT, NEITHER = range(4)
 
 
 class Events(NamedTuple):
@@ -17,6 +20,7 @@ class Events(NamedTuple):
     items: Ragged  # a row a user, our item ids, oldest first
     times: np.ndarray  # [E], as items.values
     rows: np.ndarray  # [E], as items.values: row of the log
+    users: np.ndarray  # [U] their numbers
 
 
 class Split(NamedTuple):
@@ -95,3 +99,11 @@ def plan_events(cut: Callable, stretches: Callable[[], Iterable[Events]], item_n
 
 def _chooser(cut, name):
     return lambda events: arrange(events.items, cut(events)[name]).places
+
+
+def same_options(protocol, meta):
+    """The protocol; a `UserError` where the data set of a `meta.yaml` was prepared with other options."""
+    own, theirs = asdict(protocol), meta.get("protocol_options")
+    if theirs != own:
+        raise UserError(f"--protocol {protocol.name}: {own} here, {theirs} in the data set to extend; give the same")
+    return protocol

@@ -1,11 +1,12 @@
 """A split at moments: what came after one is the future, for all users."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from tools.common.errors import UserError
-from tools.logs.moments import check_moments, moments_of, told
+from tools.logs.moments import check_later, check_moments, moments_in, moments_of, told
 from tools.logs.protocols.plan import HISTORY, LEFT_OUT, NEITHER, TARGET, Plan, plan_events
 
 
@@ -37,9 +38,21 @@ class Time:
     def __post_init__(self):
         check_moments(self.test_from, self.valid_from, self.test_share, self.valid_share)
 
-    def plan(self, log, lengths, stretches) -> Plan:
-        """The splits of all users; a `UserError` for moments that leave a split empty, and for a log without times."""
+    def going_on(self, meta):
+        """This protocol with the moments of the data set of this `meta.yaml`, where none are given."""
+        given = (self.test_from, self.valid_from, self.test_share, self.valid_share)
+        moments = moments_in(meta) if given == (None,) * 4 else {}
+        texts: dict[str, Any] = {f"{name}_from": str(moment) for name, moment in moments.items()}
+        return replace(self, **texts)
+
+    def plan(self, log, lengths, stretches, earlier=None) -> Plan:
+        """The splits of all users; a `UserError` for moments that leave a split empty, and for a log without times.
+
+        A user's item that was trained on `earlier` is not new to the user, whatever has left the log since.
+        """
         moments = moments_of(log, self.test_from, self.valid_from, self.test_share, self.valid_share)
+        if earlier is not None:
+            check_later(earlier.folder, moments_in(earlier.meta), moments)
         never = np.inf if log.time.dtype.kind == "f" else np.iinfo(np.int64).max
         first_of_item, first_of_user = _firsts(log, stretches, never)
         bounds = {"valid": (moments["valid"], moments["test"])} if "valid" in moments else {}
@@ -50,6 +63,8 @@ class Time:
             found = {"train": np.where(events.times < begin, HISTORY, NEITHER)}
             for name, (start, end) in bounds.items():
                 found[name] = kind = _new_items(events, start, end)
+                if earlier is not None:
+                    kind[(kind == TARGET) & earlier.trained(events)] = NEITHER
                 cold = (first_of_item[log.item[events.rows]] >= start) | (_first_times(events) >= start)
                 if self.cold == "drop":
                     kind[(kind == TARGET) & cold] = LEFT_OUT
@@ -73,13 +88,20 @@ def _firsts(log, stretches, never):
     items, users = np.full(len(log.item_names), never, log.time.dtype), []
     for events in stretches():
         np.minimum.at(items, log.item[events.rows], events.times)
-        users.append(events.times[events.items.offsets[:-1]])
+        users.append(_first_of_users(events, never))
     return items, np.concatenate(users)
+
+
+def _first_of_users(events, never):
+    """The time of the first event of each user, `[U]`; `never` of one who has left the log."""
+    first, some = np.full(len(events.items.lengths), never, events.times.dtype), events.items.lengths > 0
+    first[some] = events.times[events.items.offsets[:-1][some]]
+    return first
 
 
 def _first_times(events):
     """The time of the first event of each event's user, `[E]`."""
-    return events.times[events.items.offsets[:-1]][events.items.rows]
+    return events.times[events.items.offsets[events.items.rows]]
 
 
 def _new_items(events, start, end):

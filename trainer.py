@@ -241,7 +241,7 @@ def main(argv=None):
             Trainer(settings).train()
         except Interrupted as stopped:
             options = [*(sys.argv[1:] if argv is None else argv), "-o", "runner.resume=auto"]
-            command_line = shlex.join([*ranks.command("trainer.py"), *options])
+            command_line = shlex.join([*ranks.command(__file__), *options])
             logging.info("%s: the run is saved; continue with: %s", stopped, command_line)
             sys.exit(stopped.exit_code)
 

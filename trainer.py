@@ -92,7 +92,7 @@ class Trainer:
         if self.valid_data is None:
             logging.info("no valid split: nothing was chosen, best/ holds the last step")
         else:
-            logging.info("best %s on valid: %.5f", self.runner.best_metric, self.state.best)
+            logging.info("best on valid, %s", progress.metric_line({self.runner.best_metric: self.state.best}))
 
     def fit_at_once(self):
         """A model that brings its own `fit`: one epoch, and no step in it."""

@@ -69,7 +69,7 @@ class Trainer:
         self.optimizer = self.graph.create_optimizer(self.model, self.config, self.runner.epochs * batches)
         self.state = resume.start(found, self.config, self.model, self.optimizer, batches, self.origin)
         old = [] if found or self.runner.resume == "auto" else runs.found(self.runner.model_save_path)
-        self.history = History(folder=self.runner.model_save_path, state=self.state, visual=self.runner.use_visual)
+        self.history = History(self.config, state=self.state)
         self.interrupt = Interrupt()
         self.check_ranks("settings, data or checkpoints")
         if self.valid_data is not None:
@@ -81,7 +81,7 @@ class Trainer:
         """Fit the model, by its own `fit` or by gradient, and keep the best."""
         with contextlib.ExitStack() as stack:
             stack.callback(self.release)
-            stack.enter_context(contextlib.closing(self.history))
+            stack.enter_context(self.history)
             self.model.count_items(*popularity.of_training(self.train_data, self.runner.train_data_dir))
             if hasattr(self.model, "fit"):
                 ranks.refuse(f"{self.config.hyper_parameters.model} is fitted at once")

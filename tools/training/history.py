@@ -1,4 +1,4 @@
-"""The curves of a training run: history.csv beside its checkpoints, and a VisualDL log with `runner.use_visual`."""
+"""The curves of a training run: history.csv beside its checkpoints, and what other loggers get of it."""
 
 import csv
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from tools.common import ranks
 from tools.common.errors import UserError
 from tools.common.files import atomic_file, decode, read_bytes
+from tools.training.loggers import Loggers
 
 NAME = "history.csv"
 PARTS = ("train", "valid")  # what is measured, the first half of a tag
@@ -16,20 +17,26 @@ class History:
     """Appends `step,epoch,tag,value` rows, tags such as `train/loss` and `valid/recall@50`.
 
     Args:
-        folder: of the checkpoints.
+        config: the configuration; its `runner.model_save_path` is the folder of the checkpoints.
         state: where the run stands, a `tools.training.resume.RunState`; what an interrupted run wrote after it goes.
-        visual: whether to write VisualDL's log too, into `visual/`.
 
     Raises:
-        UserError: without the extra that `visual` needs, or where history.csv is not what this class writes.
+        UserError: without the extra that a logger needs, or where history.csv is not what this class writes.
     """
 
-    def __init__(self, *, folder, state, visual):
-        self.path = Path(folder) / NAME
+    def __init__(self, config, *, state):
+        self.path = Path(config.runner.model_save_path) / NAME
         last = {"train": state.step, "valid": state.evaluated}
         self.kept = [row for row in read(self.path) if row[0] <= last[row[2].split("/")[0]]] if state.step else []
         self.begun = False  # a file is written with the first values, not by a run that never has any
-        self.writer = visual_writer(self.path.with_name("visual")) if visual else None
+        self.loggers = Loggers(config, rows=self.kept, step=state.step)
+
+    def __enter__(self):
+        self.loggers.begin()
+        return self
+
+    def __exit__(self, kind, *_):
+        self.loggers.end(failed=kind is not None)
 
     @ranks.first_only
     def add(self, step, epoch, part, values):
@@ -42,14 +49,7 @@ class History:
             with atomic_file(self.path) as file:
                 _write(file, [HEADER, *self.kept, *rows])
             self.begun = True
-        if self.writer:
-            for _, _, tag, value in rows:
-                self.writer.add_scalar(tag=tag, step=step, value=float(value))
-
-    def close(self):
-        """Hand VisualDL's log to the disk, which its writer does by itself only now and then."""
-        if self.writer:
-            self.writer.close()
+        self.loggers.add(step, {tag: float(value) for _, _, tag, value in rows})
 
 
 def _write(file, rows):
@@ -79,13 +79,3 @@ def _row(path, number, line):
         return int(step), int(epoch), tag, float(value)
     except ValueError:
         raise UserError(f"{path}:{number}: {line[:80]!r} is not {','.join(HEADER)}; remove the row") from None
-
-
-@ranks.first_only
-def visual_writer(folder):
-    """VisualDL's writer; a `UserError` without the extra."""
-    try:
-        from visualdl import LogWriter
-    except ImportError:
-        raise UserError("runner.use_visual needs an extra; install it with: pip install '.[visual]'") from None
-    return LogWriter(logdir=str(folder))

@@ -80,7 +80,7 @@ def test_a_row_that_is_none_is_named(row, write):
 @pytest.mark.parametrize(
     "key, module, told",
     [
-        ("runner.use_visual=true", "visualdl", "visualdl as a logger needs an extra; install it with: pip install '.[vis"),
+        ("runner.use_visual=true", "visualdl", "visualdl as a logger needs an extra; install it with: pip install"),
         ("runner.loggers=tensorboard", "tensorboardX", "pip install '.[tensorboard]'"),
         ("runner.loggers=mlflow", "mlflow", "pip install '.[mlflow]'"),
         ("runner.loggers=wandb", "wandb", "pip install '.[wandb]'"),

@@ -74,9 +74,9 @@ $(BEST): config.yaml $(DATA)
 lock:  ## renew the pinned versions from pyproject.toml
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet pip-tools==7.6.2
-	for group in core dev extras; do .venv-lock/bin/pip-compile --quiet --upgrade --strip-extras --no-header \
+	for group in core dev extras; do .venv-lock/bin/pip-compile --quiet --upgrade --allow-unsafe --strip-extras --no-header \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate \
-	  $$(case $$group in dev) echo --extra dev;; extras) echo --extra dev --extra speed --extra spark --extra onnx --extra baselines --extra milvus --extra plot --extra tune --extra visual --extra explorer --extra serve --extra notebook --extra docs --extra browser;; esac) \
+	  $$(case $$group in dev) echo --extra dev;; extras) echo --extra dev --extra speed --extra spark --extra onnx --extra baselines --extra milvus --extra plot --extra tune --extra visual --extra tensorboard --extra explorer --extra serve --extra notebook --extra docs --extra browser;; esac) \
 	  --output-file requirements/$$group.txt pyproject.toml || exit 1; done
 	rm -rf .venv-lock
 

@@ -69,7 +69,7 @@ class Trainer:
         self.optimizer = self.graph.create_optimizer(self.model, self.config, self.runner.epochs * batches)
         self.state = resume.start(found, self.config, self.model, self.optimizer, batches, self.origin)
         old = [] if found or self.runner.resume == "auto" else runs.found(self.runner.model_save_path)
-        self.history = History(folder=self.runner.model_save_path, state=self.state, visual=self.runner.use_visual)
+        self.history = History(self.config, state=self.state)
         self.interrupt = Interrupt()
         self.check_ranks("settings, data or checkpoints")
         if self.valid_data is not None:
@@ -81,7 +81,7 @@ class Trainer:
         """Fit the model, by its own `fit` or by gradient, and keep the best."""
         with contextlib.ExitStack() as stack:
             stack.callback(self.release)
-            stack.enter_context(contextlib.closing(self.history))
+            stack.enter_context(self.history)
             self.model.count_items(*popularity.of_training(self.train_data, self.runner.train_data_dir))
             if hasattr(self.model, "fit"):
                 ranks.refuse(f"{self.config.hyper_parameters.model} is fitted at once")
@@ -92,7 +92,7 @@ class Trainer:
         if self.valid_data is None:
             logging.info("no valid split: nothing was chosen, best/ holds the last step")
         else:
-            logging.info("best %s on valid: %.5f", self.runner.best_metric, self.state.best)
+            logging.info("best on valid, %s", progress.metric_line({self.runner.best_metric: self.state.best}))
 
     def fit_at_once(self):
         """A model that brings its own `fit`: one epoch, and no step in it."""
@@ -241,7 +241,7 @@ def main(argv=None):
             Trainer(settings).train()
         except Interrupted as stopped:
             options = [*(sys.argv[1:] if argv is None else argv), "-o", "runner.resume=auto"]
-            command_line = shlex.join([*ranks.command("trainer.py"), *options])
+            command_line = shlex.join([*ranks.command(__file__), *options])
             logging.info("%s: the run is saved; continue with: %s", stopped, command_line)
             sys.exit(stopped.exit_code)
 

@@ -111,7 +111,7 @@ class Run(Trainer):
     def evaluate(self):
         """As `Trainer.evaluate`."""
         metrics, name = super().evaluate(), self.runner.best_metric
-        chosen = f"valid {name} {100 * metrics[name]:.2f} %" if metrics else "no valid split"
+        chosen = f"valid {name} {progress.metric_text(name, metrics[name])}" if metrics else "no valid split"
         alike = f", {ALIKE} {metrics[ALIKE]:.2f}" if ALIKE in metrics else ""
         best = " (best so far)" if metrics and not self.state.unimproved else ""
         print(f"epoch {self.state.epoch - (not self.state.batch)}: {chosen}{alike}{best}", flush=True)

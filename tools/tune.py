@@ -149,7 +149,7 @@ def settings_of(params, args, folder, *more):
 def line(row) -> str:
     """A trial in words."""
     values = " ".join(f"{key.rpartition('.')[2]}={tuning.as_text(value)}" for key, value in row["params"].items())
-    end = row.get("error", "").partition("\n")[0] or f"{100 * row['value']:.2f} %, {row['state']}"
+    end = row.get("error", "").partition("\n")[0] or f"{progress.metric_text('', row['value'])}, {row['state']}"
     return f"trial {row['trial']}: {end}, {row['seconds']} s  {values}"
 
 

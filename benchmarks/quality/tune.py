@@ -23,6 +23,7 @@ import trainer
 from benchmarks.quality.results import portable, read_rows, settings_of
 from models import MODELS
 from tools.common.errors import UserError, command
+from tools.common.progress import metric_text
 from tools.training.settings import load_settings
 from tools.training.tuning import rank, shown
 
@@ -47,7 +48,7 @@ def main(argv=None):
     (name,) = names
     rows = [run_once(args.config, overrides, args.results) for overrides in variants]
     for row in sorted(rows, key=lambda row: rank(row["valid"], name)):
-        metrics = ", ".join(f"{one} {100 * row['valid'][one]:.2f}" for one in shown(row["valid"], name))
+        metrics = ", ".join(f"{one} {metric_text(one, row['valid'][one])}" for one in shown(row["valid"], name))
         print(f"{metrics}  step {row['best_step']}, {row['seconds']} s  {' '.join(row['overrides'])}")
 
 

@@ -65,7 +65,7 @@ def test_the_best_metric_ranks_and_nothing_else(config, tmp_path, capsys):
     tune.main(arguments)
     printed = capsys.readouterr().out.splitlines()
     assert [line.rpartition("=")[2] for line in printed] == ["2", "1", "3"]
-    assert printed[0].startswith("ndcg@5 30.00, interest_similarity 10.00")
+    assert printed[0].startswith("ndcg@5 30.00 %, interest_similarity 0.1000")
 
 
 def test_runs_that_are_chosen_by_different_metrics_cannot_be_compared(config, tmp_path, capsys):

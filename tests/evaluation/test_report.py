@@ -182,4 +182,5 @@ def test_tables_and_lines_take_what_is_there():
     assert header.split() == ["recall@2", "ndcg@2", "hitrate@2", "diversity@2", "coverage@2"]
     assert first.split()[-5:] == ["100.00", "100.00", "100.00", "100.00", "2.02"]
     assert second.split() == ["MostPop", "10.00", "-", "-", "-", "-"]
-    assert metric_line(rows["mind best"]) == "recall@2: 1.00000, ndcg@2: 1.00000, hitrate@2: 1.00000"
+    assert metric_line(rows["mind best"]) == "recall@2: 100.00 %, ndcg@2: 100.00 %, hitrate@2: 100.00 %"
+    assert metric_line({"ndcg@2": 0.25, "norm_spread": 0.25}) == "ndcg@2: 25.00 %, norm_spread: 0.2500"

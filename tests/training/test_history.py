@@ -1,7 +1,10 @@
-"""The curves of a run: its history.csv, VisualDL's log, and what `tools.plot` draws of them."""
+"""The curves of a run: its history.csv, what loggers get of it, and what `tools.plot` draws of them."""
 
-import resource
+import re
+import signal
+import struct
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -49,9 +52,9 @@ def test_a_run_that_begins_anew_writes_a_new_file(config, tmp_path):
     assert (tmp_path / "output/history.csv").read_text() == first
 
 
-def test_a_resumed_run_forgets_what_came_after_its_checkpoint(write):
+def test_a_resumed_run_forgets_what_came_after_its_checkpoint(write, settings):
     folder = write("4,0,train/loss,2.5", "4,0,valid/recall@5,0.25", "8,0,train/loss,2.25", "8,0,valid/recall@5,0.5")
-    curves = history.History(folder=folder, state=RunState(step=8, evaluated=4), visual=False)
+    curves = history.History(settings(model_save_path=str(folder)), state=RunState(step=8, evaluated=4))
     curves.add(8, 0, "valid", {"recall@5": 0.75})
     curves.add(9, 1, "train", {"loss": 2.0})
     assert [row[:1] + row[2:] for row in history.read(folder / history.NAME)] == [
@@ -74,40 +77,165 @@ def test_a_row_that_is_none_is_named(row, write):
         history.read(folder / history.NAME)
 
 
-def test_visualdl_is_an_extra(config, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "visualdl", None)
+@pytest.mark.parametrize(
+    "key, module, told",
+    [
+        ("runner.use_visual=true", "visualdl", "visualdl as a logger needs an extra; install it with: pip install"),
+        ("runner.loggers=tensorboard", "tensorboardX", "pip install '.[tensorboard]'"),
+        ("runner.loggers=mlflow", "mlflow", "pip install '.[mlflow]'"),
+        ("runner.loggers=wandb", "wandb", "pip install '.[wandb]'"),
+    ],
+)  # fmt: skip
+def test_loggers_are_extras(key, module, told, config, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(SystemExit) as end:
-        trainer.main([*config, "runner.use_visual=true"])
+        trainer.main([*config, key])
     assert end.value.code == 2
-    assert "runner.use_visual needs an extra; install it with: pip install '.[visual]'" in capsys.readouterr().err
+    assert told in capsys.readouterr().err
+
+
+class Run:
+    """A run of W&B, as far as it is used; it fails where the tag and step are those of `fails`."""
+
+    def __init__(self, fails=None):
+        self.fails, self.rows, self.ended = fails, [], []
+
+    def init(self, **given):
+        self.given = given
+        return self
+
+    def log(self, values, step):
+        if (*values, step) == self.fails:
+            raise OSError(28, "No space left on device")
+        self.rows += [(step, tag, value) for tag, value in values.items()]
+
+    def finish(self, exit_code):
+        self.ended.append(exit_code)
+
+
+def values_of(path, last=99):
+    return [(step, tag, value) for step, _, tag, value in history.read(path) if step <= last]
+
+
+def test_wandb_gets_what_history_has_and_a_resumed_run_all_of_it(config, tmp_path, monkeypatch):
+    first, second = Run(), Run()
+    monkeypatch.setitem(sys.modules, "wandb", first)
+    trainer.main([*config, "runner.loggers=wandb", "runner.epochs=1"])
+    written = values_of(tmp_path / "output/history.csv")
+    assert first.rows == [(step, tag, pytest.approx(value)) for step, tag, value in written]
+    assert first.given["config"]["hyper_parameters.embedding_dim"] == 4
+    assert first.given["name"] == "output"
+    assert first.ended == [0]
+    monkeypatch.setitem(sys.modules, "wandb", second)
+    trainer.main([*config, "runner.loggers=wandb", "runner.resume=auto"])
+    found = values_of(tmp_path / "output/history.csv")
+    assert second.rows == [(step, tag, pytest.approx(value)) for step, tag, value in found]
+    assert len(found) > len(written)
+
+
+def test_a_logger_that_fails_is_told_and_the_run_goes_on(config, tmp_path, monkeypatch, caplog):
+    run = Run(fails=("train/loss", "train/learning_rate", 4))
+    monkeypatch.setitem(sys.modules, "wandb", run)
+    trainer.main([*config, "runner.loggers=wandb", "runner.epochs=1"])
+    told = "wandb has nothing from step 4 on: OSError: [Errno 28] No space left on device; history.csv has all"
+    assert [one.getMessage() for one in caplog.records if one.levelname == "WARNING"].count(told) == 2
+    assert {step for step, *_ in run.rows} == {1}
+    assert {step for step, *_ in values_of(tmp_path / "output/history.csv")} == {1, 4, 7, 8}
+    assert (tmp_path / "output/best/rec.pdparams").is_file()
+
+
+def test_a_logger_that_cannot_begin_ends_the_run_before_a_step(config, tmp_path, monkeypatch, capsys):
+    run = Run()
+    run.init = lambda **_: exec("raise PermissionError('no key; log in')")
+    monkeypatch.setitem(sys.modules, "wandb", run)
+    with pytest.raises(SystemExit) as end:
+        trainer.main([*config, "runner.loggers=wandb"])
+    assert end.value.code == 2
+    assert "runner.loggers: wandb: PermissionError: no key; log in; mend or leave it out" in capsys.readouterr().err
+    assert not (tmp_path / "output/history.csv").exists()
+
+
+class Client:
+    """A client of MLflow, as far as it is used."""
+
+    def __init__(self, uri):
+        Client.made, self.uri, self.rows, self.params, self.ended = self, uri, [], {}, None
+
+    def get_experiment_by_name(self, name):
+        return None
+
+    def create_experiment(self, name):
+        return f"number of {name}"
+
+    def create_run(self, number, run_name):
+        assert (number, run_name) == ("number of multi_interest", "output")
+        return SimpleNamespace(info=SimpleNamespace(run_id="r"))
+
+    def log_batch(self, run, metrics=(), params=()):
+        assert run == "r"
+        self.rows += [(step, key, value) for key, value, _, step in metrics]
+        self.params |= dict(params)
+
+    def set_terminated(self, run, status):
+        self.ended = status
+
+
+def test_mlflow_gets_names_that_it_takes(config, tmp_path, monkeypatch):
+    entities = SimpleNamespace(Param=lambda *one: one, Metric=lambda *one: one)
+    monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(MlflowClient=Client))
+    monkeypatch.setitem(sys.modules, "mlflow.entities", entities)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    trainer.main([*config, "runner.loggers=mlflow", "runner.epochs=1"])
+    rows = values_of(tmp_path / "output/history.csv")
+    assert Client.made.rows == [(step, tag.replace("@", "_at_"), pytest.approx(value)) for step, tag, value in rows]
+    assert Client.made.uri == (tmp_path / "output/mlruns").as_uri()
+    assert Client.made.params["runner.epochs"] == "1"
+    assert Client.made.ended == "FINISHED"
 
 
 @pytest.mark.extras
-def test_visualdl_gets_every_value(config, tmp_path):
-    trainer.main([*config, "runner.use_visual=true"])
+def test_visualdl_and_tensorboard_get_every_value(config, tmp_path):
+    from tensorboardX.proto.event_pb2 import Event
     from visualdl import LogReader
 
+    trainer.main([*config, "runner.use_visual=true", "runner.loggers=tensorboard"])
     (log,) = (tmp_path / "output/visual").iterdir()
     reader = LogReader(file_path=str(log))
     rows = history.read(tmp_path / "output/history.csv")
     for tag in ("train/loss", "valid/recall@5"):
         written = [(record.id, record.value) for record in reader.get_data("scalar", tag)]
         assert written == [(row[0], pytest.approx(row[3])) for row in rows if row[2] == tag]
+    (log,) = (tmp_path / "output/tensorboard").iterdir()
+    data, found = log.read_bytes(), []
+    while data:
+        (size,) = struct.unpack("<Q", data[:8])
+        event, data = Event.FromString(data[12 : 12 + size]), data[16 + size :]
+        found += [(event.step, one.tag, one.simple_value) for one in event.summary.value]
+    assert found == [(row[0], row[2], pytest.approx(row[3])) for row in rows]
+    trainer.main([*config, "runner.loggers=tensorboard", "runner.overwrite=true"])
+    assert [one.name for one in (tmp_path / "output/tensorboard").iterdir()] != [log.name]
+    assert not list((tmp_path / "output").glob("visual/*"))
 
 
 @pytest.mark.extras
-def test_what_visualdl_cannot_write_is_told(tmp_path):
-    """Its writer prints a warning and goes on."""
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of a file's size")
+@pytest.mark.parametrize("name", ["visualdl", "tensorboard"])
+def test_a_full_disk_neither_stops_nor_goes_unseen(name, settings, tmp_path, caplog):
+    import resource
+
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    curves = history.History(folder=tmp_path, state=RunState(), visual=True)
-    for step in range(200):
-        curves.add(step, 0, "train", {"loss": 1.0})
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    curves = history.History(settings(model_save_path=str(tmp_path), loggers=[name]), state=RunState())
     try:
-        with pytest.raises(UserError, match=r"vdlrecords.*: \d+ of 200 values could be written for VisualDL"):
-            curves.close()
+        with curves:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+            for step in range(1, 100):
+                curves.loggers.add(step, {"train/loss": 1.0})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert re.match(rf"{name} has nothing from step \d+ on: OSError: .*; history.csv has all", caplog.messages[-1])
 
 
 @pytest.mark.extras

@@ -119,9 +119,15 @@ class TrainingLog:
         return due
 
 
+def metric_text(name, value) -> str:
+    """A metric as people read it in lines: `12.35 %`, as in tables; what is no share, such as a cosine, as it is."""
+    return f"{value:.4f}" if name in SHAPE else f"{100 * value:.2f} %"
+
+
 def metric_line(metrics) -> str:
-    """`recall@50: 0.12345, ndcg@50: …` of the metrics in `SHOWN` and `SHAPE`."""
-    return ", ".join(f"{name}: {value:.5f}" for name, value in metrics.items() if name.split("@")[0] in SHOWN + SHAPE)
+    """`recall@50: 12.35 %, ndcg@50: …` of the metrics in `SHOWN` and `SHAPE`."""
+    told = {name: value for name, value in metrics.items() if name.split("@")[0] in SHOWN + SHAPE}
+    return ", ".join(f"{name}: {metric_text(name, value)}" for name, value in told.items())
 
 
 def metric_table(rows) -> str:

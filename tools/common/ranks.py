@@ -62,7 +62,9 @@ def log_level() -> int:
 
 
 def command(script) -> list[str]:
-    """The words that run a script in as many processes as now."""
+    """The words that run a script, a path, from the working folder in as many processes as now."""
+    path, here = Path(script).absolute(), Path.cwd()
+    script = str(path.relative_to(here) if path.is_relative_to(here) else path)
     if count() == 1:
         return ["python", script]
     nodes = int(os.environ.get("PADDLE_NNODES", 1))

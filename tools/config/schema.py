@@ -2,24 +2,10 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+
+from tools.config.key import key
 
 MOST_LISTED = 2000  # items of a list that is measured
-
-
-def key(default: Any, comment: str, *, choices=None, low=-math.inf, high=math.inf, infinite=False, empty=False,
-        training=False) -> Any:  # fmt: skip
-    """A configuration key: its default, its comment, the values it may take, and whether only training reads it.
-
-    What training alone reads may change after it; all other hyper-parameters must be those of the checkpoint.
-    """
-    rule = {
-        "comment": comment, "choices": choices, "low": low, "high": high, "infinite": infinite, "empty": empty,
-        "training": training,
-    }  # fmt: skip
-    if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata=rule)
-    return field(default=default, metadata=rule)
 
 
 @dataclass(frozen=True)
@@ -63,7 +49,13 @@ class Runner:
         empty=True,
     )
     model_save_path: str = key("output", "folder of the checkpoints; relative to the working folder")
-    use_visual: bool = key(False, "write a VisualDL log beside `history.csv`; needs the extra `visual`")
+    use_visual: bool = key(False, "PaddleRec's key: `visualdl` among the `loggers`")
+    loggers: list[str] = key(
+        [],
+        "who gets the values of `history.csv` besides; each needs the extra of its name, `visualdl` the extra `visual`",
+        choices="visualdl tensorboard mlflow wandb",
+        empty=True,
+    )
     save_interval: int = key(0, "steps between two checkpoints `step-<n>/` within an epoch; 0: none", low=0)
     keep_checkpoints: int = key(0, "how many of the newest checkpoints are kept, besides `best/`; 0: all", low=0)
     resume: str = key(

@@ -86,7 +86,8 @@ def report(output, meta) -> str:
     lines += [line for name, one in meta["splits"].items() for line in _split(name, one, meta)]
     if "valid" not in meta["splits"]:
         lines.append("no valid split: set runner.valid_data_dir: '' and the epochs; nothing chooses the best step")
-    lines.append(f"written to {output}; in your config: hyper_parameters.item_count: {meta['item_count']}")
+    folders = ", ".join(f"{name}_data_dir: {Path(output) / name}" for name in meta["splits"])
+    lines.append(f"written to {output}; in your config: runner.{folders}")
     return "\n".join(lines)
 
 

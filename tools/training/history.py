@@ -1,4 +1,4 @@
-"""The curves of a training run: history.csv beside its checkpoints, and a VisualDL log with `runner.use_visual`."""
+"""The curves of a training run: history.csv beside its checkpoints, and what other loggers get of it."""
 
 import csv
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from tools.common import ranks
 from tools.common.errors import UserError
 from tools.common.files import atomic_file, decode, read_bytes
+from tools.training.loggers import Loggers
 
 NAME = "history.csv"
 PARTS = ("train", "valid")  # what is measured, the first half of a tag
@@ -16,21 +17,26 @@ class History:
     """Appends `step,epoch,tag,value` rows, tags such as `train/loss` and `valid/recall@50`.
 
     Args:
-        folder: of the checkpoints.
+        config: the configuration; its `runner.model_save_path` is the folder of the checkpoints.
         state: where the run stands, a `tools.training.resume.RunState`; what an interrupted run wrote after it goes.
-        visual: whether to write VisualDL's log too, into `visual/`.
 
     Raises:
-        UserError: without the extra that `visual` needs, or where history.csv is not what this class writes.
+        UserError: without the extra that a logger needs, or where history.csv is not what this class writes.
     """
 
-    def __init__(self, *, folder, state, visual):
-        self.path = Path(folder) / NAME
+    def __init__(self, config, *, state):
+        self.path = Path(config.runner.model_save_path) / NAME
         last = {"train": state.step, "valid": state.evaluated}
         self.kept = [row for row in read(self.path) if row[0] <= last[row[2].split("/")[0]]] if state.step else []
         self.begun = False  # a file is written with the first values, not by a run that never has any
-        self.writer = visual_writer(self.path.with_name("visual")) if visual else None
-        self.handed = 0  # values to VisualDL
+        self.loggers = Loggers(config, rows=self.kept, step=state.step)
+
+    def __enter__(self):
+        self.loggers.begin()
+        return self
+
+    def __exit__(self, kind, *_):
+        self.loggers.end(failed=kind is not None)
 
     @ranks.first_only
     def add(self, step, epoch, part, values):
@@ -43,23 +49,7 @@ class History:
             with atomic_file(self.path) as file:
                 _write(file, [HEADER, *self.kept, *rows])
             self.begun = True
-        if self.writer:
-            for _, _, tag, value in rows:
-                self.writer.add_scalar(tag=tag, step=step, value=float(value))
-                self.handed += 1
-
-    def close(self):
-        """Hand VisualDL's log to the disk, which its writer does by itself only now and then.
-
-        Raises:
-            UserError: where a value is not in the log then: the writer goes on after a write that failed.
-        """
-        if self.writer:
-            path = self.writer.file_name if self.handed else None
-            self.writer.close()
-            if path and (found := _visual_values(path)) < self.handed:
-                told = f"{found} of {self.handed} values could be written for VisualDL"
-                raise UserError(f"{path}: {told}; check space and limits; {self.path} has all")
+        self.loggers.add(step, {tag: float(value) for _, _, tag, value in rows})
 
 
 def _write(file, rows):
@@ -89,24 +79,3 @@ def _row(path, number, line):
         return int(step), int(epoch), tag, float(value)
     except ValueError:
         raise UserError(f"{path}:{number}: {line[:80]!r} is not {','.join(HEADER)}; remove the row") from None
-
-
-def _visual_values(path):
-    """How many values VisualDL reads in a log of its own."""
-    from visualdl import LogReader
-
-    try:
-        reader = LogReader(file_path=str(path))
-        return sum(len(reader.get_data("scalar", tag)) for tag in reader.get_tags().get("scalar", ()))
-    except Exception:  # whatever it makes of a record that is cut
-        return 0
-
-
-@ranks.first_only
-def visual_writer(folder):
-    """VisualDL's writer; a `UserError` without the extra."""
-    try:
-        from visualdl import LogWriter
-    except ImportError:
-        raise UserError("runner.use_visual needs an extra; install it with: pip install '.[visual]'") from None
-    return LogWriter(logdir=str(folder))

@@ -72,7 +72,7 @@ def found(root) -> list[Path]:
     own = [one for one in _numbered(root) if is_own(one)]
     own += [root / one for one in (checkpoint.BEST, FAILED) if (root / one / "rec.pdparams").is_file()]
     own += [root / one for one in FILES if (root / one).is_file()]
-    return own + sorted((root / "visual").glob("vdlrecords.*"))
+    return own + sorted([*root.glob("visual/vdlrecords.*"), *root.glob("tensorboard/events.out.tfevents.*")])
 
 
 def refuse(root):

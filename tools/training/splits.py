@@ -8,6 +8,7 @@ from tools.common.errors import UserError
 from tools.common.files import shown
 from tools.data.dataset import data_files
 
+OWN, OURS = "reader", __name__.removesuffix("tools.training.splits")  # "" in a checkout, "multi_interest." installed
 READERS = {"train": "RecDataset", "valid": "InferDataset", "test": "InferDataset"}
 
 
@@ -18,7 +19,7 @@ def open_split(name, config):
     try:
         if not all(part.isidentifier() for part in module.split(".")):
             raise ImportError("not the name of a module")
-        reader = getattr(import_module(module), READERS[name])
+        reader = getattr(import_module(OURS + OWN if module == OWN else module), READERS[name])
     except (ImportError, AttributeError) as error:
         fix = f"give a module with the class {READERS[name]}"
         raise UserError(f"reader {shown(module)!r}: {shown(error, 200)}; {fix}") from None

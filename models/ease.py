@@ -15,7 +15,8 @@ class EASE(Recommender):
     does not fit in memory is refused before.
 
     Args:
-        item_count, maxlen: see `Recommender`.
+        item_count: rows of the item table, with the padding row 0.
+        maxlen: T, how many of the last items of a history are read.
         ease_lambda: lambda, weight of the squares of B.
     """
 

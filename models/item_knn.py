@@ -14,9 +14,10 @@ class ItemKNN(Neighbours):
     `neighbors` of an item of the history score.
 
     Args:
-        item_count, maxlen: see `Recommender`.
+        item_count: rows of the item table, with the padding row 0.
+        maxlen: T, how many of the last items of a history are read.
         neighbors: N, neighbours an item keeps.
-        shrink: the larger, the less counts a similarity that few users speak for.
+        shrink: a larger value lowers similarities that rest on few users.
     """
 
     def __init__(self, *, item_count, maxlen, neighbors=100, shrink=0.0):

@@ -11,7 +11,8 @@ class MostPop(Recommender):
     K = 1 and D = 1; all histories, empty ones too, have the same interest and so the same list.
 
     Args:
-        item_count, maxlen: see `Recommender`.
+        item_count: rows of the item table, with the padding row 0.
+        maxlen: T, how many of the last items of a history are read.
     """
 
     def __init__(self, *, item_count, maxlen):

@@ -17,10 +17,11 @@ class RP3Beta(Neighbours):
     item of the history, has the same chance for all of them. Only the nearest `neighbors` of an item score.
 
     Args:
-        item_count, maxlen: see `Recommender`.
+        item_count: rows of the item table, with the padding row 0.
+        maxlen: T, how many of the last items of a history are read.
         neighbors: N, neighbours an item keeps.
-        walk_alpha: alpha.
-        walk_beta: beta; 0 holds no item back.
+        walk_alpha: alpha, exponent of the transition probabilities.
+        walk_beta: beta, exponent of an item's popularity, by which its score is divided; 0 for none.
     """
 
     def __init__(self, *, item_count, maxlen, neighbors=100, walk_alpha=1.0, walk_beta=0.6):

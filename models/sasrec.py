@@ -25,7 +25,8 @@ class SASRec(GradientModel):
     be each user once, up to the last item, take `train_sampling: sequence`.
 
     Args:
-        transformer_blocks, transformer_heads: see `CausalTransformer`; `dropout` is that of all its parts.
+        transformer_blocks: blocks of attention and feed-forward layers, one after the other.
+        transformer_heads: heads of the attention; they divide D.
         all_positions: whether the next item is learnt after every behaviour, or, as in the other models, after the
             history alone.
     """

@@ -4,8 +4,9 @@ Example: python -m tools.explorer -m config.yaml
 Example: python -m tools.explorer output/export --users data/movielens-100k/test --port 7861
 Example: python -m tools.explorer -m config.yaml output/spread-1/export
 
-Choose a user or build a history by titles; change how many interests retrieve (K'), what variety is worth (lambda) and
-which categories may be retrieved. --exclude, --allow and --category hold for all that is shown.
+Choose a user, or build a history from titles. Switch interests on and off, and change what variety is worth (lambda)
+and which categories may be listed. --exclude, --allow and --category hold for all that is shown. The address of the
+page carries what you chose, so that you can share it as a link.
 Each EXPORT is a folder of tools.export; -m exports its checkpoint to a temporary folder. Two models can be shown side
 by side. An export has no users: they come from the data set, with -m from its test split, else from --users.
 """

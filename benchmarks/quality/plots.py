@@ -64,7 +64,8 @@ def write_names(axes, drawn):
     """A model's name beside its tuned point, or its only one; lower where another name is in the way."""
     points = {label.partition("/")[2]: point for label, point in drawn.items()}  # tuned ones come last
     bottom, top = axes.get_ylim()
-    line, taken = (top - bottom) / 32, []  # a line of text, and where names begin
+    line = (top - bottom) / 32  # of text
+    taken: list[tuple[float, float]] = []  # where names begin
     for model, (seconds, recall) in sorted(points.items(), key=lambda one: -one[1][1]):
         height = recall
         while any(0.35 < seconds / other < 2.8 and abs(height - at) < line for other, at in taken):

@@ -15,10 +15,10 @@ import yaml
 
 from benchmarks.quality import results
 from benchmarks.quality.measure import check_results, prepare, run_or_stop
-from benchmarks.quality.render import markdown
 from models import MODELS
 from tools.common.errors import UserError, command
 from tools.common.files import read_text
+from tools.common.tables import markdown
 
 SEED = 1
 DEFAULTS = "defaults"
@@ -42,7 +42,8 @@ def main(argv=None):
         for split in ("valid", "test")
     )
     test = {dataset: {name: next(iter(row.values())) for name, row in rows.items()} for dataset, rows in test.items()}
-    print(markdown(HEAD, [held_out(dataset, valid, test, args.metric) for dataset in args.datasets]), end="")
+    rows = [held_out(dataset, valid, test, args.metric) for dataset in args.datasets]
+    print(markdown([HEAD, *rows]), end="")
 
 
 def file():

@@ -3,8 +3,8 @@
 Example: python -m benchmarks.speed.explorer -m config.yaml
 Example: python -m benchmarks.speed.explorer -m config.yaml --image docs/images/explorer.png
 
-Opens the page of a running server in headless Chromium, moves the sliders of lambda and K' by the keyboard and takes
-the time in the page; needs the extras explorer and browser, and chromium. --image keeps a picture of the page.
+Opens the page of a running server in headless Chromium, moves the slider of lambda and switches an interest by the
+keyboard, and takes the time in the page; needs the extras explorer and browser, and chromium. --image keeps a picture.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from tools.common.errors import UserError, command
 from tools.config.arguments import add_arguments, positive
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-CHANGES = {"Variety (lambda)": 15 * ["ArrowRight"], "Interests used (K')": 5 * ["ArrowLeft", "ArrowRight"]}
+CHANGES = {"[aria-label='range slider for Variety (lambda)']": 15 * ["ArrowRight"], "#switch-0-0": 10 * ["Space"]}
 # A change is shown when lambda or the number of interests that are not used is another.
 WATCH = """() => {
   const shown = () => document.querySelector(".facts b").textContent + document.querySelectorAll("article.off").length
@@ -90,7 +90,7 @@ def measure(chromium, address, args) -> list[float]:
         page.evaluate(WATCH)
         done = 0
         for name, keys in CHANGES.items():
-            page.get_by_label(f"range slider for {name}").focus()
+            page.locator(name).focus()
             for key in keys:
                 page.keyboard.press(key)
                 done += 1

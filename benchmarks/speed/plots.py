@@ -1,4 +1,4 @@
-"""Plots of the speed tables, as SVG that is readable on light and dark backgrounds; needs the extra plot.
+"""Plots of the speed tables, as SVG; needs the extra plot.
 
 Example: python -m benchmarks.speed.plots --output docs/images
 
@@ -43,7 +43,7 @@ def draw_speed(pyplot, rows):
 
 def draw_scaling(pyplot, rows):
     """A step's time, ours and dense, and peak memory over the size of the catalogue."""
-    figure, (time, memory) = pyplot.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    figure, (time, memory) = pyplot.subplots(1, 2, figsize=(9, 3.2))
     items, dense = [row["item_count"] for row in rows], [row for row in rows if row["dense_ms"]]
     time.loglog(items, [row["ms_per_step"] for row in rows], "o-", color=COLOURS[0], label="rows looked up")
     sizes = [row["item_count"] for row in dense]

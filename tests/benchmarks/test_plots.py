@@ -1,7 +1,6 @@
 """Plots of the speed tables."""
 
 import json
-import re
 
 import pytest
 
@@ -38,17 +37,3 @@ def test_quality_is_drawn_for_every_model_that_was_run(tmp_path, monkeypatch):
     drawn = (tmp_path / "quality.svg").read_text()
     assert len(paths) > 10
     assert all(f">{path.split('/')[-1].removesuffix('.yaml')}<" in drawn for path in paths)
-
-
-@pytest.mark.parametrize("colour", [plots.INK, *plots.COLOURS])
-@pytest.mark.parametrize("background", ["#ffffff", "#0d1117"])
-def test_colours_are_readable_on_light_and_dark(colour, background):
-    """Contrast of 3 or more, what WCAG 2.1 asks of graphics (1.4.11)."""
-    lighter, darker = sorted((luminance(colour), luminance(background)), reverse=True)
-    assert (lighter + 0.05) / (darker + 0.05) >= 3
-
-
-def luminance(colour):
-    parts = [int(part, 16) / 255 for part in re.findall("..", colour[1:])]
-    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

@@ -30,12 +30,17 @@ def explorer(request, folder):
     return Explorer(folder=folder / request.param / "export")
 
 
+def all_of(explorer):
+    """The rows of all interests."""
+    return tuple(range(explorer.interest_num))
+
+
 def of(explorer, items):
     return [explorer.titles[item] for item in items if item]
 
 
 def test_all_interests_without_variety_give_the_list_of_tools_predict(explorer):
-    question = Question(HISTORY, explorer.interest_num, 0.0, 8, profile={"age": ["3"]})
+    question = Question(HISTORY, all_of(explorer), 0.0, 8, profile={"age": ["3"]})
     answer = explorer.answer(question)
     found = explorer.predictor.recommend([HISTORY], 8, [{"age": ["3"]}])
     assert [one.title for one in answer.items] == of(explorer, found.items[0])
@@ -52,8 +57,8 @@ def test_the_settings_are_those_of_the_aggregation(explorer):
     history = np.array([HISTORY[-predictor.maxlen :]]), np.array([predictor.maxlen])
     interests, live = predictor.embed(*history)
     items, scores = predictor.retriever.search(interests, live, 10 + predictor.maxlen * predictor.filter_seen)
-    for used in range(1, explorer.interest_num + 1):
-        pool = merge(items[:, :used], scores[:, :used], items.size, seen)
+    for used in ((0,), (1, 2), (0, 2), all_of(explorer)):
+        pool = merge(items[:, used], scores[:, used], items.size, seen)
         for variety in (0.0, 0.05, 0.5):
             answer = explorer.answer(Question(HISTORY, used, variety, 10))
             expected = diversify(pool, 10, answer.weight, category)
@@ -70,7 +75,7 @@ def test_the_settings_are_those_of_the_aggregation(explorer):
 
 
 def test_lambda_is_a_share_of_the_range_of_what_may_be_listed(explorer):
-    answers = [explorer.answer(Question(HISTORY, 1, variety, exports.V)) for variety in (1.0, 0.25)]
+    answers = [explorer.answer(Question(HISTORY, (0,), variety, exports.V)) for variety in (1.0, 0.25)]
     scores = [one.score for interest in answers[0].interests for one in interest.items]
     assert answers[0].weight == pytest.approx(max(scores) - min(scores))
     assert answers[1].weight == pytest.approx(answers[0].weight / 4)
@@ -78,7 +83,7 @@ def test_lambda_is_a_share_of_the_range_of_what_may_be_listed(explorer):
 
 def test_an_interest_shows_its_own_coupling_and_its_own_search(explorer):
     predictor = explorer.predictor
-    answer = explorer.answer(Question(HISTORY, 1, 0.0, 5, earlier=[20, 21], target=[1, 30]))
+    answer = explorer.answer(Question(HISTORY, (0,), 0.0, 5, earlier=[20, 21], target=[1, 30]))
     shown = HISTORY[-predictor.maxlen :]
     interests, _, coupling = predictor.route(np.array([shown]), np.array([len(shown)]))
     vectors = predictor.retriever.index.reconstruct_n(0, exports.V - 1)
@@ -105,7 +110,7 @@ def test_a_dead_interest_shows_nothing(folder, tmp_path):
     config = load_settings(folder / "out/best/config.yaml", options)
     exports.save(config)
     exporter.export(config, tmp_path / "export")
-    answer = Explorer(folder=tmp_path / "export").answer(Question([3, 4], 4, 0.1, 5))  # K'_u = 1
+    answer = Explorer(folder=tmp_path / "export").answer(Question([3, 4], (0, 1, 2, 3), 0.1, 5))  # K'_u = 1
     assert [one.live for one in answer.interests] == [True, False, False, False]
     assert [bool(one.items or one.behaviours) for one in answer.interests] == [True, False, False, False]
 
@@ -115,7 +120,7 @@ def test_without_categories_there_is_a_list_and_no_variety(folder, tmp_path):
     (folder / "data/item_category.npy").rename(tmp_path / "away.npy")
     exporter.export(config, tmp_path / "export")
     (tmp_path / "away.npy").rename(folder / "data/item_category.npy")
-    answer = Explorer(folder=tmp_path / "export").answer(Question(HISTORY, 4, 0.5, 5))
+    answer = Explorer(folder=tmp_path / "export").answer(Question(HISTORY, (0, 1, 2, 3), 0.5, 5))
     assert (answer.weight, answer.categories, len(answer.items)) == (0.0, [], 5)
     assert np.isnan(answer.diversity)
 
@@ -151,7 +156,7 @@ def test_users_of_another_data_set_are_refused(folder, explorer, tmp_path):
 def test_only_what_the_filters_and_the_chosen_categories_let_pass_is_shown(folder):
     filters = Filters(exclude=("i1", "i4"))
     explorer = Explorer(folder=folder / "out/export", filters=filters)
-    names, question = explorer.predictor.names, Question(HISTORY, explorer.interest_num, 0.0, 30, category=["c1"])
+    names, question = explorer.predictor.names, Question(HISTORY, all_of(explorer), 0.0, 30, category=["c1"])
     answer = explorer.answer(question)
     passing = {item for item, name in names.items() if int(name[1:]) % 3 == 1 and name not in filters.exclude}
     assert {one.title for one in answer.items} == set(of(explorer, passing))
@@ -160,3 +165,43 @@ def test_only_what_the_filters_and_the_chosen_categories_let_pass_is_shown(folde
     everything = explorer.answer(question._replace(category=[]))
     assert len(everything.items) == 28
     assert len(explorer.answer(question._replace(category=["c1", "c2", "c0"])).items) == 28
+
+
+def test_what_is_left_out_is_counted_and_what_scores_high_enough_named(explorer):
+    question = Question(HISTORY, (1,), 0.0, 5, earlier=[20, 21])
+    answer = explorer.answer(question)
+    found = [{one.item for one in interest.items} for interest in answer.interests]
+    assert answer.retrieved == len(found[1]) == 5
+    assert answer.unread == len(HISTORY) + 2 - explorer.predictor.maxlen
+    told = {one.why: one for one in answer.left_out}
+    off = set().union(*found) - found[1]
+    named = told["found only by interests that are switched off"]
+    assert named.number == len(off)
+    score = {
+        item: max(one.score for each in answer.interests for one in each.items if one.item == item) for item in off
+    }
+    listed = sorted([*score.values(), *(one.score for one in answer.items)], reverse=True)[:5]
+    assert named.items == sorted((item for item in off if score[item] in listed), key=lambda item: -score[item])
+    seen = told.get("already in the history")
+    assert (seen is not None) == explorer.predictor.filter_seen
+    if seen:
+        everything = explorer.answer(question._replace(top_n=exports.V))
+        assert seen.number == len({*HISTORY, 20, 21})
+        assert set(seen.items) <= {*HISTORY, 20, 21}
+        assert len(everything.items) == exports.V - 1 - seen.number
+    narrow = {one.why: one.number for one in explorer.answer(question._replace(category=["c1"])).left_out}
+    assert narrow["not of the chosen categories"] == 20
+
+
+def test_with_all_interests_off_the_list_is_empty_and_says_why(explorer):
+    answer = explorer.answer(Question(HISTORY, (), 0.1, 5))
+    assert (answer.items, answer.retrieved) == ([], 0)
+    (off,) = [one for one in answer.left_out if one.why.endswith("switched off")]
+    assert len(off.items) == 5
+    assert off.number == len({one.item for interest in answer.interests for one in interest.items})
+
+
+def test_what_the_filters_of_the_command_leave_out_is_told(folder):
+    explorer = Explorer(folder=folder / "out/export", filters=Filters(exclude=("i1", "i4")))
+    told = [(one.number, one.why) for one in explorer.answer(Question(HISTORY, (0, 1, 2, 3), 0.0, 5)).left_out]
+    assert (2, "not let pass by --exclude, --allow or --category") in told

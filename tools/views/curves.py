@@ -31,7 +31,7 @@ def longest(runs) -> list[str]:
 
 def draw(pyplot, runs, tags):
     """A panel a tag, a line a run."""
-    figure, panels = pyplot.subplots(1, len(tags), figsize=(3.2 * len(tags), 2.8), layout="constrained", squeeze=False)
+    figure, panels = pyplot.subplots(1, len(tags), figsize=(3.2 * len(tags), 2.8), squeeze=False)
     for axes, tag in zip(panels[0], tags, strict=True):
         for (name, run), colour in zip(runs.items(), COLOURS * len(runs), strict=False):
             steps, values = run.get(tag, ([], []))
@@ -39,7 +39,8 @@ def draw(pyplot, runs, tags):
                 axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
                 values = trailing_mean(values)
             axes.plot(steps, values, color=colour, label=name, marker=None if tag.startswith("train/") else ".")
-        axes.set(title=tag, xlabel="step")
+        thick = f"; thick: mean of the last {SMOOTH} points" if tag.startswith("train/") else ""
+        axes.set(title=tag, xlabel=f"step{thick}")
     if len(runs) > 1:
         panels[0][0].legend(frameon=False)
     return figure

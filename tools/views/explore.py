@@ -19,6 +19,8 @@ from tools.retrieval.selection import Filters
 from tools.serving import exported
 from tools.serving.everybody import Attributes
 from tools.serving.predictor import Predictor
+from tools.views import left_out
+from tools.views.left_out import LeftOut
 
 MOST_USERS = 1000  # that a page lets one choose from
 
@@ -36,7 +38,7 @@ class Question(NamedTuple):
     """What a model is asked."""
 
     history: list[int]  # our ids, oldest first
-    used: int  # K', how many of the interests may retrieve; those of dynamic_interest_num are the first ones too
+    used: tuple[int, ...]  # rows of the interests that may retrieve
     variety: float  # lambda as a share of the range of the scores, 0 to 1
     top_n: int  # N
     earlier: list[int] = []  # what came before the history: left out of the lists like the history, not embedded
@@ -48,6 +50,7 @@ class Question(NamedTuple):
 class Item(NamedTuple):
     """An item that was retrieved."""
 
+    item: int  # our id
     title: str
     category: str  # "" for none
     score: float
@@ -69,6 +72,9 @@ class Answer(NamedTuple):
 
     interests: list[Interest]
     items: list[Item]  # the one list of the interests that are used
+    retrieved: int  # distinct items among the best N of each interest that is used: the list is chosen of these
+    left_out: list[LeftOut]
+    unread: int  # items of the history that are older than those the model reads
     weight: float  # lambda, in the unit of the scores
     diversity: float  # share of the list's pairs with different categories; NaN without pairs or categories
     categories: list[tuple[str, int]]  # of the list, most frequent first
@@ -104,19 +110,18 @@ class Explorer:
     def answer(self, question: Question) -> Answer:
         """The interests of a history, which must not be empty, and the list of those that are used."""
         predictor, top_n = self.predictor, min(question.top_n, self.predictor.item_num)
-        history = ragged([len(question.history)], np.array(question.history, np.int64))
-        hist_item, seq_len = cut_histories(history, np.zeros(1, np.int64), history.lengths, predictor.maxlen)
-        profile = {name: values for name, values in question.profile.items() if name in self.features}
-        interests, live, coupling = predictor.route(hist_item, seq_len, [profile])
+        hist_item, interests, live, coupling = self._route(question)
+        used = live & np.isin(np.arange(self.interest_num), question.used)
         seen = np.array(question.earlier + question.history if predictor.filter_seen else [], np.int64)
         selection = predictor.catalogue.choose(Filters(category=tuple(question.category) or None))
         found, scores = predictor.retriever.search(interests, live, top_n + len(seen), selection)
         found, scores = found[0], scores[0]  # [K, depth]
         kept = (found > 0) & ~np.isin(found, seen)
+        own = kept & (kept.cumsum(axis=1) <= top_n)
         weight = 0.0 if self.category is None or not kept.any() else question.variety * float(np.ptp(scores[kept]))
         plain, chosen = predictor.retriever.recommend_each(
             interests,
-            live & (np.arange(self.interest_num) < question.used),
+            used,
             top_n,
             Diversity((0.0, weight), self.category),
             seen=ragged([len(seen)], seen) if len(seen) else None,
@@ -125,18 +130,38 @@ class Explorer:
         )
         rank = {item: place for place, item in enumerate(plain.items[0].tolist(), 1)}
         shown = self._items([one[0] for one in chosen], rank, question.target)
+        listed = [one.score for one in shown]
+        retrieved, missed = left_out.of_interests(found, scores, own, used[0], seen, listed, top_n)
+        missed += left_out.of_filters(predictor.catalogue, selection, predictor.item_num)
         each = []
-        for k, some in enumerate(kept):
-            columns = [found[k][some][:top_n], scores[k][some][:top_n], np.full(top_n, k)]
+        for k, some in enumerate(own):
+            columns = [found[k][some], scores[k][some], np.full(some.sum(), k)]
             items = self._items(columns, rank, question.target)
-            each.append(Interest(bool(live[0, k]), self._behaviours(hist_item[0], coupling[0, k]), items))
-        categories = Counter(one.category for one in shown if one.category).most_common()
-        return Answer(each, shown, weight, self._diversity(chosen.items), categories, len(question.target))
+            each.append(Interest(bool(live[0, k]), self._behaviours(hist_item, coupling[0, k]), items))
+        return Answer(
+            interests=each,
+            items=shown,
+            retrieved=retrieved,
+            left_out=[one for one in missed if one.number > 0],
+            unread=max(len(question.earlier) + len(question.history) - predictor.maxlen, 0),
+            weight=weight,
+            diversity=self._diversity(chosen.items),
+            categories=Counter(one.category for one in shown if one.category).most_common(),
+            target_num=len(question.target),
+        )
+
+    def _route(self, question):
+        """The items that are read `[T]`, interests `[1, K, D]`, live mask `[1, K]` and coupling `[1, K, T]`."""
+        history = ragged([len(question.history)], np.array(question.history, np.int64))
+        maxlen = self.predictor.maxlen
+        hist_item, seq_len = cut_histories(history, np.zeros(1, np.int64), history.lengths, maxlen)
+        profile = {name: values for name, values in question.profile.items() if name in self.features}
+        return hist_item[0], *self.predictor.route(hist_item, seq_len, [profile])
 
     def _items(self, columns, rank, target):
         """Rows of items, 0 where a list ends early, scores and interests."""
         return [
-            Item(self.titles[item], self._category(item), score, interest, rank.get(item), item in target)
+            Item(item, self.titles[item], self._category(item), score, interest, rank.get(item), item in target)
             for item, score, interest in zip(*(one.tolist() for one in columns), strict=False)
             if item
         ]

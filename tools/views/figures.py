@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import textwrap
 import warnings
 from pathlib import Path
 from typing import Any
@@ -9,19 +10,20 @@ from typing import Any
 from tools.common.errors import UserError
 from tools.common.files import atomic_path
 
-INK = "#757575"  # contrast 4.5:1 with white and with black
-COLOURS = ("#2a7fd4", "#d96f00", "#2f9e55", "#b0559e", "#8a7a20")  # so do these
+PAPER, INK = "#ffffff", "#595959"  # contrast 7:1, whatever the page around a picture
+COLOURS = ("#2a7fd4", "#d96f00", "#2f9e55", "#b0559e", "#8a7a20")  # of marks: 3:1 with white
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none", "svg.hashsalt": "", "text.parse_math": False, "font.size": 10,
-    "savefig.transparent": True, "axes.facecolor": "none", "axes.spines.top": False, "axes.spines.right": False,
-    "axes.grid": True, "grid.alpha": 0.3,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3,
+    "figure.constrained_layout.use": True,
+    **{f"{part}.facecolor": PAPER for part in ("figure", "axes", "savefig")},
     **{f"{part}.color": INK for part in ("text", "xtick", "ytick", "grid")},
     "axes.edgecolor": INK, "axes.labelcolor": INK,
 }  # fmt: skip
 
 
 def open_pyplot():
-    """Matplotlib's pyplot, without a window and for light and dark backgrounds; a `UserError` without the extra."""
+    """Matplotlib's pyplot, without a window; a `UserError` without the extra."""
     matplotlib = _matplotlib()
     matplotlib.use("agg")
     matplotlib.rcParams.update(STYLE)
@@ -58,7 +60,7 @@ class Picture:
     def __init__(self, draw):
         with styled() as pyplot, io.BytesIO() as file:
             self.figure = draw(pyplot)
-            self.figure.savefig(file, format="png", bbox_inches="tight", dpi=100)
+            self.figure.savefig(file, format="png", dpi=100)
             self.png = file.getvalue()
             pyplot.close(self.figure)
 
@@ -71,6 +73,11 @@ class Picture:
             save(self.figure, Path(path))
 
 
+def headline(figure, told):
+    """A text above a figure, centred, in as many lines as its width needs."""
+    figure.suptitle(textwrap.fill(told, int(10 * figure.get_figwidth())))  # letters an inch
+
+
 def save(figure, path):
     """Write a figure, and close it; the same one gives the same file."""
     from matplotlib import pyplot
@@ -80,5 +87,5 @@ def save(figure, path):
     with atomic_path(path) as temporary, warnings.catch_warnings():
         if kind == "svg":  # who shows it may have the letters that our font lacks
             warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(temporary, format=kind, bbox_inches="tight", dpi=150, metadata=undated)
+        figure.savefig(temporary, format=kind, dpi=150, metadata=undated)
     pyplot.close(figure)

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tools.common.files import shown
-from tools.common.interests import interest_colour, interest_number
-from tools.views.figures import COLOURS, INK
+from tools.common.interests import LUMINANCE, interest_colour, interest_number, luminance
+from tools.views.figures import COLOURS, INK, headline
 
 MARKS = "osD^vPX<"  # it is never the colour alone that tells
 NAMED = 8  # categories that are named at most
@@ -25,7 +25,7 @@ def draw_coupling(pyplot, told, titles, coupling, live):
         live: `[K]`; the column of a dead interest is empty.
     """
     interest_num, length = coupling.shape
-    figure, axes = pyplot.subplots(figsize=(3.4 + 0.6 * interest_num, 1.1 + 0.25 * length), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(3.4 + 0.6 * interest_num, 1.1 + 0.25 * length))
     values = np.where(live, coupling.T, np.nan)  # [T, K]
     heat(axes, values, "Blues", (0.0, max(np.nanmax(values), 1e-9)))
     axes.set_yticks(range(length), [shorten(title) for title in titles])
@@ -34,7 +34,7 @@ def draw_coupling(pyplot, told, titles, coupling, live):
     )
     axes.set_xlabel("interest")
     axes.set_ylabel("history, oldest first")
-    figure.suptitle(told)
+    headline(figure, told)
     return figure
 
 
@@ -50,16 +50,13 @@ def shorten(text, most=36):
 
 
 def heat(axes, values, colours, limits):
-    """Cells `[rows, columns]`, the first row above, with their values in them; an empty one is not a number.
-
-    They are opaque, and so their values are readable whatever the page's background.
-    """
+    """Cells `[rows, columns]`, the first row above, with their values in them; an empty one is not a number."""
     rows, columns = values.shape
     edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
     cells = axes.pcolormesh(*edges, values, cmap=colours, vmin=limits[0], vmax=limits[1])
     for row, column in np.argwhere(np.isfinite(values)):
         value = values[row, column]
-        dark = np.dot(cells.to_rgba(value)[:3], (0.299, 0.587, 0.114)) < 0.55
+        dark = luminance(cells.to_rgba(value)[:3]) < LUMINANCE  # either letter then has a contrast of 4.5:1
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if dark else "black", size=8)
     axes.invert_yaxis()
     axes.xaxis.set_label_position("top")
@@ -115,9 +112,9 @@ def draw_items(pyplot, told, plane: Plane, interest, category, live):
     panels: dict[str, tuple] = {"by interest": (by_interest, interest_colour)}
     if category is not None:
         panels["by category"] = groups(category), lambda row: COLOURS[row % len(COLOURS)]
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(4.5 * len(panels), 5), layout="constrained", squeeze=False)
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(4.5 * len(panels), 5), squeeze=False)
     for one, (title, (parts, colour)) in zip(axes[0], panels.items(), strict=True):
-        one.scatter(*plane.history.T, s=75, facecolors="none", edgecolors=INK, linewidths=0.9, label="rings: history")
+        one.scatter(*plane.history.T, s=75, facecolors="none", edgecolors=INK, linewidths=0.9, label="ring: history")
         for row, (name, chosen) in enumerate(parts):
             if chosen.any():
                 look = {"color": INK, "marker": "."}
@@ -130,11 +127,11 @@ def draw_items(pyplot, told, plane: Plane, interest, category, live):
         one.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.08), fontsize=8)
     for k, point in enumerate(plane.interests):
         if live[k]:
-            axes[0, 0].scatter(*point, marker="*", s=320, color=interest_colour(k), edgecolors=INK, zorder=3)
+            axes[0, 0].scatter(*point, marker="*", s=450, color=interest_colour(k), edgecolors=INK, zorder=3)
             axes[0, 0].annotate(
                 str(interest_number(k)), point, ha="center", va="center", color="white", weight="bold", size=7, zorder=4
             )
-    figure.suptitle(told)
+    headline(figure, told)
     return figure
 
 
@@ -158,9 +155,7 @@ def draw_similarity(pyplot, told, curve, step, cosine):
     widths, height = [1.0 + 0.55 * interest_num], 1.0 + 0.5 * interest_num
     widths = [5.2, *widths] if curve else widths
     size = (sum(widths), max(height, 2.6))
-    figure, axes = pyplot.subplots(
-        1, len(widths), figsize=size, layout="constrained", squeeze=False, width_ratios=widths
-    )
+    figure, axes = pyplot.subplots(1, len(widths), figsize=size, squeeze=False, width_ratios=widths)
     if curve:
         axes[0, 0].plot(*curve, ".-", color=COLOURS[0])
         axes[0, 0].set(title="mean of two interests, valid", xlabel="step", ylabel="cosine")
@@ -172,5 +167,5 @@ def draw_similarity(pyplot, told, curve, step, cosine):
     places = range(interest_num)
     for ticks in (axes[0, -1].set_xticks, axes[0, -1].set_yticks):
         ticks(places, [f"{interest_number(row)}" for row in places])
-    figure.suptitle(told)
+    headline(figure, told)
     return figure

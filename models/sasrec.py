@@ -30,10 +30,11 @@ class SASRec(GradientModel):
     """
 
     def __init__(self, common: Common, transformer: Transformer, loss: Loss, *, all_positions=True):
+        extractor = create_transformer(common, transformer)
         super().__init__(
             common,
             item_table=create_item_table(common, loss),
-            extractor=create_transformer(common, transformer),
+            extractor=extractor,
             read_out=LabelAwareAttention(),  # of one interest: that one
             objective=create_objective(item_num=common.item_count - 1, **vars(loss)),
         )

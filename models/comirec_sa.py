@@ -2,7 +2,8 @@
 
 from models.base.gradient_model import GradientModel
 from models.base.keywords import flat_options
-from models.base.options import Common, Interests, Loss
+from models.base.options import Common, Interests, Loss, States
+from models.layers.encoder import create_encoder
 from models.layers.features import create_item_table
 from models.layers.read_out import LabelAwareAttention
 from models.layers.self_attention import SelfAttention
@@ -31,7 +32,7 @@ class ComiRecSA(GradientModel):
     logits are corrected by log Q, see `log_q`.
     """
 
-    def __init__(self, common: Common, interests: Interests, loss: Loss):
+    def __init__(self, common: Common, interests: Interests, states: States, loss: Loss):
         attention = SelfAttention(
             hidden_size=common.embedding_dim, seq_len=common.maxlen, interest_num=interests.interest_num
         )
@@ -39,6 +40,7 @@ class ComiRecSA(GradientModel):
             common,
             interests,
             item_table=create_item_table(common, loss),
+            encoder=create_encoder(common, states),
             extractor=attention,
             read_out=LabelAwareAttention(pow_p=interests.pow_p),
             objective=create_objective(item_num=common.item_count - 1, **vars(loss)),

@@ -2,8 +2,9 @@
 
 from models.base.gradient_model import GradientModel
 from models.base.keywords import flat_options
-from models.base.options import Common, GaussianLogits, Interests, Loss, Routing
+from models.base.options import Common, GaussianLogits, Interests, Loss, Routing, States
 from models.layers.capsule import CapsuleNetwork
+from models.layers.encoder import create_encoder
 from models.layers.features import create_item_table
 from models.layers.read_out import LabelAwareAttention
 from models.losses.objective import create_objective
@@ -49,7 +50,13 @@ class MIND(GradientModel):
     """
 
     def __init__(
-        self, common: Common, interests: Interests, routing: Routing, gaussian_logits: GaussianLogits, loss: Loss
+        self,
+        common: Common,
+        interests: Interests,
+        states: States,
+        routing: Routing,
+        gaussian_logits: GaussianLogits,
+        loss: Loss,
     ):
         capsules = CapsuleNetwork(
             common.embedding_dim,
@@ -64,6 +71,7 @@ class MIND(GradientModel):
             common,
             interests,
             item_table=create_item_table(common, loss),
+            encoder=create_encoder(common, states),
             extractor=capsules,
             read_out=LabelAwareAttention(pow_p=interests.pow_p),
             objective=create_objective(item_num=common.item_count - 1, **vars(loss)),

@@ -5,8 +5,9 @@ from paddle import nn
 
 from models.base.gradient_model import GradientModel
 from models.base.keywords import flat_options
-from models.base.options import Common, Interests, Loss
+from models.base.options import Common, Interests, Loss, States
 from models.layers.backward_flow import ReConstruct, find_positives, re_attend, re_contrast
+from models.layers.encoder import create_encoder
 from models.layers.features import create_item_table
 from models.layers.functional import length_mask
 from models.layers.read_out import LabelAwareAttention
@@ -69,6 +70,7 @@ class Re4(GradientModel):
         self,
         common: Common,
         interests: Interests,
+        states: States,
         loss: Loss,
         *,
         re4_contrast_weight=0.1,
@@ -84,6 +86,7 @@ class Re4(GradientModel):
             common,
             interests,
             item_table=create_item_table(common, loss),
+            encoder=create_encoder(common, states),
             extractor=attention,
             read_out=LabelAwareAttention(pow_p=interests.pow_p),
             objective=create_objective(item_num=common.item_count - 1, **vars(loss)),

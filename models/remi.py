@@ -6,7 +6,8 @@ import paddle
 
 from models.base.gradient_model import GradientModel
 from models.base.keywords import flat_options
-from models.base.options import Common, Interests, Loss
+from models.base.options import Common, Interests, Loss, States
+from models.layers.encoder import create_encoder
 from models.layers.features import create_item_table
 from models.layers.read_out import LabelAwareAttention
 from models.layers.self_attention import SelfAttention
@@ -33,7 +34,9 @@ class REMI(GradientModel):
         routing_regularization: λ. The public code's 100 at batch 128 is 12,800 here.
     """
 
-    def __init__(self, common: Common, interests: Interests, loss: Loss, *, routing_regularization=12800.0):
+    def __init__(
+        self, common: Common, interests: Interests, states: States, loss: Loss, *, routing_regularization=12800.0
+    ):
         attention = SelfAttention(
             hidden_size=common.embedding_dim, seq_len=common.maxlen, interest_num=interests.interest_num
         )
@@ -43,6 +46,7 @@ class REMI(GradientModel):
             common,
             interests,
             item_table=create_item_table(common, loss),
+            encoder=create_encoder(common, states),
             extractor=attention,
             read_out=LabelAwareAttention(pow_p=interests.pow_p),
             objective=create_objective(item_num=common.item_count - 1, **vars(loss)),

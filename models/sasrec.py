@@ -4,11 +4,11 @@ import paddle
 
 from models.base.gradient_model import GradientModel
 from models.base.keywords import flat_options
-from models.base.options import Common, Loss
+from models.base.options import Common, Loss, Transformer
 from models.layers.features import create_item_table
 from models.layers.functional import length_mask
 from models.layers.read_out import LabelAwareAttention
-from models.layers.transformer import CausalTransformer
+from models.layers.transformer import create_transformer
 from models.losses.objective import create_objective
 
 
@@ -25,24 +25,16 @@ class SASRec(GradientModel):
     be each user once, up to the last item, take `train_sampling: sequence`.
 
     Args:
-        transformer_blocks: blocks of attention and feed-forward layers, one after the other.
-        transformer_heads: heads of the attention; they divide D.
         all_positions: whether the next item is learnt after every behaviour, or, as in the other models, after the
             history alone.
     """
 
-    def __init__(self, common: Common, loss: Loss, *, transformer_blocks=1, transformer_heads=1, all_positions=True):
-        transformer = CausalTransformer(
-            hidden_size=common.embedding_dim,
-            seq_len=common.maxlen,
-            blocks=transformer_blocks,
-            heads=transformer_heads,
-            dropout=common.dropout,
-        )
+    def __init__(self, common: Common, transformer: Transformer, loss: Loss, *, all_positions=True):
+        extractor = create_transformer(common, transformer)
         super().__init__(
             common,
             item_table=create_item_table(common, loss),
-            extractor=transformer,
+            extractor=extractor,
             read_out=LabelAwareAttention(),  # of one interest: that one
             objective=create_objective(item_num=common.item_count - 1, **vars(loss)),
         )

@@ -2,8 +2,9 @@
 
 from models.base.gradient_model import GradientModel
 from models.base.keywords import flat_options
-from models.base.options import Common, Interests, Loss, Routing
+from models.base.options import Common, Interests, Loss, Routing, States
 from models.layers.capsule import CapsuleNetwork
+from models.layers.encoder import create_encoder
 from models.layers.features import create_item_table
 from models.layers.read_out import LabelAwareAttention
 from models.losses.objective import create_objective
@@ -22,7 +23,7 @@ class SharedCapsule(GradientModel):
     Read-out (`LabelAwareAttention`) and loss (`SampledSoftmax`) are those of `ComiRecDR`.
     """
 
-    def __init__(self, common: Common, interests: Interests, routing: Routing, loss: Loss):
+    def __init__(self, common: Common, interests: Interests, states: States, routing: Routing, loss: Loss):
         capsules = CapsuleNetwork(
             common.embedding_dim,
             common.maxlen,
@@ -35,6 +36,7 @@ class SharedCapsule(GradientModel):
             common,
             interests,
             item_table=create_item_table(common, loss),
+            encoder=create_encoder(common, states),
             extractor=capsules,
             read_out=LabelAwareAttention(pow_p=interests.pow_p),
             objective=create_objective(item_num=common.item_count - 1, **vars(loss)),

@@ -6,8 +6,9 @@ import paddle
 
 from models.base.gradient_model import GradientModel
 from models.base.keywords import flat_options
-from models.base.options import Common, GaussianLogits, Interests, Loss, Routing
+from models.base.options import Common, GaussianLogits, Interests, Loss, Routing, States
 from models.layers.capsule import CapsuleNetwork
+from models.layers.encoder import create_encoder
 from models.layers.features import create_item_table
 from models.layers.mean_pooling import MeanPooling
 from models.layers.read_out import LabelAwareAttention
@@ -37,6 +38,7 @@ class TwoTower(GradientModel):
         self,
         common: Common,
         several: Interests,
+        states: States,
         routing: Routing,
         gaussian_logits: GaussianLogits,
         loss: Loss,
@@ -57,6 +59,7 @@ class TwoTower(GradientModel):
             common,
             several,
             item_table=create_item_table(common, loss),
+            encoder=create_encoder(common, states),
             extractor={"mean": MeanPooling(), "mind": capsules}[interests],
             read_out=LabelAwareAttention(pow_p=several.pow_p),
             objective=create_objective(item_num=common.item_count - 1, **vars(loss)),

@@ -15,12 +15,15 @@ OPTIONS: list[dict] = [
     {"squash_power": 0.5, "relu_layer": True},
     {"interests": "mind", "dynamic_interest_num": True},
 ]
+TRANSFORMER = {"encoder": "transformer", "transformer_blocks": 2, "transformer_heads": 2}
+# What an encoder computes is the same before all extractors.
+ENCODED = [("mind", TRANSFORMER), ("comirec_dr", TRANSFORMER), ("comirec_sa", {"encoder": "gru"})]
 CASES = [  # every model that ONNX knows, with what changes its tower's operators
     pytest.param(name, options, marks=[pytest.mark.extras] if name in NEEDS_EXTRA else [])
     for name, model in MODELS.items()
     for options in OPTIONS
     if options.keys() <= constructor_options(model) and model.has_onnx and not model.gives_scores
-]
+] + ENCODED
 
 
 def eager(model, hist_item, seq_len):

@@ -5,6 +5,7 @@ from paddle import nn
 
 from models.base.options import ONE, Common, Interests
 from models.base.recommender import Recommender
+from models.layers.encoder import Rows
 from models.layers.features import FeatureTable
 from models.layers.functional import l2_normalize, length_mask
 from models.layers.tower import ContextTower
@@ -15,7 +16,8 @@ class GradientModel(Recommender):
     """Parts that a model is composed of, and the one way from a history to interests and to the loss.
 
         e_i         = item_table(i)                                         rows, [B, T, D]
-        v_1 … v_K   = extractor(e_1 … e_T)                                  interests, [B, K, D]
+        h_1 … h_T   = encoder(e_1 … e_T)                                    states, [B, T, D]; the rows, unless set
+        v_1 … v_K   = extractor(h_1 … h_T)                                  interests, [B, K, D]
         v_k         ← user_tower([v_k ; context])                           where there are user features, or always
         v_u         = read_out(v_1 … v_K, e_target)                         the vector that is trained, [B, D]
         loss        = objective(v_u, e_target, e_candidates) + regularize(…)
@@ -28,6 +30,7 @@ class GradientModel(Recommender):
         common, interests: options, see there.
         item_table: ids to rows.
         extractor: see `Extractor`.
+        encoder: rows and mask to states, see `models.layers.encoder`; None: the rows are the states.
         read_out: interests `[B, K, D]`, targets `[B, M, D]` and live mask `[B, K]` to `[B, M, D]`.
         objective: see `models.losses.objective`.
         tower_sizes: ReLU layers of the user tower; None: those of `common`, and a tower for user features only.
@@ -42,13 +45,15 @@ class GradientModel(Recommender):
         extractor,
         read_out,
         objective,
+        encoder=None,
         tower_sizes=None,
     ):
         super().__init__(item_count=common.item_count, maxlen=common.maxlen)
         self.interest_num, self.dynamic_interest_num = interests.interest_num, interests.dynamic_interest_num
         self.interest_spread_weight = interests.interest_spread_weight
         self.item_table, self.extractor = item_table, extractor
-        self.dropout = nn.Dropout(common.dropout)
+        self.encoder = Rows() if encoder is None else encoder
+        self.dropout = nn.Identity() if self.encoder.has_dropout else nn.Dropout(common.dropout)
         self.read_out, self.objective = read_out, objective
         self.scale = {"dot": nn.Identity(), "cosine": l2_normalize}[common.similarity]
         self.item_tower = nn.Identity()
@@ -72,7 +77,8 @@ class GradientModel(Recommender):
 
     def route_rows(self, hist_eb, seq_len, context_eb=None):
         """`route` after the look-up: rows `[B, T, D]`, lengths `[B]` and, where there are user features, `[B, P]`."""
-        interests, coupling = self.extractor.route(hist_eb, length_mask(seq_len, hist_eb.shape[1]))
+        mask = length_mask(seq_len, hist_eb.shape[1])
+        interests, coupling = self.extractor.route(self.encoder(hist_eb, mask), mask)
         if self.user_tower is not None:
             interests = self.user_tower(interests, context_eb)
         if self.dynamic_interest_num:

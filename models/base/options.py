@@ -56,6 +56,23 @@ ONE = Interests(interest_num=1)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Transformer:
+    """A transformer over histories, see `CausalTransformer`."""
+
+    transformer_blocks: int = option("blocks of `encoder: transformer` and of `sasrec`", default=1)
+    transformer_heads: int = option("heads of its attention; they divide `embedding_dim`", default=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class States(Transformer):
+    """What interests are made of, see `models.layers.encoder`."""
+
+    encoder: str = option(
+        "reads the rows; interests are made of its states", default="none", choices="none transformer gru"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Routing:
     """Dynamic routing, see `CapsuleNetwork`."""
 

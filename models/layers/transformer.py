@@ -65,6 +65,17 @@ class CausalTransformer(Extractor):
         return self.norm(x), layout, attention
 
 
+def create_transformer(common, transformer):
+    """The transformer of a gradient model, of its options `Common` and `Transformer`."""
+    return CausalTransformer(
+        hidden_size=common.embedding_dim,
+        seq_len=common.maxlen,
+        blocks=transformer.transformer_blocks,
+        heads=transformer.transformer_heads,
+        dropout=common.dropout,
+    )
+
+
 class Layout:
     """Histories side by side in R rows of W places, where W is a power of two, T or above.
 
@@ -99,6 +110,12 @@ class Layout:
     def pack(self, spread):
         """`[R, W, D]` to `[N, D]`."""
         return paddle.gather(spread.flatten(0, 1), self.slot)
+
+    def unpack(self, packed):
+        """`[N, D]` to `[B, T, D]`, zero at padding."""
+        size = packed.shape[1]
+        zero = paddle.zeros([paddle.shape(self.length)[0] * self.longest, size], packed.dtype)
+        return paddle.scatter(zero, self.place, packed).reshape([-1, self.longest, size])
 
     def hidden(self):
         """What is added to attention's scores, `[R, 1, W, W]`: very little where one looks ahead, or at others."""

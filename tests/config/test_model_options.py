@@ -100,6 +100,17 @@ def test_options_are_not_given_by_position():
         Made(1)
 
 
+@pytest.mark.parametrize("encoder", ["none", "gru"])
+def test_a_transformer_s_options_need_it(encoder, tiny_config):
+    given = [f"hyper_parameters.{one}" for one in ("transformer_blocks=2", "model=remi", f"encoder={encoder}")]
+    with pytest.raises(UserError, match=f"transformer_blocks: has no effect with encoder: {encoder}; remove it"):
+        load_config(tiny_config, given, MODELS)
+    with pytest.raises(UserError, match="encoder: 'lstm' is not one of none, transformer, gru"):
+        load_config(tiny_config, ["hyper_parameters.encoder=lstm"], MODELS)
+    with pytest.raises(UserError, match="encoder: does not apply to the model sasrec"):
+        load_config(tiny_config, ["hyper_parameters.model=sasrec", "hyper_parameters.encoder=gru"], MODELS)
+
+
 @pytest.mark.parametrize(
     "override, message",
     [

@@ -46,6 +46,8 @@ def loaded(path, key, value, model="mind"):
     useless = useless_keys(model, MODELS)
     small = [f"hyper_parameters.{one}={number}" for one, number in SMALL.items()]
     small = [one for one in small if one.partition("=")[0] not in {key, *useless}]
+    if "transformer" in key:
+        small.append("hyper_parameters.encoder=transformer")
     caught = None
     try:
         return load_settings(path, [f"{key}={value}", f"hyper_parameters.model={model}", *small], MODELS)
@@ -121,6 +123,7 @@ def test_a_number_at_an_end_of_its_range_works_or_is_too_large_for_the_machine(n
     (["neg_samples=100000000"], "candidates of neg_samples × embedding_dim would take 23.8 GiB"),
     (["negatives=full", "item_count=2147483647", "embedding_dim=1"], "train_batch_size × targets × item_count"),
     (["model=comirec_dr", "maxlen=10000", "embedding_dim=4096"], "matrices of maxlen × interest_num × embedding_dim²"),
+    (["encoder=transformer", "embedding_dim=1", "maxlen=1000000"], "batch × transformer_heads × maxlen"),
     (["model=two_tower", "tower_sizes=[1000000, 1000000]"], "towers of tower_sizes and embedding_dim"),
     (["model=item_knn", "item_count=100000000", "neighbors=1000"], "neighbours of item_count × neighbors"),
 ])  # fmt: skip

@@ -4,6 +4,7 @@ import numpy as np
 import paddle
 import pytest
 
+from models import MODELS
 from models.layers import compiled
 from models.layers.capsule import CapsuleNetwork
 from models.losses.objective import create_objective
@@ -114,3 +115,20 @@ def counted(calls, function):
         return function(*args)
 
     return call
+
+
+def test_a_step_behind_an_encoder(monkeypatch):
+    """The compiled routing hands its gradient on to what made the rows."""
+    paddle.seed(1)
+    options = {"encoder": "transformer", "routing_logits": "fixed", "negatives": "full"}
+    model = MODELS["mind"](item_count=V + 1, embedding_dim=D, maxlen=T, interest_num=K, **options)
+    model.train()
+    rng = np.random.default_rng(4)
+    hist_item, target_item = (paddle.to_tensor(rng.integers(1, V + 1, shape)) for shape in ((B, T), (B,)))
+    seq_len = paddle.to_tensor(rng.integers(1, T + 1, B))
+
+    def compute():
+        loss = model.loss(hist_item, target_item, seq_len)
+        return [loss.numpy(), *(one.numpy() for one in paddle.grad(loss, model.parameters()))]
+
+    close(*both(monkeypatch, compute))

@@ -70,6 +70,13 @@ def test_losses_of_20_steps_agree(build, name, options):
     assert dynamic[-1] != dynamic[0]
 
 
+@pytest.mark.parametrize("name, encoder", [("comirec_sa", "transformer"), ("mind", "transformer"), ("re4", "gru")])
+def test_losses_with_an_encoder_agree(build, name, encoder):
+    options = {"encoder": encoder, "dropout": 0.3, "targets": 2}
+    dynamic, static = (losses(*build(graph, name, **options)[:3], range(4), 2) for graph in GRAPHS)
+    np.testing.assert_allclose(static, dynamic, rtol=1e-5)
+
+
 def test_negatives_by_counts_agree(build):
     """Where ids are no order of popularity."""
     got = []

@@ -201,6 +201,11 @@ def _model_errors(config, given, models):
     for key in given:
         if key in useless and _attribute(config, key) != _attribute(Config(), key):
             yield (key, "hyper_parameters.model"), f"does not apply to the model {hyper.model}; remove it"
+    if hyper.encoder != "transformer" and "encoder" in constructor_options(models[hyper.model]):
+        for one in ("transformer_blocks", "transformer_heads"):
+            if getattr(hyper, one) != getattr(HyperParameters(), one):
+                text = f"has no effect with encoder: {hyper.encoder}; remove it or set encoder=transformer"
+                yield (f"hyper_parameters.{one}", "hyper_parameters.encoder"), text
 
 
 def useless_keys(name, models) -> set[str]:

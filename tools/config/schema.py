@@ -117,6 +117,9 @@ class HyperParameters:
     tower_sizes: list[int] | None = key(
         None, "ReLU layers of the towers; null: one of 4D, in `youtube_dnn` none", low=1, high=1_000_000, empty=True
     )
+    encoder: str = key("none", "reads the rows; interests are made of its states", choices="none transformer gru")
+    transformer_blocks: int = key(1, "blocks of `encoder: transformer` and of `sasrec`", low=1, high=100)
+    transformer_heads: int = key(1, "heads of its attention; they divide `embedding_dim`", low=1, high=1000)
     similarity: str = key("dot", "score of an interest and an item, in training and retrieval", choices="dot cosine")
 
     # Dynamic routing: mind, shared_capsule, comirec_dr
@@ -193,8 +196,6 @@ class HyperParameters:
     re4_negatives: int = key(
         128, "re4: maximum number of other users' behaviours in re-contrast", low=0, high=1_000_000, training=True
     )
-    transformer_blocks: int = key(1, "sasrec: blocks of the transformer", low=1, high=100)
-    transformer_heads: int = key(1, "sasrec: heads of its attention; they divide `embedding_dim`", low=1, high=1000)
     all_positions: bool = key(True, "sasrec: whether all of a history is learnt, or its end alone", training=True)
     neighbors: int = key(100, "item_knn, rp3beta: neighbours of an item that are kept", low=1, high=1_000_000)
     shrink: float = key(0.0, "item_knn: reduces similarities that few users support", low=0, training=True)

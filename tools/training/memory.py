@@ -89,7 +89,7 @@ def _of_one_model(hyper, options, batch, training):
         yield rows * hyper.neighbors * 3, "neighbours of item_count × neighbors"
     if "ease_lambda" in options:  # beside the weights the counts and what their inverse is made with
         yield rows * rows * (1 + 3 * training), "weights of item_count × item_count"
-    if "transformer_heads" in options:
+    if "transformer_heads" in options and ("encoder" not in options or hyper.encoder == "transformer"):
         yield batch * hyper.transformer_heads * hyper.maxlen**2, "attention of a batch × transformer_heads × maxlen"
     if "mix_size" in options:
         yield (rows + hyper.mix_size) * hyper.mix_size, "vectors and matrices of mix_size and item_count"

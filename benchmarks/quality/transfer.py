@@ -11,7 +11,6 @@ what was tuned on the held-out set itself. Each run adds a row to transfer.jsonl
 import argparse
 
 import numpy as np
-import yaml
 
 from benchmarks.quality import results
 from benchmarks.quality.measure import check_results, prepare, run_or_stop
@@ -19,6 +18,7 @@ from models import MODELS
 from tools.common.errors import UserError, command
 from tools.common.files import read_text
 from tools.common.tables import markdown
+from tools.config.overrides import load_yaml
 
 SEED = 1
 DEFAULTS = "defaults"
@@ -55,7 +55,7 @@ def candidates(model, datasets) -> dict[str, list[str]]:
     """Name -> overrides, the settings of a recipe without what belongs to its data set."""
     found: dict[str, list[str]] = {DEFAULTS: []}
     for dataset in datasets:
-        settings = yaml.safe_load(read_text(results.configuration(dataset, f"tuned/{model}")))["hyper_parameters"]
+        settings = load_yaml(read_text(results.configuration(dataset, f"tuned/{model}")))["hyper_parameters"]
         own = {key: value for key, value in settings.items() if key not in ("model", "item_count")}
         found[dataset] = [f"hyper_parameters.{key}={value}" for key, value in own.items()]
     return found

@@ -87,9 +87,8 @@ def test_new_items_are_recommended_to_those_who_like_their_kind(model, exported,
     again = answers(tmp_path, capsys, *likes, top_n=43)
     assert [[item for item in one if item[:3] != "new"] for one in again] == before
     # In a history it stands for its kind, beside others and alone.
-    for group in range(3):
-        found = set(answers(tmp_path, capsys, [f"new{group}"], top_n=8)[0])
-        assert len(found & {f"i{group * SIZE + n}" for n in range(SIZE)}) >= 5  # 2 by chance
+    for group, found in enumerate(answers(tmp_path, capsys, *([f"new{group}"] for group in range(3)), top_n=8)):
+        assert len(set(found) & {f"i{group * SIZE + n}" for n in range(SIZE)}) >= 5  # 2 by chance
     # A second time, by the export alone: the data set and the checkpoints are gone.
     for one in (tmp_path / "data", tmp_path / "out/best", *tmp_path.glob("out/[0-9]*")):
         shutil.rmtree(one)
@@ -102,7 +101,7 @@ def test_new_items_are_recommended_to_those_who_like_their_kind(model, exported,
 
 
 def test_an_approximate_index_keeps_its_kind(exported, tmp_path, capsys):
-    path = exported(12, item_features=["kind"])
+    path = exported(4, item_features=["kind"])
     export.main(["-m", path, "-o", "runner.index=hnsw", "runner.index_search=efSearch=99"])
     before = Predictor(folder=tmp_path / "out/export").retriever.index
     add_items.main([write_lines(tmp_path / "new", {"item": "x", "features": {"kind": ["k1"]}}), "-m", path])

@@ -15,8 +15,9 @@ BAD_ROWS = [
     f"{'u' * 1001},i,1",
 ]  # fmt: skip
 ODD_IDS = [
-    "", " ", "0", "1", "01", " 1", "1 ", "-1", "1.0", "1e3", "-9223372036854775809", "18446744073709551616", "nan",
-    "None", "null", "#1", "a,b", 'say "hi"', '"', "'", "a\tb", "\x1c", "\x85", "\u2028", "\xa0", "\ufeff", "caf\u00e9",
+    "", " ", "0", "1", "01", " 1", "1 ", "-1", "1.0", "2.00", " NULL", "1e3", "-9223372036854775809",
+    "18446744073709551616", "nan", "None", "null", "#1", "a,b", 'say "hi"', '"', "'", "a\tb", "\x1c", "\x85", "\u2028",
+    "\xa0", "\ufeff", "caf\u00e9",
     "cafe\u0301", "\u732b", "\U0001f600", "x" * 300, "=1+1", "\\", "user", "user_id:1",
 ]  # fmt: skip
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=6)
@@ -71,7 +72,7 @@ def delimited(data):
         if "\0" in data.decode() or lines[0][0] != 1:
             return None
         delimiter = "\t" if "\t" in lines[0][1] else ","
-        names = next(csv.reader([lines[0][1]], delimiter=delimiter))
+        names = [name.strip() for name in next(csv.reader([lines[0][1]], delimiter=delimiter))]
         rows = [list(csv.reader([line], delimiter=delimiter, strict=True)) for _, line in lines[1:]]
         if not rows or any(len(row) != 1 or len(row[0]) != len(names) for row in rows):
             return None

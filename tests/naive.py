@@ -88,7 +88,11 @@ def places(rows):
         before[user] += 1
 
 
-EMPTY = {"", " ", "\\N", "NULL", "Null", "null", "NA", "N/A", "n/a", "<NA>", "NaN", "NAN", "nan", "NaT", "None", "none"}
+EMPTY = {
+    "", " ", "\\N", "NULL", "Null", "null", "(null)", "(NULL)", "NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "#NULL!",
+    "<NA>", "NaN", "NAN", "nan", "-NaN", "-nan", "1.#QNAN", "-1.#QNAN", "1.#IND", "-1.#IND", "NaT", "None", "none",
+    "NONE",
+}  # fmt: skip
 
 
 def check(folder, rows, *, min_count=5, protocol="comirec", left_out=0, leaf=None, attributes=None):
@@ -102,7 +106,7 @@ def check(folder, rows, *, min_count=5, protocol="comirec", left_out=0, leaf=Non
         attributes: name -> {item: [text, …]}.
     """
     assert protocol in CUTS
-    events = [row for row in rows if row[0] not in EMPTY and row[1] not in EMPTY and row[2] is not None]
+    events = [row for row in rows if not {one.strip(" ") for one in row[:2]} & EMPTY and row[2] is not None]
     meta = check_dataset(folder, events, min_count, protocol, read=len(rows) + left_out)
     count = Counter(item for _, item, _ in events)
     assert meta["dropped"][f"items with fewer than {min_count} interactions"] == sum(
@@ -138,9 +142,9 @@ def same_folder(one, other):
 
 def filled(events):
     """The events that have a user, an item and a time; whole ids that were written as 1.0 are 1."""
-    events = [event for event in events if not {event[0], event[1]} & EMPTY and event[2] is not None]
+    events = [event for event in events if not {one.strip(" ") for one in event[:2]} & EMPTY and event[2] is not None]
     columns = [list(column) for column in zip(*events, strict=True)] or [[], [], []]
     for ids in columns[:2]:
-        if all(re.fullmatch(r"-?\d+(\.0)?", one, re.ASCII) for one in ids):
-            ids[:] = [one.removesuffix(".0") for one in ids]
+        if all(re.fullmatch(r"-?\d+(\.0+)?", one, re.ASCII) for one in ids):
+            ids[:] = [re.sub(r"\.0+$", "", one) for one in ids]
     return list(zip(*columns, strict=True))

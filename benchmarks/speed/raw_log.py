@@ -8,7 +8,7 @@ import polars
 BLOCK = 1 << 22  # rows written at once
 
 
-def write_raw_log(path: Path, *, rows, users, items, seed=0):
+def write_raw_log(path: Path, *, rows, users, items, seed=0, name="i{}", iso=False):
     """Write a CSV `user,item,time` with texts for ids.
 
     Args:
@@ -17,6 +17,8 @@ def write_raw_log(path: Path, *, rows, users, items, seed=0):
         users: how many; the log of their activity has deviation 1.
         items: how many there are; number k is drawn in proportion to 1/k.
         seed: of all draws.
+        name: of an item, with its number.
+        iso: write times as `2020-09-13T12:26:40Z`, and a column `event`, nine views to one purchase.
     """
     rng = np.random.default_rng(seed)
     weight = rng.lognormal(size=users)
@@ -25,13 +27,18 @@ def write_raw_log(path: Path, *, rows, users, items, seed=0):
     rng.shuffle(user)
     user = user[:rows]  # what is over after rounding up
     with open(path, "wb") as file:
-        file.write(b"user,item,time\n")
+        file.write(b"user,item,time,event\n" if iso else b"user,item,time\n")
         for start in range(0, len(user), BLOCK):
             some = user[start : start + BLOCK]
             item = (items + 1) ** rng.random(len(some))  # 1/k of rank k, nearly
             frame = polars.DataFrame({"user": some, "item": item.astype(np.int32)}).select(
                 polars.format("u{}", "user"),
-                polars.format("i{}", "item"),
+                polars.format(name, "item"),
                 time=polars.Series(1_600_000_000 + rng.integers(0, 100_000_000, len(some))),
             )
+            if iso:
+                frame = frame.with_columns(
+                    polars.from_epoch("time").dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    event=polars.Series(rng.random(len(some)) < 0.9).replace_strict({True: "view", False: "buy"}),
+                )
             frame.write_csv(file, include_header=False)

@@ -55,7 +55,7 @@ def test_what_is_no_parquet_is_named(tmp_path, capsys):
         ("time", [True, False, True], "log.parquet:1: time is 'true'"),
         ("user", ["a", "b\n", "c"], "log.parquet:2: user has a line end"),
         ("item", ["a\0", "b", "c"], "log.parquet:1: item has a line end"),
-        ("item", [[1], [2], [3]], "log.parquet: not readable as Parquet"),
+        ("item", [[1], [2], [3]], "log.parquet: item is a column of List"),
         ("items", [1, 2, 3], "no column 'item'"),
     ],
 )

@@ -320,7 +320,7 @@ ITEM_LAST = as_csv([(user, time, item) for user, item, time in random_log(9)], (
 @pytest.mark.parametrize(
     "content, options, said",
     [
-        ("", (), "a.csv:1: no column 'user'"),
+        ("", (), "a.csv: empty; nothing to prepare"),
         ("user,item,time\n", (), "no rows"),
         ("user,items,time\n1,2,3\n", (), "did you mean items?"),
         (TABLE + "u,i,soon\n", (), f"a.csv:{LAST}: time is 'soon'"),

@@ -118,7 +118,7 @@ def test_any_bytes_as_a_table(data, suffix):
     if events is None:
         assert found[0] is None, "a right answer to a wrong table?"
         check_message(found[1], "log.csv")
-        assert re.search(rf"log\.csv{suffix}:\d+: |no rows", found[1])
+        assert re.search(rf"log\.csv{suffix}:\d+: |no rows|empty; nothing", found[1])
     else:
         check(found, naive.filled(events), 1, read=len(events))
 

@@ -10,7 +10,7 @@ import pytest
 from tools import predict
 from tools.common import checksums
 from tools.data.dataset import read_map, write_map
-from tools.retrieval.index_file import save
+from tools.retrieval.index_file import made_of, save
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def index(items, size):
     def harm(folder):
         made = faiss.IndexFlatIP(size)
         made.add(np.ones((items, size), np.float32))
-        faiss.write_index(made, str(folder / "index.faiss"))
+        save(made, folder / "index.faiss", made_of(folder / "index.faiss"))
 
     return harm
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from tools.common import replacing
 from tools.common.errors import UserError
-from tools.common.packed import open_packed
+from tools.common.packed import Source, open_packed
 from tools.common.regular import check_archive, check_array, open_regular
 
 BOM = b"\xef\xbb\xbf"
@@ -99,7 +99,8 @@ def decode(data, name, first=1) -> str:
     if bad < 0:
         return text
     line = len(LINE_END.findall(data, 0, bad)) + first
-    raise UserError(f"{name}:{line}: byte 0x{data[bad]:02x} is not UTF-8 text; save the file as UTF-8")
+    fix = ", or table and split take --encoding" if isinstance(name, Source) else ""
+    raise UserError(f"{name}:{line}: byte 0x{data[bad]:02x} is not UTF-8 text; save the file as UTF-8{fix}")
 
 
 def lines_of(text, first=1) -> list[tuple[int, str]]:

@@ -9,7 +9,7 @@ from tools.common.packed import Source
 from tools.logs.delimited import read_delimited
 from tools.logs.form import Block, Form
 from tools.logs.header import read_header
-from tools.logs.structured import JSON, PARQUET, read_json, read_parquet, schema_names
+from tools.logs.structured import JSON, is_parquet, read_json, read_parquet, schema_names
 
 HEAD = 1 << 18  # bytes of text in which names are looked for
 
@@ -22,7 +22,7 @@ def read_blocks(source: Source, form: Form) -> Iterator[Block]:
     Raises:
         UserError: for an unknown column or a row that is none, with file and line.
     """
-    if source.suffix in PARQUET:
+    if is_parquet(source):
         blocks = read_parquet(source, form)
     elif source.suffix in JSON:
         blocks = read_json(source, form)
@@ -39,7 +39,7 @@ def read_blocks(source: Source, form: Form) -> Iterator[Block]:
 
 def names_of(source: Source, form: Form) -> list[str]:
     """The columns of a file: those of its header, of Parquet's schema, or the keys of JSON's first objects."""
-    if source.suffix in (*PARQUET, *JSON):
+    if source.suffix in JSON or is_parquet(source):
         return schema_names(source)
     first, data = next(line_blocks(source, HEAD), (1, b""))
     names, _ = read_header(source, decode(data.lstrip(b"\n ").partition(b"\n")[0], source, first), form)

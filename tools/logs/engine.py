@@ -16,13 +16,11 @@ from tools.common.files import sha256
 from tools.common.ragged import single, words_of
 from tools.common.written import save_array
 from tools.logs.blocks import read_blocks
-from tools.logs.form import EMPTY, Form
+from tools.logs.form import EMPTY, POINT, WHOLE, Form
 from tools.logs.header import NO_ROWS
 from tools.logs.interactions import Interactions
 from tools.logs.sift import Sieve
 from tools.logs.sources import log_files
-
-WHOLE = r"^-?\d+(\.0)?$"  # an id that pandas may have written as 7.0
 
 
 def read_log(path: Path, form: Form, scratch: Path, files=None) -> Interactions:
@@ -76,7 +74,7 @@ def _number(parts, sieve, scratch) -> Interactions:
     for role in sorted(sieve.pointed):
         pointed = polars.col(role)
         if log.select(pointed.str.contains(WHOLE).all()).collect(engine="streaming").item():
-            log = log.with_columns(pointed.str.strip_suffix(".0"))
+            log = log.with_columns(pointed.str.replace(POINT, ""))
             notes.append(f"{form.columns[role]}: all ids are whole, 1.0 is read as 1")
     time = _join_times(parts, sieve, scratch, log)
     users, items = (_table(log, role) for role in ("user", "item"))

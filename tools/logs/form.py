@@ -5,7 +5,14 @@ from typing import NamedTuple
 import numpy as np
 import polars
 
-EMPTY = ("", " ", "\\N", "NULL", "Null", "null", "NA", "N/A", "n/a", "<NA>", "NaN", "NAN", "nan", "NaT", "None", "none")
+# What databases, spreadsheets and pandas write for no value.
+EMPTY = (
+    "", " ", "\\N", "NULL", "Null", "null", "(null)", "(NULL)", "NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "#NULL!",
+    "<NA>", "NaN", "NAN", "nan", "-NaN", "-nan", "1.#QNAN", "-1.#QNAN", "1.#IND", "-1.#IND", "NaT", "None", "none",
+    "NONE",
+)  # fmt: skip
+WHOLE = r"^-?\d+(\.0+)?$"  # an id that pandas may have written as 7.0, or a table of two decimals as 7.00
+POINT = r"\.0+$"
 
 
 class Where(NamedTuple):
@@ -54,6 +61,17 @@ class Block(NamedTuple):
 
     frame: polars.DataFrame  # a column a role, as it stands in the file
     lines: np.ndarray  # of each row
+
+
+def is_empty(texts: polars.Series) -> polars.Series:
+    """Whether each text stands for no value, spaces around it or not."""
+    padded = texts.str.starts_with(" ") | texts.str.ends_with(" ")
+    return (texts.str.strip_chars(" ") if padded.any() else texts).is_in(EMPTY)
+
+
+def is_pointed(texts: polars.Series) -> bool:
+    """Whether any text ends with .0 or .00, …"""
+    return texts.filter(texts.str.ends_with("0")).str.contains(POINT).any()
 
 
 def is_short(role):

@@ -12,20 +12,20 @@ SEPARATORS = ("\t", ",", ";", "|")
 
 
 def read_header(source, line, form: Form) -> tuple[list[str], str]:
-    """The fields of a first line, and what is between them: `form.separator`, or what the line itself shows.
+    """The fields of a first line without spaces around them, and what is between: `form.separator`, or what it shows.
 
     Raises:
         UserError: for a line that is no row.
     """
     separator = form.separator or _separator(line)
     if len(separator) > 1:
-        return line.split(separator), separator
+        return [name.strip() for name in line.split(separator)], separator
     options = {"quotechar": form.quote} if form.quote else {"quoting": csv.QUOTE_NONE}
     try:
         names = next(csv.reader([line], delimiter=separator, strict=True, escapechar=form.escape, **options), [])
     except csv.Error as error:
         raise UserError(f"{source}:1: the header is not readable as CSV ({shown(error)}); correct it") from None
-    return names, separator
+    return [name.strip() for name in names], separator
 
 
 def _separator(line):
@@ -37,10 +37,14 @@ def _separator(line):
 def check_columns(source, wanted, names):
     """Refuse columns that are not there, or twice."""
     for name in wanted:
+        if not names:
+            raise UserError(f"{source}: empty; nothing to prepare")
         if name not in names:
             known, folded = shown(", ".join(names), 300), {one.casefold(): one for one in map(shown, names)}
             near = folded.get(name.casefold())
             told = f"; did you mean {near}?" if near else did_you_mean(name, map(shown, names))
+            if getattr(source, "member", ""):
+                told += f"; for one file of the archive give {source.path}/NAME"
             raise UserError(f"{source}:1: no column {shown(name)!r} among {known}{told}")
         if names.count(name) > 1:
             raise UserError(f"{source}:1: the column {name!r} occurs twice; rename one of them")

@@ -8,7 +8,7 @@ import polars
 from tools.common.errors import UserError
 from tools.common.files import shown
 from tools.logs.blocks import names_of
-from tools.logs.form import EMPTY, Form
+from tools.logs.form import EMPTY, Form, is_empty, is_pointed
 from tools.logs.header import check_columns
 from tools.logs.structured import JSON
 from tools.logs.times import Unit, parse_numbers, parse_times
@@ -39,7 +39,7 @@ class Sieve:
         frame, form = block.frame, self.form
         where = functools.partial(_place, source, block.lines)
         texts = frame.select(polars.exclude("time", "rating").cast(polars.String).fill_null(""))
-        empty = {role: texts[role].is_in(EMPTY) for role in ("user", "item")}
+        empty = {role: is_empty(texts[role]) for role in ("user", "item")}
         bad = {f"{form.named(role)} is empty": rows for role, rows in empty.items()}
         times = None
         if self.unit is not None:
@@ -55,7 +55,7 @@ class Sieve:
         if not self.filled >= form.wanted.keys() and len(frame):
             self.filled |= {role for role in frame.columns if frame[role].null_count() < len(frame)}
         texts = texts.select(one for one in texts.columns if not one.startswith("where ")).filter(kept)
-        self.pointed |= {role for role in ("user", "item") if texts[role].str.ends_with(".0").any()}
+        self.pointed |= {role for role in ("user", "item") if is_pointed(texts[role])}
         return texts, None if times is None else times.values.filter(kept).to_numpy()
 
     def _count(self, bad):

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tools.common.errors import UserError
 from tools.common.files import line_blocks, shown
-from tools.logs.engine import WHOLE
-from tools.logs.form import EMPTY, Form
+from tools.logs.form import EMPTY, POINT, WHOLE, Form
 from tools.logs.header import check_columns, read_header
 from tools.logs.structured import JSON, PARQUET
 from tools.logs.ties import MIX, SEED
@@ -46,7 +45,7 @@ def read_rows(spark, files, form: Form):
     rows = reduce(lambda one, other: one.unionByName(other), tables)  # whose partitions are in this order
     rows = rows.withColumn("row", F.monotonically_increasing_id()).persist()
     names = form.columns
-    bad = {f"{names[role]} is empty": F.col(role).isin(*EMPTY) for role in ("user", "item", "time")}
+    bad = {f"{names[role]} is empty": F.trim(role).isin(*EMPTY) for role in ("user", "item", "time")}
     if form.min_rating is not None:
         _check_numbers(rows, "rating", names)
         if form.unrated == "drop" and rows.where(F.col("rating").isin(*EMPTY)).limit(1).count():
@@ -104,10 +103,10 @@ def _whole_ids(rows, names):
     notes = []
     for role in ("item", "user"):
         found = rows.agg(
-            F.max(F.col(role).endswith(".0")).alias("any"), F.min(F.col(role).rlike(WHOLE)).alias("all")
+            F.max(F.col(role).rlike(POINT)).alias("any"), F.min(F.col(role).rlike(WHOLE)).alias("all")
         ).first()
         if found["any"] and found["all"]:
-            rows = rows.withColumn(role, F.regexp_replace(role, r"\.0$", ""))
+            rows = rows.withColumn(role, F.regexp_replace(role, POINT, ""))
             notes.append(f"{names[role]}: all ids are whole, 1.0 is read as 1")
     return rows, notes
 

@@ -20,9 +20,17 @@ JSON = (".json", ".jsonl", ".ndjson")
 PARQUET = (".parquet", ".pq")
 
 
+def is_parquet(source) -> bool:
+    """Whether a file is Parquet by its name or its first bytes: clusters write `part-00000`."""
+    if source.suffix in (*PARQUET, *JSON) or source.member or not source.path.is_file():
+        return source.suffix in PARQUET
+    with open(source.path, "rb") as file:
+        return file.read(4) == b"PAR1"
+
+
 def schema_names(source) -> list[str]:
     """The columns of a Parquet file, or the keys of the first objects of a JSON file."""
-    if source.suffix in PARQUET:
+    if is_parquet(source):
         return list(_scan(source).collect_schema())
     _, data = next(line_blocks(source, HEAD), (1, b""))
     if data.lstrip()[:1] == b"[":
@@ -116,10 +124,14 @@ def _block(source, frame, lines, form) -> Block:
         if name not in frame.columns:
             continue
         column = frame[name]
+        listed = isinstance(column.dtype, polars.List) and role.startswith("attribute ")
+        if (column.dtype.is_nested() and not listed) or column.dtype == polars.Duration:
+            kind = str(column.dtype).partition("(")[0]
+            raise UserError(f"{source}: {name} is a column of {kind}, and must be one of texts, numbers or times")
         if role == "time" and (column.dtype.is_temporal() or column.dtype.is_numeric()):
             columns[role] = column
             continue
-        if isinstance(column.dtype, polars.List) and role.startswith("attribute "):
+        if listed:
             column = polars.Series(
                 [None if one is None else json.dumps(one.to_list()) for one in column], dtype=polars.String
             )

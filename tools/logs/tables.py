@@ -10,10 +10,8 @@ from tools.common import progress
 from tools.common.ragged import Ragged, ragged
 from tools.data.split_text import LONGEST_WORD
 from tools.logs.blocks import read_blocks
-from tools.logs.form import EMPTY, Form
+from tools.logs.form import EMPTY, POINT, WHOLE, Form, is_pointed
 from tools.logs.interactions import Interactions
-
-WHOLE = r"^-?\d+(\.0)?$"
 
 
 class Table(NamedTuple):
@@ -77,8 +75,8 @@ def _rows(known, sources, form):
             frame = block.frame.cast(polars.String).fill_null("")
             for one in form.where:
                 frame = frame.filter(polars.col(one.role).is_in(one.values))
-            if frame["id"].str.ends_with(".0").any() and frame["id"].str.contains(WHOLE).all():
-                frame = frame.with_columns(polars.col("id").str.strip_suffix(".0"))
+            if is_pointed(frame["id"]) and frame["id"].str.contains(WHOLE).all():
+                frame = frame.with_columns(polars.col("id").str.replace(POINT, ""))
             ours = frame.join(codes, on="id", how="inner", maintain_order="left")
             parts.append(ours.unique("code", keep="first", maintain_order=True))
     if not parts:

@@ -21,9 +21,11 @@ FORMS = {  # a value's look -> how it is read
     rf"{DATE}T\d\d:\d\d:\d\d(\.\d+)?Z": "%Y-%m-%dT%H:%M:%S%.fZ",
     rf"{DATE} \d\d:\d\d:\d\d(\.\d+)?Z": "%Y-%m-%d %H:%M:%S%.fZ",
     rf"{DATE} \d\d:\d\d:\d\d(\.\d+)? UTC": "%Y-%m-%d %H:%M:%S%.f UTC",
-    rf"{DATE}T\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:?\d\d": "%Y-%m-%dT%H:%M:%S%.f%z",
-    rf"{DATE} \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:?\d\d": "%Y-%m-%d %H:%M:%S%.f%z",
-    rf"{DATE} \d\d:\d\d:\d\d(\.\d+)? [+-]\d\d:?\d\d": "%Y-%m-%d %H:%M:%S%.f %z",
+    rf"{DATE}T\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d(:?\d\d)?": "%Y-%m-%dT%H:%M:%S%.f%#z",
+    rf"{DATE} \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d(:?\d\d)?": "%Y-%m-%d %H:%M:%S%.f%#z",
+    rf"{DATE} \d\d:\d\d:\d\d(\.\d+)? [+-]\d\d(:?\d\d)?": "%Y-%m-%d %H:%M:%S%.f %#z",
+    r"\d{8}T\d{6}": "%Y%m%dT%H%M%S",
+    r"\d{8}T\d{6}Z": "%Y%m%dT%H%M%SZ",
     rf"{DATE}T\d\d:\d\d": "%Y-%m-%dT%H:%M",
     rf"{DATE} \d\d:\d\d": "%Y-%m-%d %H:%M",
     rf"{DATE}T\d\d:\d\dZ": "%Y-%m-%dT%H:%MZ",
@@ -132,7 +134,7 @@ def _clocks(text, form):
 
 def _read(text, shape):
     """Nanoseconds since 1970, UTC; null where a text is not of the shape or lies outside of 1678 to 2262."""
-    told = {"strict": False} | ({"time_zone": "UTC"} if "%z" in shape else {})
+    told = {"strict": False} | ({"time_zone": "UTC"} if "%z" in shape or "%#z" in shape else {})
     try:
         micros = text.str.to_datetime(shape, time_unit="us", **told).to_physical()
         micros = micros.set(micros.abs() > (2**63 - 1) // 1000, None)

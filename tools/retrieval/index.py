@@ -170,8 +170,9 @@ def load(path, runner, *, of=None, mapped=True):
     except RuntimeError as error:
         raise UserError(f"{path}: not readable as a Faiss index ({reason(error)}); export it again") from None
     if of and (found := made_of(path)) != of:
-        told = f"the index of {found or 'nobody knows what'}, and this is {of}"
-        raise UserError(f"{path}: {told}: it may find other items; export it again")
+        if found:
+            raise UserError(f"{path}: the index of {found}, and this is {of}: it would find other items; export again")
+        logging.warning("%s: does not say which items it is of; it is taken as given", path)
     try:
         set_search(index, f"{plan(runner.index, index.ntotal, index.d).search},{runner.index_search or ''}")
     except ValueError as error:
@@ -221,8 +222,9 @@ class IndexFiles:
         save(build(item_vectors, self.runner), Path(folder) / "index.faiss", _map(folder))
 
     def read(self, folder) -> Any:
-        """An export's index, mapped to memory."""
-        return load(Path(folder) / "index.faiss", self.runner, of=_map(folder))
+        """An export's index, mapped to memory; without an identity of the export, which is told, as it is."""
+        of = _map(folder) if identity.read(folder) else None
+        return load(Path(folder) / "index.faiss", self.runner, of=of)
 
     def grow(self, folder, item_vectors, first):
         """Add the items from `first` on to an export's index, which keeps its kind, lists and codes.

@@ -28,7 +28,7 @@ from tools.common.errors import UserError, command
 from tools.common.files import atomic_file, sha256
 from tools.common.progress import SHOWN
 from tools.serving.exporter import export
-from tools.training import checkpoint, history, runs
+from tools.training import checkpoint, history, runs, runtime
 from tools.training.settings import load_settings
 
 DEFAULT = ("mind", "comirec_dr", "comirec_sa", "youtube_dnn", "sasrec")
@@ -52,6 +52,7 @@ def main(argv=None):
         trainer.main(["-m", args.config_yaml, "-o", *options, "runner.resume=auto"])
         infer.main(["-m", args.config_yaml, "-o", *options])
         settings = load_settings(args.config_yaml, options, MODELS)
+        runtime.prepare(settings.runner.use_gpu, settings.runner.seed)  # as `tools.export`, whatever was drawn before
         export(settings, folder / "export")
         row = packed(name, folder, args.output, settings)
         row["command"] = shlex.join(

@@ -21,6 +21,7 @@ from tools.common.errors import UserError, command
 from tools.training.settings import load_settings
 
 SOURCES = sorted(path for pattern in ("*.py", "tools/**/*.py", "benchmarks/**/*.py") for path in ROOT.glob(pattern))
+SOURCES.remove(ROOT / "setup.py")  # which pip runs
 
 
 def functions(path):

@@ -16,15 +16,12 @@ from typing import Any
 import reader  # noqa: F401  found now, wherever one goes later
 from infer import measure
 from models import MODELS
-from tools.common import progress
+from tools.common import archive, progress
 from tools.common.errors import UserError, did_you_mean
 from tools.common.passing import PassingFolder
 from tools.data.prepared import SPLITS, Data
 from tools.evaluation.table import Evaluation
-from tools.logs.frame import prepare_frame
-from tools.logs.interactions import read_movielens
-from tools.logs.pipeline import build, report
-from tools.logs.protocol import open_protocol
+from tools.logs.prepare import prepare
 from tools.serving.exporter import export
 from tools.serving.frames import id_texts
 from tools.serving.interests import Interests
@@ -38,45 +35,10 @@ from tools.views.figures import Picture
 from tools.views.scene import PICTURES, Scene
 from trainer import Trainer
 
-MOVIELENS, ALIKE = "movielens-100k", "interest_similarity"
+__all__ = ["Data", "Evaluation", "Model", "fit", "load", "prepare"]
+
+ALIKE = "interest_similarity"
 OWN = ("_data_dir", "model_save_path", "infer_load_path", "infer_start_epoch", "infer_end_epoch")  # what `fit` sets
-
-
-def prepare(
-    log, *, user=None, item=None, time=None, category=None, title=None, attributes=(), rating=None, min_rating=None,
-    where=None, output=None, protocol="comirec", min_items=5, min_users=5, ties=None, overwrite=False,
-    extend=None, **options,
-) -> Data:  # fmt: skip
-    """Make a data set of a log, as `tools.preprocess table` does, and print the same report.
-
-    Args:
-        log: a frame of pandas or Polars, the path of a table, or `movielens-100k`, which is downloaded.
-        output: the folder; None: a temporary one.
-        user, item, time, category, title, attributes, rating, min_rating, where, protocol, min_items, min_users, ties,
-            overwrite, extend, options: see `tools.logs.frame.prepare_frame`.
-
-    Raises:
-        UserError: as `tools.preprocess`.
-    """
-    held = None if output else PassingFolder()
-    folder = held.path / "data" if held else Path(output)
-    if isinstance(log, str | Path) and str(log) == MOVIELENS:
-        if any((user, item, time, category, title, attributes, rating, where, extend)):
-            raise UserError(f"{MOVIELENS} has columns of its own and is extended by none; leave out user, extend …")
-        meta = build(
-            folder, lambda _: read_movielens(folder.parent / "download"), protocol=open_protocol(protocol, options),
-            min_items=min_items, min_users=min_users, overwrite=overwrite, ties=ties or "", level=logging.WARNING,
-        )  # fmt: skip
-        print(report(folder, meta))
-        return Data(folder, held=held)
-    if user is None or item is None:
-        raise UserError("user and item are missing; name their columns, as in prepare(log, user='uid', item='sku')")
-    prepare_frame(
-        log, user=user, item=item, time=time, category=category, title=title, attributes=attributes, rating=rating,
-        min_rating=min_rating, where=where, output=folder, protocol=protocol, min_items=min_items, min_users=min_users,
-        ties=ties or "draw", overwrite=overwrite, extend=extend, **options,
-    )  # fmt: skip
-    return Data(folder, columns={"user": user, "item": item, "time": time}, pandas=hasattr(log, "iloc"), held=held)
 
 
 def fit(data, model="mind", *, output=None, **keys) -> "Model":
@@ -119,19 +81,22 @@ class Run(Trainer):
 
 
 def load(folder, *, data=None) -> "Model":
-    """Open an export of `tools.export`, a checkpoint, or the best checkpoint of a run.
+    """Open an export of `tools.export`, a checkpoint, the best checkpoint of a run, or one of these as a zip file.
 
     Args:
-        folder: the folder.
+        folder: the folder, or the file.
         data: for a checkpoint, the data set that it was trained on, or its folder; None: where it was then.
 
     Raises:
         UserError: where the folder is none of these or damaged, or the data set is another.
     """
-    folder = Path(folder).absolute()
+    folder, held = Path(folder).absolute(), None
     data = data if isinstance(data, Data | None) else Data(data)
+    if folder.is_file():
+        held = PassingFolder()
+        folder = archive.unpack(folder, held.path / folder.stem)
     if (folder / "user_tower.json").is_file():
-        return opened(Model(folder, data=data))
+        return opened(Model(folder, data=data, held=held))
     if (folder / checkpoint.BEST / "config.yaml").is_file():
         folder = folder / checkpoint.BEST
     if not (folder / "config.yaml").is_file():
@@ -142,7 +107,10 @@ def load(folder, *, data=None) -> "Model":
     settings = replace(settings, runner=replace(settings.runner, **own))
     if checkpoint.single(settings) != folder:
         raise UserError(f"{folder}: opened are epochs, as output/3, and output/best; give it such a name in a copy")
-    return opened(Model(folder, settings=settings, data=data or Data(Path(settings.runner.test_data_dir).parent)))
+    if data is None and not Path(settings.runner.train_data_dir).is_dir():
+        raise UserError(f"{folder}: trained on {settings.runner.train_data_dir}, which is not there; give data=FOLDER")
+    data = data or Data(Path(settings.runner.test_data_dir).parent)
+    return opened(Model(folder, settings=settings, data=data, held=held))
 
 
 def opened(model: "Model") -> "Model":

@@ -247,7 +247,7 @@ def test_curves_of_two_runs_are_drawn(suffix, start, write, tmp_path):
     drawn = (tmp_path / f"curves.{suffix}").read_bytes()
     assert drawn.startswith(start)
     if suffix == "svg":
-        assert all(word in drawn.decode() for word in ("train/loss", "valid/recall@5", "one", "other"))
+        assert all(word in drawn.decode() for word in ("train/loss", "valid/recall@5", "one", "other", "50 %", "25 %"))
 
 
 @pytest.mark.parametrize(

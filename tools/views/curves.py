@@ -41,6 +41,8 @@ def draw(pyplot, runs, tags):
             axes.plot(steps, values, color=colour, label=name, marker=None if tag.startswith("train/") else ".")
         thick = f"; thick: mean of the last {SMOOTH} points" if tag.startswith("train/") else ""
         axes.set(title=tag, xlabel=f"step{thick}")
+        if "@" in tag:  # a share, in the unit of log and tables
+            axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
     if len(runs) > 1:
         panels[0][0].legend(frameon=False)
     return figure

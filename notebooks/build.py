@@ -1,4 +1,7 @@
-"""Make quickstart.ipynb from quickstart.py, with the outputs of a full run: python -m notebooks.build"""
+"""Make the notebooks from their sources, with the outputs of one full run: python -m notebooks.build
+
+quickstart.py is in English, quickstart_cn.py in Chinese. Their code is the same, so that one run serves both.
+"""
 
 import os
 import re
@@ -12,12 +15,12 @@ import nbformat
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOK = ROOT / "notebooks/quickstart.ipynb"
+NOTEBOOK, CHINESE = ROOT / "notebooks/quickstart.ipynb", ROOT / "notebooks/quickstart_cn.ipynb"
 
 
-def read_source():
-    """quickstart.py as a notebook without outputs; the same text gives the same notebook."""
-    notebook = jupytext.read(NOTEBOOK.with_suffix(".py"))
+def read_source(path=NOTEBOOK):
+    """The source of a notebook as one without outputs; the same text gives the same notebook."""
+    notebook = jupytext.read(path.with_suffix(".py"))
     notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     for number, cell in enumerate(notebook.cells):
         cell.id, cell.metadata = f"cell-{number}", {}
@@ -55,14 +58,24 @@ def execute(notebook, clone):
             output.text = re.sub(r"[^\n]*\r", "", text)  # what follows a return overwrites, as in a terminal
 
 
+def translate(executed):
+    """The Chinese notebook with the outputs of the English one."""
+    notebook = read_source(CHINESE)
+    for ours, cell in zip(notebook.cells, executed.cells, strict=True):
+        if cell.cell_type == "code":
+            ours.outputs, ours.execution_count = cell.outputs, cell.execution_count
+    return notebook
+
+
 def main():
-    """Write quickstart.ipynb."""
+    """Write both notebooks."""
     notebook = read_source()
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder).resolve()
         copy_repository(clone)
         execute(notebook, clone)
     nbformat.write(notebook, NOTEBOOK)
+    nbformat.write(translate(notebook), CHINESE)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
-"""The notebook runs from top to bottom, and the committed one is its source with the outputs of a whole run."""
+"""The notebook runs from top to bottom, and the committed ones are their sources with the outputs of a whole run.
+
+The Chinese notebook has the English one's code, cell by cell; so one run tests both.
+"""
 
 import re
+import unicodedata
 
 import pytest
 
@@ -14,9 +18,14 @@ def build():
     return build
 
 
+@pytest.fixture(params=["NOTEBOOK", "CHINESE"])
+def path(request, build):
+    return getattr(build, request.param)
+
+
 @pytest.fixture
-def committed(build):
-    return build.nbformat.read(build.NOTEBOOK, as_version=4)
+def committed(build, path):
+    return build.nbformat.read(path, as_version=4)
 
 
 def outputs(notebook):
@@ -48,8 +57,30 @@ def test_it_runs_from_top_to_bottom(build, tmp_path):
     assert all(weight in tables[-2] for weight in ("lambda 0.02", "lambda 0.1", "lambda 0.5", "MostPop"))
 
 
-def test_the_committed_notebook_is_its_source(build, committed):
-    for ours, source in zip(committed.cells, build.read_source().cells, strict=True):
+def letters(text):
+    """What is written of code, formulas and links aside: Chinese characters and other letters, counted."""
+    text = re.sub(r"`[^`]*`|\(\S*\)", "", text)
+    chinese = sum(unicodedata.name(one, "").startswith("CJK UNIFIED") for one in text)
+    return chinese, sum(one.isalpha() for one in text) - chinese
+
+
+def test_the_chinese_notebook_has_the_same_code_and_translated_prose(build):
+    english, chinese = build.read_source().cells, build.read_source(build.CHINESE).cells
+    assert [one.cell_type for one in english] == [one.cell_type for one in chinese]
+    for ours, theirs in zip(english, chinese, strict=True):
+        if ours.cell_type == "code":
+            assert ours.source == theirs.source
+            assert letters(ours.source)[0] == 0
+            continue
+        for form in (r"(?m)^#+ ", r"(?m)^- ", r"`[^`]*`"):  # headings, lists, names
+            assert sorted(re.findall(form, ours.source)) == sorted(re.findall(form, theirs.source))
+        (han, latin), (foreign, own) = letters(theirs.source), letters(ours.source)
+        assert 4 * han > latin  # a character is about half a word
+        assert own > 4 * foreign  # the link to the other one names its language
+
+
+def test_the_committed_notebook_is_its_source(build, committed, path):
+    for ours, source in zip(committed.cells, build.read_source(path).cells, strict=True):
         assert (ours.cell_type, ours.source) == (source.cell_type, source.source), "run: python -m notebooks.build"
 
 

@@ -3,11 +3,11 @@
 Example: python -m tools.add_items new.jsonl -m config.yaml --output export
 Example: python -m tools.add_items new.csv -m config.yaml --item sku --attributes brand genres
 
-FILE has JSON lines {"item": "sku9", "features": {"brand": ["x"], "genres": ["Action"]}}, items in the user's own ids. A
-name that ends in .csv is a table with a header: a column of ids, and columns named as the model's features. Several
-values in a field are parted by what follows a bar: --attributes brand 'genres|,'.
-A new item's vector is computed from its features alone, so the model must have been trained with
-hyper_parameters.item_features. From then on the item is recommended like any other and may occur in histories.
+FILE has JSON lines {"item": "sku9", "features": {"brand": ["x"], "genres": ["Action"]}} with your own ids. A file whose
+name ends in .csv is a table with a header: one column has the ids, the others are named as the model's features. If a
+field has several values, give their separator after a bar: --attributes brand 'genres|,'.
+The vector of a new item is computed from its features alone, so the model must have been trained with
+hyper_parameters.item_features. The item is then recommended like any other, and histories may contain it.
 """
 
 import argparse

@@ -3,11 +3,11 @@
 Example: python -m tools.experiment config.yaml --models mind comirec_dr youtube_dnn --output output/compare
 Example: python -m tools.experiment paper/mind.yaml tuned/mind.yaml --seeds 5 --curves --output output/compare
 
-Each CONFIG with each of --models is a system; each system and seed is a run, a row in FOLDER/results.jsonl. A run that
-is there is not repeated, and one that was killed goes on. Then FOLDER gets table.md, table.csv and table.tex: means and
-standard deviations over seeds, and how each system differs from one of them, --against, in a metric: the paired 95 %
-interval over test users, seeds averaged, and p of a paired randomization test, corrected for the number of systems
-(Holm). All configurations must name one data set.
+Each CONFIG with each of --models is a system. Each system and seed is a run, and each run a row in
+FOLDER/results.jsonl. A finished run is not repeated; a killed one goes on. FOLDER then gets table.md, table.csv and
+table.tex. They have means and standard deviations over seeds, and compare each system with the one of --against: the
+paired 95 % interval over test users, averaged over seeds, and p of a paired randomization test with Holm's correction
+for the number of systems. All configurations must name one data set.
 """
 
 import argparse
@@ -53,12 +53,14 @@ def main(argv=None):
     """Run what is missing, write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("configs", type=Path, nargs="+", metavar="CONFIG")
-    parser.add_argument("--models", nargs="+", metavar="NAME", help="in each configuration; default: its own")
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="models for each configuration; default: its own")
     parser.add_argument("--seeds", type=positive, default=3, metavar="N", help="training seeds 1…N; default: 3")
-    parser.add_argument("--against", metavar="SYSTEM", help="what the others are compared with; default: the first")
-    parser.add_argument("--metric", metavar="NAME", help="that is compared; default: runner.best_metric")
+    parser.add_argument("--against", metavar="SYSTEM", help="system to compare with; default: the first")
+    parser.add_argument("--metric", metavar="NAME", help="metric to compare; default: runner.best_metric")
     parser.add_argument("--curves", action="store_true", help="draw curves.svg, too; needs the extra plot")
-    parser.add_argument("-o", "--opt", nargs="*", action="extend", default=[], metavar="KEY=VALUE", help="in all")
+    parser.add_argument(
+        "-o", "--opt", nargs="*", action="extend", default=[], metavar="KEY=VALUE", help="override keys"
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
     args = parser.parse_intermixed_args(argv)
     pyplot = open_pyplot() if args.curves else None

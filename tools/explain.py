@@ -4,10 +4,10 @@ Example: python -m tools.explain -m config.yaml
 Example: python -m tools.explain -m config.yaml --pictures coupling items --user 405 --format png --output pictures
 
 Writes a file explain-PICTURE.svg or .png for each picture:
-coupling    how much each item of a test user's history gives to each interest (MIND, fig. 6)
+coupling    the coupling of each item of a test user's history with each interest (MIND, fig. 6)
 items       what each interest of that user retrieves, in a plane, by interest and by category (MIND, fig. 7)
-similarity  the mean cosine of two interests over training, and of each two interests over the test users; only for
-            models with several interests
+similarity  the mean cosine of two interests over training, and of each pair of interests over the test users; only
+            for models with several interests
 """
 
 import argparse

@@ -3,8 +3,8 @@
 Example: python -m tools.plot output/movielens-100k --output curves.svg
 Example: python -m tools.plot output/spread-0 output/spread-1 --metrics recall@50 interest_similarity --output both.png
 
-Each FOLDER has the checkpoints of a run. The command draws the loss and the metrics on valid; without --metrics those
-of the longest lists.
+Each FOLDER has the checkpoints of a run. The command draws the loss and metrics on valid. Without --metrics it takes
+those of the longest lists.
 """
 
 import argparse
@@ -20,7 +20,7 @@ def main(argv=None):
     """Draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
-    parser.add_argument("--metrics", nargs="+", metavar="NAME", help="of valid, for example recall@50")
+    parser.add_argument("--metrics", nargs="+", metavar="NAME", help="metrics on valid, for example recall@50")
     parser.add_argument("--output", type=Path, default=Path("curves.svg"), metavar="FILE", help="*.svg or *.png")
     args = parser.parse_intermixed_args(argv)
     if args.output.suffix not in (".svg", ".png"):

@@ -4,18 +4,18 @@ Example: python -m tools.predict output/export histories.jsonl --top_n 10
 Example: python -m tools.predict output/export --format csv < histories.csv
 Example: python -m tools.predict output/export histories.jsonl --exclude sold_out.txt --category Comedy Drama
 
-HISTORIES is a file, or standard input, with the item ids of the data set, oldest first. The answer has the same form:
+HISTORIES is a file, or standard input, with your own item ids, oldest first. The answer has the same form:
 JSON lines {"user": "u1", "history": ["50", "258"]}, answered by
     {"user": "u1", "items": [{"item": "100", "score": 3.2, "interest": 1}, …], "unknown": 0}, best first;
 CSV rows user,item, answered by rows user,rank,item,score,interest.
-Items that the model doesn't know are skipped and counted; a user with no known item gets an empty list. A line that is
-no request is answered by {"user": "u1", "line": 3, "error": "…"}, a CSV row by user,error,MESSAGE,,; the others are
-answered as always, and the exit code is 2.
+Items that the model doesn't know are skipped and counted; a user with no known item gets an empty list. An invalid
+line is answered by {"user": "u1", "line": 3, "error": "…"}, an invalid CSV row by user,error,MESSAGE,,. The other lines
+are answered as usual, and the exit code is 2.
 A CSV may have a header: a first row of names like user_id,item_id, or one whose item the model doesn't know.
 For a model with user features a JSON line may have "profile": {"age": "24", "genres": ["a", "b"]}; values that the
 model doesn't know are skipped. A model that was trained with queries takes "query": "red shoes" in the same way.
-"exclude": ["100"] on a line leaves items out of this user's list, "allow": ["50", "100"] and "category": ["Comedy"] let
-in no others; --exclude, --allow and --category hold for every list.
+"exclude": ["100"] on a line leaves items out of this user's list; "allow": ["50", "100"] and "category": ["Comedy"]
+limit the list to such items. --exclude, --allow and --category hold for every list.
 """
 
 import argparse

@@ -1,14 +1,14 @@
-"""Write lists for every user, made of the whole history, with an exported model.
+"""Write lists for every user, from the whole history, with an exported model.
 
 Example: python -m tools.recommend output/export --users data/movielens-100k --output lists.csv --top_n 20
 Example: python -m tools.recommend output/export --users clicks.csv --user uid --item sku --time ts --output all.jsonl
 Example: python -m tools.recommend output/export --users data/movielens-100k --interests users.npy --items items.npy
 
-USERS is a data set of tools.preprocess, whose users of all splits are taken, or one of its splits, or a raw log, whose
-columns --user, --item and --time name. Endings say the form: of --output .csv or .parquet, a row an item, or .jsonl, a
-line a user; of --interests and --items .npy, the ids in a CSV beside it, or .parquet.
-Users are answered some thousands at a time, and what they get is kept beside the file in FILE.parts: a run that was
-broken off goes on where it was. Users without an item that the model knows get no list, and are counted.
+USERS is a data set of tools.preprocess (users of all splits), one of its splits, or a raw log with the columns --user,
+--item and --time. The ending of a name chooses the form: --output takes .csv or .parquet (a row for each item) or
+.jsonl (a line for each user); --interests and --items take .npy (with the ids in a CSV beside it) or .parquet.
+Users are answered some thousands at a time. Finished parts are kept in FILE.parts, so that an interrupted run continues
+where it stopped. Users without an item that the model knows get no list; the command prints how many there are.
 """
 
 import argparse

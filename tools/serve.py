@@ -3,11 +3,11 @@
 Example: python -m tools.serve output/export --port 8000
 Example: python -m tools.serve output/export --watch --exclude sold_out.txt
 
-POST /recommend takes a JSON object as `tools.predict` takes lines, {"history": ["50", "258"], "top_n": 10}, or an array
-of them; POST /embed gives interests, GET /items/50/similar neighbours. /health, /ready, /metrics (Prometheus), /docs.
-Histories without a known item get the most popular items, "popular": true.
-With --watch a new export in the folder's place is opened beside the old one, checked, and then takes over; POST /reload
-does the same at once, for who sends the token that the environment variable SERVE_TOKEN has.
+POST /recommend takes JSON objects as `tools.predict` takes lines: {"history": ["50", "258"], "top_n": 10}, or an array
+of them. POST /embed gives interests, and GET /items/50/similar the nearest items. There are also /health, /ready,
+/metrics (Prometheus) and /docs. A history without a known item gets the most popular items, marked "popular": true.
+With --watch an export that replaces the folder is opened, checked, and then takes over from the old one. POST /reload
+does this at once; the request must have the token of the environment variable SERVE_TOKEN.
 """
 
 import argparse
@@ -33,9 +33,9 @@ def main(argv=None):
     parser.add_argument("folder", type=Path, metavar="EXPORT", help="what tools.export wrote")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets others in; default: 127.0.0.1")
     parser.add_argument("--port", type=positive, default=8000, help="default: 8000")
-    parser.add_argument("--watch", action="store_true", help="serve a new export as soon as it stands in the folder")
+    parser.add_argument("--watch", action="store_true", help="serve a new export as soon as it replaces the folder")
     parser.add_argument(
-        "--pause", type=float, default=2.0, metavar="MS", help="a request waits for others so long; default: 2 ms"
+        "--pause", type=float, default=2.0, metavar="MS", help="how long requests wait to share a batch; default: 2 ms"
     )
     add_filter_arguments(parser)
     args = parser.parse_intermixed_args(argv)

@@ -1,4 +1,4 @@
-"""Make a data set from a raw log on a Spark cluster: the folder of `tools.preprocess`, from the same options.
+"""Make a data set from a raw log on a Spark cluster: the same folder as `tools.preprocess`, by the same options.
 
 Example: python -m tools.spark table logs/ --user uid --item sku --time ts --output data/clicks
 Example: python -m tools.spark amazon reviews/ --metadata meta/

@@ -4,9 +4,9 @@ Example: python -m tools.tune -m config.yaml --space space.yaml --trials 50
 Example: python -m tools.tune -m config.yaml --space space.yaml --trials 20 --sampler random --output output/search
 
 SPACE is a yaml: hyper_parameters.temperature: {low: 0.05, high: 1, log: true} or runner.train_batch_size: [128, 256].
-A trial whose best evaluation is below the median of the others' at the same place is given up. The test split is never
-read. A search that was killed goes on when the command is given again, in the middle of a trial too; with more --trials
-it goes on further. The folder gets trials.jsonl, a row a trial, and best.yaml, the configuration of the best one:
+A trial is stopped early if its best evaluation is below the median of the other trials at the same point. The test
+split is never read. To continue a killed search, give the same command again; to extend a finished one, give more
+--trials. The folder gets trials.jsonl, a row for each trial, and best.yaml, the configuration of the best trial:
 python trainer.py -m FOLDER/best.yaml
 """
 
@@ -67,10 +67,10 @@ def main(argv=None):
     """Run what is missing of so many trials, print all, best first."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
-    parser.add_argument("--space", type=Path, required=True, metavar="FILE", help="keys, and what they may be")
-    parser.add_argument("--trials", type=positive, default=50, metavar="N", help="in all; default: 50")
+    parser.add_argument("--space", type=Path, required=True, metavar="FILE", help="keys with their ranges or values")
+    parser.add_argument("--trials", type=positive, default=50, metavar="N", help="number of trials in all; default: 50")
     parser.add_argument("--sampler", choices=("tpe", "random"), default="tpe", help="default: tpe")
-    parser.add_argument("--seed", type=positive, default=1, help="of the search; runner.seed is the trainings'")
+    parser.add_argument("--seed", type=positive, default=1, help="of the search; runner.seed is that of the training")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: <model_save_path>-tuning")
     args = parser.parse_args(argv)
     base, space = load_settings(args.config_yaml, args.opt, MODELS), read_space(args.space)

@@ -54,6 +54,8 @@ def draw_scaling(pyplot, rows):
     memory.set(xlabel="items", ylabel="MB")
     for axes in (time, memory):
         axes.legend(frameon=False)
+        axes.xaxis.set_major_formatter(pyplot.FuncFormatter(lambda number, _: f"{number:.0e}".replace("e+0", "e")))
+        axes.yaxis.set_major_formatter("{x:,.0f}")
     return figure
 
 

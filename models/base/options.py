@@ -103,7 +103,7 @@ class Loss:
         "softmax over target and negatives, or gBCE, a binary cross-entropy", default="softmax", choices="softmax gbce"
     )
     gbce_calibration: float = option("t of gBCE, from 0 to 1", default=0.75)
-    temperature: float = option("the scores in the loss are divided by it", default=1.0)
+    temperature: float = option("divides the scores in the loss", default=1.0)
     negatives: str = option(
         "how negatives are drawn; `log_uniform` by rank of popularity",
         default="log_uniform",

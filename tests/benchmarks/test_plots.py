@@ -26,6 +26,7 @@ def test_plots_are_svg_with_every_model_and_the_same_each_time(tmp_path, monkeyp
         drawn = (tmp_path / "one" / f"{name}.svg").read_text()
         assert drawn == (tmp_path / "other" / f"{name}.svg").read_text()
         assert all(word in drawn for word in words)
+        assert "mathdefault" not in drawn  # a label that is not set as mathematics
 
 
 @pytest.mark.extras

@@ -173,6 +173,7 @@ def test_what_is_left_out_is_counted_and_what_scores_high_enough_named(explorer)
     found = [{one.item for one in interest.items} for interest in answer.interests]
     assert answer.retrieved == len(found[1]) == 5
     assert answer.unread == len(HISTORY) + 2 - explorer.predictor.maxlen
+    assert explorer.answer(question._replace(history=HISTORY[:2])).unread == 2  # those from before the history
     told = {one.why: one for one in answer.left_out}
     off = set().union(*found) - found[1]
     named = told["found only by interests that are switched off"]

@@ -43,7 +43,7 @@ def parse_args(argv, prog, description):
         one.add_argument("--min-rating", type=float, help="leave out rows with a lower rating")
         if name == "taobao":
             one.add_argument(
-                "--behavior", nargs="+", choices=BEHAVIORS, default=["pv"], help="what counts; default: pv"
+                "--behavior", nargs="+", choices=BEHAVIORS, default=["pv"], help="behaviours that count; default: pv"
             )
         if name == "amazon":
             one.add_argument("--metadata", type=Path, help="meta_….json.gz, or a folder of them: brands and categories")
@@ -54,19 +54,23 @@ def _output():
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--output", type=Path, help="folder to write; default: data/NAME")
     common.add_argument(
-        "--overwrite", action="store_true", help="drop what the data set there has and this one has not"
+        "--overwrite", action="store_true", help="write even if files of the data set there would be lost"
     )
-    common.add_argument("--protocol", choices=PROTOCOLS, default="comirec", help="split of users and targets")
+    common.add_argument("--protocol", choices=PROTOCOLS, default="comirec", help="how users and targets are split")
     common.add_argument("--full", action="store_true", default=None,
                         help="leave_one_out: train on everything but the test item; no valid split")  # fmt: skip
-    moment: dict[str, Any] = {"metavar": "MOMENT", "help": "time: where it begins, a number as in the log or a date"}
+    moment: dict[str, Any] = {
+        "metavar": "MOMENT",
+        "help": "protocol time: start of the split, a number as in the log or a date",
+    }
     share: dict[str, Any] = {"metavar": "SHARE", "type": float}
     common.add_argument("--test-from", **moment)
     common.add_argument("--valid-from", **moment)
-    common.add_argument("--test-share", **share, help="time: of all events, the latest; random: of each user's items")
+    common.add_argument("--test-share", **share, help="protocol time: of all events; random: of each user's items")
     common.add_argument("--valid-share", **share, help="as --test-share; 0: no valid split")
     common.add_argument("--cold", choices=("drop", "keep"),
-                        help="time: users and items without a past are left out, the default, or missed")  # fmt: skip
+                        help="protocol time: leave out users and items without a past, the default, or "
+                        "count them as missed")  # fmt: skip
     common.add_argument("--ties", choices=("draw", "file"), help="order of a user's events of one time: a seeded draw, "
                         "the default, or the file's")  # fmt: skip
     told = "a data set: its users and items keep their numbers, and what it trained on is never asked for"
@@ -95,29 +99,29 @@ def add_log(parser):
 def _add_columns(table, required=True):
     for name in ("user", "item"):
         table.add_argument(f"--{name}", required=required, metavar="COLUMN", help=f"column of the {name}")
-    table.add_argument("--time", metavar="COLUMN", help="column of the time; without it the file's order is the order")
+    table.add_argument("--time", metavar="COLUMN", help="column of the time; without it the order of the file counts")
     table.add_argument("--rating", metavar="COLUMN", help="column of the rating")
     table.add_argument("--min-rating", type=float, help="leave out rows with a lower rating")
-    table.add_argument("--unrated", choices=("drop", "keep"), default="drop", help="rows without one; default: drop")
+    table.add_argument("--unrated", choices=("drop", "keep"), default="drop", help="rows without rating; default: drop")
 
 
 def _add_where(table):
     table.add_argument("--where", metavar="COLUMN=VALUE,…", type=_where, action="append", default=[],
-                       help="the events that count; may stand several times")  # fmt: skip
+                       help="the events that count; may be given several times")  # fmt: skip
 
 
 def _add_form(table):
     _add_where(table)
     table.add_argument(
-        "--separator", metavar="TEXT", type=_separator, help="between fields; default: tab, comma, ; or |"
+        "--separator", metavar="TEXT", type=_separator, help="separator of fields; default: tab, comma, ; or |"
     )
     table.add_argument(
-        "--quote", metavar="CHARACTER", default='"', help="around texts that hold separators; '' for none"
+        "--quote", metavar="CHARACTER", default='"', help="quote around texts that contain separators; '' for none"
     )
-    table.add_argument("--no-header", action="store_true", help="no line names the columns: they are 1, 2, …")
-    table.add_argument("--encoding", type=_encoding, default="utf-8", help="of the text; default: utf-8")
+    table.add_argument("--no-header", action="store_true", help="the file has no header; its columns are 1, 2, …")
+    table.add_argument("--encoding", type=_encoding, default="utf-8", help="encoding of the text; default: utf-8")
     table.add_argument(
-        "--time-format", metavar="FORM", help="of times that are neither numbers nor ISO 8601: %%d.%%m.%%Y"
+        "--time-format", metavar="FORM", help="form of times that are neither numbers nor ISO 8601: %%d.%%m.%%Y"
     )
 
 
@@ -126,7 +130,7 @@ def _add_table(table):
     _add_columns(table)
     table.add_argument("--category", metavar="COLUMN", help="column of the item's category, of the log or of --items")
     table.add_argument("--query", metavar="COLUMN", help="column of the query that led to the item")
-    table.add_argument("--title", metavar="COLUMN", help="column of what an item is called, of the log or of --items")
+    table.add_argument("--title", metavar="COLUMN", help="column of the item's title, of the log or of --items")
     _add_form(table)
     for role in ("item", "user"):
         table.add_argument(f"--{role}s", type=Path, metavar="FILE", help=f"a second file, with a row a {role}")

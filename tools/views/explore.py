@@ -143,7 +143,7 @@ class Explorer:
             items=shown,
             retrieved=retrieved,
             left_out=[one for one in missed if one.number > 0],
-            unread=max(len(question.earlier) + len(question.history) - predictor.maxlen, 0),
+            unread=len(question.earlier) + max(len(question.history) - predictor.maxlen, 0),
             weight=weight,
             diversity=self._diversity(chosen.items),
             categories=Counter(one.category for one in shown if one.category).most_common(),

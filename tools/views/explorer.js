@@ -1,6 +1,6 @@
 // What Gradio has no part for: boxes in cards, and an address that says what is shown.
 {
-  let switched, address
+  let switched, address, later
 
   addEventListener("change", ({ target }) => {
     const { model, interest } = target.dataset
@@ -17,7 +17,8 @@
     }
     const link = document.querySelector("p.state a")?.getAttribute("href")
     if (link && link !== address) {
-      if (address !== undefined) history.replaceState(null, "", link)
+      clearTimeout(later)  // browsers refuse too many changes in a short time
+      if (address !== undefined) later = setTimeout(() => history.replaceState(null, "", link), 300)
       address = link
     }
   }).observe(document, { childList: true, subtree: true, attributes: true, attributeFilter: ["href"] })

@@ -91,7 +91,8 @@ class Page:
     def question(self, state: State, place) -> Question:
         """What is asked of the model at a place."""
         who = User("", [], [], {}) if state.user is None else self.users[state.user]
-        earlier = [item for item in who.history if item not in self.history(state.user)]
+        last = set(self.history(state.user))
+        earlier = [item for item in who.history if item not in last]
         return Question(
             state.history, tuple(state.used[place]), state.percent / 100, state.top_n, earlier, who.target, who.profile,
             state.category,

@@ -3,6 +3,7 @@
 Example: python -m benchmarks.speed.train --model mind --item_count 368000 --batch 128 --negatives 1280
 Example: python -m benchmarks.speed.train --model all
 Example: python -m benchmarks.speed.train --batch 1024 --peer /path/to/torch/bin/python
+Example: python -m benchmarks.speed.train --model mind remi --compiled --against plain
 
 A line for each model; `all` are those that are trained by gradient.
 
@@ -11,7 +12,9 @@ the same graph. `times_dense`: how many times faster than the same step with a d
 PaddleRec's MIND does. `times_gemm`: how many times slower than the three products of the sampled logits alone.
 `times_dynamic`: with `--graph static`, how many times slower than the dynamic graph. `times_peer`: with `--peer`, the
 samples a second over those of `benchmarks.speed.torch_peer`, compiled, which runs MIND in turn with ours; the median
-of 5 pairs; PyTorch has all cores, as it takes by itself. Models are at their defaults, ids
+of 5 pairs; PyTorch has all cores, as it takes by itself. With `--against` nothing but the seconds and processor
+seconds of a step over those of the same step with plain formulas, or in the dynamic graph, in turn as well: `times` and
+`times_cpu`, which a busy machine disturbs least. Models are at their defaults, ids
 are uniform over 1…V, all T positions are filled.
 """
 
@@ -26,12 +29,14 @@ import time
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
 import yaml
 
 from models import MODELS
+from models.layers import compiled
 from tools.common.errors import command
 from tools.common.ragged import ragged
 from tools.config.arguments import item_count, positive
@@ -44,7 +49,9 @@ from trainer import Trainer
 
 GRADIENT_MODELS = [name for name, model in MODELS.items() if hasattr(model, "loss")]
 MAXLEN, POSITIONS, RUNS = 20, 20, 3  # POSITIONS: eligible positions a user
-PAIRS = 5  # of ours and PyTorch's
+PAIRS = 5  # of ours and PyTorch's, or of two ways
+# What the runner of the other way has.
+AGAINST: dict[str, dict[str, Any]] = {"plain": {"compiled": False}, "dynamic": {"graph": "dynamic"}}
 ROOT = Path(__file__).parents[2]
 
 
@@ -60,13 +67,17 @@ def main(argv=None):
     parser.add_argument("--steps", type=positive, default=200, help="steps a run; the median of 3 runs counts")
     parser.add_argument("--compiled", action="store_true", help="with runner.compiled; needs the extra speed")
     parser.add_argument("--peer", help="a Python with PyTorch: measure its MIND in turn with ours")
+    parser.add_argument("--against", choices=AGAINST, help="measure in turn with this alone")
     args = parser.parse_args(argv)
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
         settings = write_data(Path(folder), args, args.compiled)
         runtime.prepare(use_gpu=False, seed=settings.runner.seed)
         for model in GRADIENT_MODELS if "all" in args.model else args.model:
-            line = row(model, measure(settings, model, args.graph), args)
+            if args.against:
+                line = against(settings, model, args)
+            else:
+                line = row(model, measure(settings, model, args.graph), args)
             print(json.dumps(line | (peer(settings, model, args) if args.peer else {})), flush=True)
 
 
@@ -122,15 +133,40 @@ def peer(settings, model, args) -> dict:
     free = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}  # Paddle sets it to 1
     trainer, pairs = open_trainer(settings, model, args.graph), []
     for _ in range(PAIRS):
-        start, cpu = time.perf_counter(), time.process_time()
-        trainer.train_epoch()
-        batches = trainer.train_data.batches
-        own = (time.perf_counter() - start) / batches, (time.process_time() - cpu) / batches
+        own = timed_epoch(trainer)
         done = subprocess.run(words, cwd=ROOT, env=free, check=True, capture_output=True, text=True)
         theirs = json.loads(done.stdout.splitlines()[-1])
         pairs.append((theirs["ms_per_step"] / own[0] / 1e3, theirs["cpu_ms_per_step"] / own[1] / 1e3))
     wall, work = (round(statistics.median(one), 2) for one in zip(*pairs, strict=True))
     return {"times_peer": wall, "times_peer_cpu": work, "torch": theirs["torch"], "peer_threads": theirs["threads"]}
+
+
+def against(settings, model, args) -> dict:
+    """How many times the seconds of the same model otherwise, in pairs run one after the other."""
+    own = replace(settings.runner, graph=args.graph)
+    runners = own, replace(own, **AGAINST[args.against])
+    trainers = [open_trainer(replace(settings, runner=one), model, one.graph) for one in runners]
+    pairs = []
+    for _ in range(PAIRS):
+        both = []
+        for trainer in trainers:
+            compiled.turn_on(trainer.runner.compiled)
+            both.append(timed_epoch(trainer))
+        pairs.append([own / theirs for own, theirs in zip(*both, strict=True)])
+    wall, work = (round(statistics.median(one), 2) for one in zip(*pairs, strict=True))
+    return {
+        "model": model, "graph": args.graph, "compiled": args.compiled, "against": args.against, "times": wall,
+        "times_cpu": work, "item_count": args.item_count, "batch": args.batch, "negatives": args.negatives,
+        "steps": args.steps, "seed": Runner.seed, "paddle": paddle.__version__, "date": date.today().isoformat(),
+    }  # fmt: skip
+
+
+def timed_epoch(trainer) -> tuple[float, float]:
+    """Seconds and processor seconds of a step."""
+    start, cpu = time.perf_counter(), time.process_time()
+    trainer.train_epoch()
+    batches = trainer.train_data.batches
+    return (time.perf_counter() - start) / batches, (time.process_time() - cpu) / batches
 
 
 def open_trainer(settings, model, graph):

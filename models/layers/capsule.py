@@ -142,12 +142,12 @@ class CapsuleNetwork(Extractor):
         Returns:
             `(interests, coupling)`, `[B, K, D]` and `[B, K, T]`: the last coupling, masked.
         """
-        live = live_mask(mask.sum(axis=1), self.interest_num, self.dynamic_interest_num)  # [B, K]
         logits = self._first_logits(item_eb) if initial_logits is None else initial_logits  # [B, K, T]
         capsules = self.transform(item_eb)
         if self.compiles and self.training and usable(item_eb):
             interests, coupling = Routing.apply(item_eb, capsules.matrices(), mask, logits, self.routing_times)
             return self.relu(interests) if self.relu_layer else interests, coupling
+        live = live_mask(mask.sum(axis=1), self.interest_num, self.dynamic_interest_num)  # [B, K]
         frozen = capsules.detach()
         for _ in range(self.routing_times - 1):
             coupling = self._couple(logits, mask, live)

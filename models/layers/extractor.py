@@ -9,6 +9,8 @@ class Extractor(nn.Layer):
     It knows neither items nor losses, so that extractors can stand in each other's place or be built of each other.
     """
 
+    compiles = False  # whether `route` has a compiled pass for training, see `models.layers.compiled`
+
     def forward(self, item_eb, mask):
         """`[B, T, D]` and mask `[B, T]` to interests `[B, K, D]`."""
         return self.route(item_eb, mask)[0]

@@ -5,6 +5,7 @@ import paddle
 import pytest
 from registry import gradient_models
 
+from models.layers import compiled
 from reader import InferBatch
 from tools.common.ragged import ragged
 from tools.training import checkpoint
@@ -75,6 +76,19 @@ def test_losses_with_an_encoder_agree(build, name, encoder):
     options = {"encoder": encoder, "dropout": 0.3, "targets": 2}
     dynamic, static = (losses(*build(graph, name, **options)[:3], range(4), 2) for graph in GRAPHS)
     np.testing.assert_allclose(static, dynamic, rtol=1e-5)
+
+
+@pytest.mark.extras
+@pytest.mark.parametrize("name", ["mind", "comirec_sa"])  # one with a compiled extractor, one without
+def test_both_graphs_run_compiled_passes(build, monkeypatch, name):
+    monkeypatch.setattr(compiled, "ON", False)  # and so it is afterwards
+    plain = losses(*build("static", name)[:3], range(3))
+    got = []
+    for graph in GRAPHS:
+        run, model, optimizer, _ = build(graph, name, compiled=True)
+        got.append(losses(run, model, optimizer, range(3)))
+    np.testing.assert_allclose(got[1], got[0], rtol=1e-5)
+    np.testing.assert_allclose(got[1], plain, rtol=1e-5)
 
 
 def test_negatives_by_counts_agree(build):

@@ -5,6 +5,7 @@ import warnings
 import paddle
 from paddle.static import InputSpec
 
+from models.layers.compiled import usable
 from tools.config.load import Config
 from tools.training.dygraph import DygraphModel
 
@@ -37,8 +38,13 @@ class StaticModel(DygraphModel):
         return model
 
     def train_forward(self, model, batch):
-        """Mean loss of a training batch, a scalar: to the users by the program `net`."""
+        """Mean loss of a training batch, a scalar: to the users by the program `net`.
+
+        An extractor's compiled pass cannot stand in a program, and little is left for one beside it.
+        """
         step = model.look_up(*self.create_feeds(batch))
+        if model.extractor.compiles and usable(step[0]):
+            return model.loss_from_rows(*step)
         return model.loss_of_users(*self.net(*step), *step[4:6])
 
     def embed(self, model, hist_item, seq_len, *context):

@@ -39,9 +39,9 @@ class SpectralMix(NetworkModel):
         f(u, j) = v · b(j) E_j + c y · g_j / |g_j|                          the first product as in `SpectralNet`
 
     The attention learns by itself from random vectors, as `REMI` does without its regularisation: cosine, the next
-    items, hard uniform negatives, 512 a step whatever `neg_samples` (`attend`). What it finds is another thing than what
-    counts say. c is such that the
-    best scores of a user deviate `mix_share` times as much by the second product as by the first (`best_spread`).
+    items, hard uniform negatives, 512 a step whatever `neg_samples` (`attend`). What it finds is another thing than
+    what counts say. c is such that the best scores of a user deviate `mix_share` times as much by the second product
+    as by the first (`best_spread`).
 
     R + W dimensions are more than K vectors have. As many are kept as K subspaces have, found as in `Spectral`, in
     coordinates x in which users' vectors [v; y] are alike in all directions (`cut`); from there a `Student` learns to

@@ -20,6 +20,8 @@ from models.spectral.subspaces import find_subspaces
 HEADS = 4  # of the attention
 UNITS = 64  # of its hidden layer
 BATCH = 256  # samples a step
+SORTED = 32  # batches that are drawn at once, for histories of like lengths to stand together
+NEGATIVES = 512  # a step, shared by the batch
 RATE = 3e-3  # learning rate of the first step; it falls as a cosine
 TARGETS = 3  # the next so many items a sample
 HARDNESS = 0.1  # of negatives, see `HardNegativeSoftmax`
@@ -37,8 +39,9 @@ class SpectralMix(NetworkModel):
         f(u, j) = v · b(j) E_j + c y · g_j / |g_j|                          the first product as in `SpectralNet`
 
     The attention learns by itself from random vectors, as `REMI` does without its regularisation: cosine, the next
-    items, hard uniform negatives (`attend`). What it finds is another thing than what counts say. c is such that the
-    best scores of a user deviate `mix_share` times as much by the second product as by the first (`best_spread`).
+    items, hard uniform negatives, 512 a step whatever `neg_samples` (`attend`). What it finds is another thing than
+    what counts say. c is such that the best scores of a user deviate `mix_share` times as much by the second product
+    as by the first (`best_spread`).
 
     R + W dimensions are more than K vectors have. As many are kept as K subspaces have, found as in `Spectral`, in
     coordinates x in which users' vectors [v; y] are alike in all directions (`cut`); from there a `Student` learns to
@@ -132,7 +135,7 @@ class SpectralMix(NetworkModel):
         loss = Loss(
             temperature=TEMPERATURE,
             negatives="uniform",
-            neg_samples=self.neg_samples,
+            neg_samples=NEGATIVES,
             hard_negative_beta=HARDNESS,
         )
         model = GradientModel(
@@ -144,12 +147,25 @@ class SpectralMix(NetworkModel):
             objective=create_objective(item_num=self.item_count - 1, **vars(loss)),
         )
         steps = self.mix_epochs * -(-len(events.values) // BATCH)
-        places = (events.draw(BATCH) for _ in range(steps))
-        losses = (model.loss(*sample(events, place)) for place in self.watch(places, name="attention", total=steps))
+        places = self.watch(of_like_lengths(events, steps), name="attention", total=steps)
+        losses = (model.loss(*sample(events, place)) for place in places)
         model.train()
         descend(losses, steps=steps, rate=RATE, parameters=model.parameters())
         model.eval()
         return model.item_rows().detach()
+
+
+def of_like_lengths(events, steps):
+    """Events' places for so many steps, `[BATCH]` each: drawn at random, those of a batch with as long histories.
+
+    Most histories are short. Where each batch has a long one, three quarters of its places are padding.
+    """
+    for at in range(0, steps, SORTED):
+        number = min(SORTED, steps - at)
+        place = events.draw(number * BATCH)
+        batches = place[events.number_before(place).argsort()].reshape([number, BATCH])
+        for index in paddle.randperm(number).tolist():
+            yield batches[index]
 
 
 def sample(events, place):

@@ -1,5 +1,7 @@
 """Spectral factors beside attention: the two scores, how they are weighed, and the samples that the attention sees."""
 
+from itertools import pairwise
+
 import numpy as np
 import paddle
 import pytest
@@ -67,6 +69,20 @@ def test_samples_are_as_wide_as_their_longest_history():
     assert seq_len.tolist() == [1, 2, 1]
     assert hist_item.tolist() == [[5, 0], [5, 6], [2, 0]]
     assert target_item.tolist() == [[6, 7, 8], [7, 8, 9], [3, 0, 0]]
+
+
+def test_histories_of_a_batch_are_as_long(monkeypatch):
+    monkeypatch.setattr(spectral_mix, "BATCH", 16)
+    monkeypatch.setattr(spectral_mix, "SORTED", 3)
+    paddle.seed(0)
+    events = Events(USERS, T)
+    batches = list(spectral_mix.of_like_lengths(events, 5))
+    lengths = [events.number_before(place).numpy() for place in batches]
+    assert [len(place) for place in batches] == [16] * 5  # three drawn at once, then the two that are left
+    for drawn in (lengths[:3], lengths[3:]):
+        drawn = sorted(drawn, key=lambda one: (one.min(), one.max()))
+        assert all(one.max() <= other.min() for one, other in pairwise(drawn))
+    assert {1, 2, 3} == set(np.concatenate(lengths).tolist())  # no length is left out
 
 
 def test_the_spread_of_the_best_scores():

@@ -91,6 +91,13 @@ def test_both_graphs_run_compiled_passes(build, monkeypatch, name):
     np.testing.assert_allclose(got[1], plain, rtol=1e-5)
 
 
+@pytest.mark.extras
+def test_a_model_with_a_fit_of_its_own_has_compiled_passes_too(build, monkeypatch):
+    monkeypatch.setattr(compiled, "ON", False)
+    assert build("dynamic", "spectral_mix", compiled=True)[2] is None
+    assert compiled.ON
+
+
 def test_negatives_by_counts_agree(build):
     """Where ids are no order of popularity."""
     got = []

@@ -35,14 +35,14 @@ class DygraphModel:
     def create_optimizer(self, model, config: Config, total_steps):
         """The optimizer, with its learning rate falling over `total_steps`; rows not looked up are left alone.
 
-        None for a model that brings its own `fit`.
+        None for a model that brings its own `fit`, which may run compiled passes too.
         """
-        if hasattr(model, "fit"):
-            return None
         try:
             compiled.turn_on(config.runner.compiled)
         except ImportError:
             raise UserError("runner.compiled: true needs an extra; install it with: pip install '.[speed]'") from None
+        if hasattr(model, "fit"):
+            return None
         options = config.hyper_parameters.optimizer
         schedule = SCHEDULES[options.decay](options.learning_rate, options.decay_rate, total_steps)
         return OPTIMIZERS[options.class_](learning_rate=schedule, parameters=model.parameters())

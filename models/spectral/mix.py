@@ -21,7 +21,6 @@ HEADS = 4  # of the attention
 UNITS = 64  # of its hidden layer
 BATCH = 256  # samples a step
 SORTED = 32  # batches that are drawn at once, for histories of like lengths to stand together
-NEGATIVES = 512  # a step, shared by the batch
 RATE = 3e-3  # learning rate of the first step; it falls as a cosine
 TARGETS = 3  # the next so many items a sample
 HARDNESS = 0.1  # of negatives, see `HardNegativeSoftmax`
@@ -39,7 +38,7 @@ class SpectralMix(NetworkModel):
         f(u, j) = v · b(j) E_j + c y · g_j / |g_j|                          the first product as in `SpectralNet`
 
     The attention learns by itself from random vectors, as `REMI` does without its regularisation: cosine, the next
-    items, hard uniform negatives, 512 a step whatever `neg_samples` (`attend`). What it finds is another thing than
+    items, hard uniform negatives (`attend`). What it finds is another thing than
     what counts say. c is such that the best scores of a user deviate `mix_share` times as much by the second product
     as by the first (`best_spread`).
 
@@ -135,7 +134,7 @@ class SpectralMix(NetworkModel):
         loss = Loss(
             temperature=TEMPERATURE,
             negatives="uniform",
-            neg_samples=NEGATIVES,
+            neg_samples=self.neg_samples,
             hard_negative_beta=HARDNESS,
         )
         model = GradientModel(

@@ -7,7 +7,7 @@ from models.spectral.descent import descend
 from models.spectral.subspaces import in_own
 
 BATCH = 512  # events a step
-CATALOGUE = 2048  # items a step beside those that followed
+CATALOGUE = 16384  # items a step, at most
 RATE = 1e-2  # learning rate of the first step, relative to the size of what is learned; it falls as a cosine
 TOWER = 0.3  # the rate of the hidden layer, relative to that
 TARGETS = 3  # the next so many items an event

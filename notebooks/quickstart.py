@@ -29,7 +29,7 @@ if not Path("trainer.py").is_file():
     raise FileNotFoundError("no trainer.py here: open the notebook in a clone of the repository")
 
 packages = {"faiss": "faiss-cpu", "yaml": "pyyaml", "tqdm": "tqdm", "polars": "polars", "matplotlib": "matplotlib"}
-pinned = dict(line.split("==") for line in Path("requirements/extras.txt").read_text().split())
+pinned = dict(line.split("==") for line in Path("requirements/extras.txt").read_text().split() if "==" in line)
 missing = [f"{package}=={pinned[package]}" for module, package in packages.items() if not find_spec(module)]
 if missing:
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *missing], check=True)

@@ -27,7 +27,7 @@ import trainer
 from models import MODELS
 from tools.common import checksums, unpickle
 from tools.common.errors import UserError
-from tools.training import checkpoint, resume, runtime
+from tools.training import checkpoint, interrupt, resume, runtime
 from tools.training.settings import load_settings
 
 # Draws in the loss, the routing and the dropout, a learning rate that falls, moments, checkpoints within epochs.
@@ -141,6 +141,19 @@ def test_a_signal_ends_the_step_and_the_resumed_run_is_the_whole_one(
     train(project, tmp_path, *options, "runner.resume=auto")
     assert f"resumed from {tmp_path}" in caplog.text
     assert_same(whole(*options), tmp_path)
+
+
+def test_the_launchers_later_signals_do_not_end_what_is_ending(monkeypatch):
+    """It sends SIGTERM three times; the second came on a slow machine when the run was saved and had not said so."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)}
+    monkeypatch.setattr(interrupt.ranks, "launched", lambda: True)
+    try:
+        with interrupt.Interrupt():
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_a_signal_before_the_first_step_saves_nothing(project, whole, tmp_path, monkeypatch):

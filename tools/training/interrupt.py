@@ -20,7 +20,8 @@ class Interrupted(KeyboardInterrupt):
 class Interrupt:
     """While entered, the first SIGINT or SIGTERM waits for `watch`; a second one acts as if this were not there.
 
-    Not under Paddle's launcher, which sends its SIGTERM three times: there it is the launcher that ends what stays.
+    Not under Paddle's launcher, which sends its SIGTERM three times: there it is the launcher that ends what stays, and
+    those that come while the process ends, after its work is saved, are passed over.
     """
 
     def __init__(self):
@@ -32,8 +33,9 @@ class Interrupt:
         return self
 
     def __exit__(self, *_):
+        ending = self.number and ranks.launched()
         for number, handler in self.handlers.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if ending else handler)
         self.handlers = {}
 
     def _note(self, number, _):

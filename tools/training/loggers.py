@@ -70,7 +70,7 @@ class VisualDL(Logger):
         from visualdl.writer.record_writer import RecordWriter
 
         (self.folder / "visual").mkdir(parents=True, exist_ok=True)
-        self.file = RecordWriter(BFile(str(self.folder / f"visual/vdlrecords.{time.time():010.0f}.log"), "wb"))
+        self.file = RecordWriter(BFile(str(self.folder / f"visual/vdlrecords.{time.time():017.6f}.log"), "wb"))
 
     def add(self, step, values):
         """Append values, tag -> value."""
@@ -93,7 +93,7 @@ class TensorBoard(Logger):
         from tensorboardX.proto.event_pb2 import Event, SessionLog
 
         (self.folder / "tensorboard").mkdir(parents=True, exist_ok=True)
-        self.file = EventsWriter(str(self.folder / "tensorboard/events"))
+        self.file = EventsWriter(str(self.folder / "tensorboard/events"), f".{time.time_ns()}")
         start = SessionLog(status=SessionLog.START)
         self.file.write_event(Event(step=self.step + 1, wall_time=time.time(), session_log=start))
 

@@ -1,6 +1,7 @@
 """Make the notebooks from their sources, with the outputs of one full run: python -m notebooks.build
 
-quickstart.py is in English, quickstart_cn.py in Chinese. Their code is the same, so that one run serves both.
+quickstart.py has the code, and the prose in English. quickstart_cn.md has the prose in Chinese, its cells between lines
+of ---. So one run serves both.
 """
 
 import os
@@ -20,7 +21,12 @@ NOTEBOOK, CHINESE = ROOT / "notebooks/quickstart.ipynb", ROOT / "notebooks/quick
 
 def read_source(path=NOTEBOOK):
     """The source of a notebook as one without outputs; the same text gives the same notebook."""
-    notebook = jupytext.read(path.with_suffix(".py"))
+    notebook = jupytext.read(NOTEBOOK.with_suffix(".py"))
+    if path == CHINESE:
+        english = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+        chinese = path.with_suffix(".md").read_text(encoding="utf-8").rstrip("\n").split("\n\n---\n\n")
+        for cell, text in zip(english, chinese, strict=True):
+            cell.source = text
     notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     for number, cell in enumerate(notebook.cells):
         cell.id, cell.metadata = f"cell-{number}", {}

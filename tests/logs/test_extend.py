@@ -6,6 +6,7 @@ import numpy as np
 import polars
 import pytest
 import yaml
+from messages import refused
 
 from tools import spark
 from tools.data.dataset import read_map, read_sequences
@@ -36,14 +37,6 @@ def prepare(tmp_path):
         return tmp_path / name
 
     return call
-
-
-def refused(call, capsys, *args):
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as end:
-        call(*args)
-    assert end.value.code == 2
-    return capsys.readouterr().err.splitlines()[-1]
 
 
 def events(folder):

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import yaml
+from messages import refused
 
 from tools.data.dataset import read_map
 from tools.preprocess import main
@@ -41,14 +42,6 @@ def prepare(tmp_path):
         return folder
 
     return call
-
-
-def refused(call, capsys, *args):
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as end:
-        call(*args)
-    assert end.value.code == 2
-    return capsys.readouterr().err.splitlines()[-1]
 
 
 def meta(folder):

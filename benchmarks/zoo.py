@@ -55,19 +55,8 @@ def main(argv=None):
         runtime.prepare(settings.runner.use_gpu, settings.runner.seed)  # as `tools.export`, whatever was drawn before
         export(settings, folder / "export")
         row = packed(name, folder, args.output, settings)
-        row["command"] = shlex.join(
-            [
-                "python",
-                "-m",
-                "benchmarks.zoo",
-                "-m",
-                args.config_yaml,
-                "--models",
-                name,
-                *["-o"][: len(args.opt)],
-                *args.opt,
-            ]
-        )
+        words = ["-m", args.config_yaml, "--models", name, *(["-o", *args.opt] if args.opt else [])]
+        row["command"] = f"python -m benchmarks.zoo {shlex.join(words)}"
         rows.append(row)
     write(args.output, rows)
 

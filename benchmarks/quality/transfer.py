@@ -37,11 +37,8 @@ def main(argv=None):
         raise UserError(f"{' '.join(args.datasets)}: one is held out, and two choose; give three data sets or more")
     check_results(file())
     found = {dataset: measured(args.model, dataset, args.datasets) for dataset in args.datasets}
-    valid, test = (
-        {dataset: {name: row[split] for name, row in rows.items()} for dataset, rows in found.items()}
-        for split in ("valid", "test")
-    )
-    test = {dataset: {name: next(iter(row.values())) for name, row in rows.items()} for dataset, rows in test.items()}
+    valid = {dataset: {name: row["valid"] for name, row in rows.items()} for dataset, rows in found.items()}
+    test = {dataset: {name: row["test"][args.model] for name, row in rows.items()} for dataset, rows in found.items()}
     rows = [held_out(dataset, valid, test, args.metric) for dataset in args.datasets]
     print(markdown([HEAD, *rows]), end="")
 

@@ -88,17 +88,7 @@ def prepare(log: Interactions, *, protocol, min_items: int, min_users: int, know
     What is `known`, see `tools.logs.align`, stays however rare it is, and comes first. What was trained on
     `earlier`, see `tools.logs.protocols.earlier`, is no target.
     """
-    count, left = np.zeros(len(log.item_names), np.int64), np.zeros(len(log.user_names), np.int64)
-    for part in pieces(len(log.item), STRETCH):
-        count += np.bincount(log.item[part], minlength=len(count))
-    common = count >= min_items
-    if known:
-        common[known.items] = True
-    for part in pieces(len(log.item), STRETCH):
-        left += np.bincount(log.user[part][common[log.item[part]]], minlength=len(left))
-    active = left >= min_users
-    if known:
-        active[known.users] = True
+    count, common, left, active = _kept(log, min_items, min_users, known)
     user_codes = np.flatnonzero(active)
     dropped = {
         **log.dropped,
@@ -119,6 +109,22 @@ def prepare(log: Interactions, *, protocol, min_items: int, min_users: int, know
         item_codes = item_codes[np.argsort(-trained[item_codes], kind="stable")]
         item_codes = behind(known.items, item_codes) if known else item_codes
     return prepared._replace(item_codes=item_codes, plan=plan, dropped=dropped | plan.dropped)
+
+
+def _kept(log, min_items, min_users, known):
+    """Interactions of each item, and which items stay; interactions with these of each user, and which users stay."""
+    count, left = np.zeros(len(log.item_names), np.int64), np.zeros(len(log.user_names), np.int64)
+    for part in pieces(len(log.item), STRETCH):
+        count += np.bincount(log.item[part], minlength=len(count))
+    common = count >= min_items
+    if known:
+        common[known.items] = True
+    for part in pieces(len(log.item), STRETCH):
+        left += np.bincount(log.user[part][common[log.item[part]]], minlength=len(left))
+    active = left >= min_users
+    if known:
+        active[known.users] = True
+    return count, common, left, active
 
 
 def behind(known, codes):

@@ -23,6 +23,6 @@ def open_split(name, config):
     except (ImportError, AttributeError) as error:
         fix = f"give a module with the class {READERS[name]}"
         raise UserError(f"reader {shown(module)!r}: {shown(error, 200)}; {fix}") from None
-    if hasattr(MODELS[config.hyper_parameters.model], "fit"):  # by all that follows something, however short a history
+    if hasattr(MODELS[config.hyper_parameters.model], "fit"):  # a fit draws no positions: users of two items count
         config = replace(config, hyper_parameters=replace(config.hyper_parameters, min_history=1))
     return reader(data_files(getattr(runner, f"{name}_data_dir")), config)

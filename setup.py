@@ -19,6 +19,7 @@ from setuptools.errors import OptionError
 
 NAME = "multi_interest"
 FOLDERS, SCRIPTS = ("models", "tools"), ("reader", "trainer", "infer")
+DATA = ["*.css", "*.js"]  # files that are no modules
 OURS = "|".join(FOLDERS + SCRIPTS)
 RENAMED = (  # pattern -> what stands there in the package
     (re.compile(rf"^(\s*from )({OURS})(?=(?:\.\w+)* import )", re.M), rf"\1{NAME}.\2"),
@@ -79,7 +80,7 @@ if __name__ == "__main__":
     setup(
         packages=[NAME, *(f"{NAME}.{one}" for one in inner)],
         package_dir={f"{NAME}.{one}": one for one in FOLDERS},
-        package_data={f"{NAME}.tools.views": ["*.css"]},
+        package_data={f"{NAME}.{one}": DATA for one in inner},
         py_modules=SCRIPTS,
         cmdclass={"build_py": Build, "editable_wheel": Editable},
     )

@@ -100,6 +100,10 @@ def test_an_installation_has_one_name(installed):
     found = {path.relative_to(installed / "multi_interest").as_posix() for path in installed.rglob("*.py")}
     assert found == {path.relative_to(ROOT).as_posix().removeprefix("multi_interest/") for path in SOURCES}
     assert (installed / "multi_interest/tools/views/explorer.css").is_file()
+    ours = [
+        path for folder in setup.FOLDERS for path in (ROOT / folder).rglob("*.*") if "__pycache__" not in path.parts
+    ]
+    assert all((installed / "multi_interest" / path.relative_to(ROOT)).is_file() for path in ours)
 
 
 @pytest.mark.extras

@@ -25,7 +25,7 @@ from registry import GRADIENT
 import infer
 import trainer
 from models import MODELS
-from tools.common import checksums, unpickle
+from tools.common import checksums, errors, unpickle
 from tools.common.errors import UserError
 from tools.training import checkpoint, interrupt, resume, runtime
 from tools.training.settings import load_settings
@@ -143,17 +143,38 @@ def test_a_signal_ends_the_step_and_the_resumed_run_is_the_whole_one(
     assert_same(whole(*options), tmp_path)
 
 
-def test_the_launchers_later_signals_do_not_end_what_is_ending(monkeypatch):
-    """It sends SIGTERM three times; the second came on a slow machine when the run was saved and had not said so."""
+@pytest.fixture
+def rank(monkeypatch):
+    """This process is one of the launcher's, and has its own handlers again after the test."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)}
-    monkeypatch.setattr(interrupt.ranks, "launched", lambda: True)
-    try:
-        with interrupt.Interrupt():
-            os.kill(os.getpid(), signal.SIGTERM)
-        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_the_launchers_later_signals_do_not_end_what_is_ending(rank):
+    """It sends SIGTERM three times; the second came on a slow machine when the run was saved and had not said so."""
+    with interrupt.Interrupt():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+
+
+def test_the_launchers_signals_do_not_end_a_rank_that_tells_its_error(rank):
+    """They come as soon as another rank has ended with the same error."""
+    with pytest.raises(ArithmeticError), interrupt.Interrupt():
+        raise ArithmeticError
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+
+
+def test_nor_one_whose_error_comes_before_training(rank):
+    @errors.command
+    def main():
+        raise UserError("another catalogue")
+
+    with pytest.raises(SystemExit):
+        main()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
 
 
 def test_a_signal_before_the_first_step_saves_nothing(project, whole, tmp_path, monkeypatch):

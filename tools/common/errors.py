@@ -11,6 +11,8 @@ import sys
 import threading
 import traceback
 
+from tools.common import parent
+
 # What the system says that no code of ours can mend, and what who asked can do.
 SYSTEM = {
     errno.ENOSPC: "no space is left on the device that is written to; free some or write elsewhere",
@@ -48,6 +50,7 @@ def command(main):
         except KeyboardInterrupt:
             sys.exit(130)
         except Exception as error:
+            parent.finish_undisturbed()
             sys.exit(_code(error))
 
     return wrapped

@@ -2,9 +2,26 @@
 
 import ctypes
 import os
+import signal
 import sys
+import threading
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
+
+
+def launched() -> bool:
+    """Whether Paddle's launcher started this process."""
+    return "PADDLE_TRAINERS_NUM" in os.environ
+
+
+def finish_undisturbed():
+    """Pass over SIGTERM from now on, in the main thread of a process of Paddle's launcher that is about to end.
+
+    As soon as one of its processes fails, the launcher sends three to the others, which have the same to tell and an
+    exit code of their own; it kills what stays after some seconds.
+    """
+    if launched() and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def end_with_parent(number, parent=None):

@@ -22,7 +22,7 @@ from paddle import distributed
 from paddle.base.core import create_or_get_global_tcp_store
 
 from tools.common.errors import UserError
-from tools.common.parent import end_with_parent
+from tools.common.parent import end_with_parent, launched
 
 PATIENCE = 1800.0  # seconds that processes wait for one that reads or writes
 _meetings = itertools.count()
@@ -30,11 +30,6 @@ _meetings = itertools.count()
 
 class LostRankError(UserError):
     """Another process has ended or is out of reach. Parameters are those after the last whole step."""
-
-
-def launched() -> bool:
-    """Whether Paddle's launcher started this process."""
-    return "PADDLE_TRAINERS_NUM" in os.environ
 
 
 def join(use_gpu):

@@ -2,7 +2,7 @@
 
 import signal
 
-from tools.common import ranks
+from tools.common import parent, ranks
 
 
 class Interrupted(KeyboardInterrupt):
@@ -21,7 +21,7 @@ class Interrupt:
     """While entered, the first SIGINT or SIGTERM waits for `watch`; a second one acts as if this were not there.
 
     Not under Paddle's launcher, which sends its SIGTERM three times: there it is the launcher that ends what stays, and
-    those that come while the process ends, after its work is saved, are passed over.
+    those that come while the process ends, its work saved or its error to be told, are passed over.
     """
 
     def __init__(self):
@@ -32,16 +32,16 @@ class Interrupt:
         self.handlers = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
-    def __exit__(self, *_):
-        ending = self.number and ranks.launched()
+    def __exit__(self, kind, *_):
+        ending = parent.launched() and (kind or self.number)
         for number, handler in self.handlers.items():
             signal.signal(number, signal.SIG_IGN if ending else handler)
         self.handlers = {}
 
     def _note(self, number, _):
         self.number = number
-        if not ranks.launched():
-            self.__exit__()
+        if not parent.launched():
+            self.__exit__(None)
         if hasattr(signal, "SIGCHLD"):  # Paddle's handler raises, wherever we are, for reader processes that end now
             signal.signal(signal.SIGCHLD, lambda *_: None)  # Python complains of SIG_DFL where one has come already
 

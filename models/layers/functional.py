@@ -44,7 +44,9 @@ def live_mask(seq_len, interest_num, dynamic):
     Returns:
         `[B, K]` bool; the live interests come first.
     """
+    if not dynamic:
+        return paddle.ones([paddle.shape(seq_len)[0], interest_num], "bool")
     # Interest j (from 1) lives from length 2^j on, the first always: no logarithm, so no rounding at powers of two.
     interest = paddle.arange(1, interest_num + 1)
-    shortest = 2**interest * (interest > 1).astype("int64") * int(dynamic)  # [K]
+    shortest = 2**interest * (interest > 1).astype("int64")  # [K]
     return seq_len.unsqueeze(1) >= shortest.astype(seq_len.dtype)  # [B, K]

@@ -2,7 +2,7 @@
 
 import math
 
-from tools.training.optimizers import row_gradient
+from tools.training.optimizers import row_values
 
 
 def fault(loss, model) -> str | None:
@@ -25,5 +25,5 @@ def fault(loss, model) -> str | None:
 
 def _sum(gradient) -> float:
     if gradient.is_selected_rows():
-        return float(row_gradient(gradient)[1].sum())
+        return float(row_values(gradient).sum())
     return float(gradient.sum())

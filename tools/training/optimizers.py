@@ -15,15 +15,19 @@ def compiled(parameter, gradient) -> bool:
     return gradient.is_selected_rows() and usable(parameter)
 
 
-def row_gradient(gradient):
-    """Ids `[R]`, which may repeat, and gradients `[R, D]` of a sparse gradient; on a CPU a view that lives as long."""
-    rows = gradient.get_selected_rows()
-    tensor = rows.get_tensor()
+def row_ids(gradient):
+    """Ids `[R]` of a sparse gradient, which may repeat."""
+    return np.asarray(gradient.get_selected_rows().rows(), np.int64)
+
+
+def row_values(gradient):
+    """Gradients `[R, D]` of the rows of a sparse gradient; on a CPU a view that lives as long."""
+    tensor = gradient.get_selected_rows().get_tensor()
     shape = tensor.shape()
     if not gradient.place.is_cpu_place():
-        return np.asarray(rows.rows(), np.int64), np.asarray(tensor)
+        return np.asarray(tensor)
     memory = (ctypes.c_float * math.prod(shape)).from_address(tensor._ptr())
-    return np.asarray(rows.rows(), np.int64), np.frombuffer(memory, np.float32).reshape(shape)
+    return np.frombuffer(memory, np.float32).reshape(shape)
 
 
 class LazyAdam(paddle.optimizer.Adam):
@@ -49,9 +53,9 @@ class LazyAdam(paddle.optimizer.Adam):
         np.multiply(power2, np.float32(self._beta2), out=power2)
         correction = np.sqrt(1 - power2[0])
         numbers = (self.get_lr() * correction / (1 - power1[0]), self._beta1, self._beta2, self._epsilon * correction)
-        ids, rows = row_gradient(gradient)
         tables = [np.from_dlpack(one.detach()) for one in (parameter, *moments)]
-        row_kernels.adam(*tables, rows, row_kernels.group(ids), *map(np.float32, numbers))
+        groups = row_kernels.group(row_ids(gradient))
+        row_kernels.adam(*tables, row_values(gradient), groups, *map(np.float32, numbers))
         return None
 
 
@@ -81,10 +85,10 @@ class RowWiseAdagrad(paddle.optimizer.Optimizer):
         if compiled(parameter, gradient):
             from tools.training import row_kernels
 
-            ids, rows = row_gradient(gradient)
             table, moment = (np.from_dlpack(one.detach()) for one in (parameter, moment))
             numbers = (np.float32(one) for one in (self.get_lr(), self._epsilon))
-            return row_kernels.adagrad(table, moment, rows, row_kernels.group(ids), *numbers)
+            groups = row_kernels.group(row_ids(gradient))
+            return row_kernels.adagrad(table, moment, row_values(gradient), groups, *numbers)
         if not gradient.is_selected_rows():
             return self._step(parameter, moment, gradient)
         merged = merge_selected_rows(gradient)

@@ -16,6 +16,7 @@ from tools.serving.batching import Batcher, BusyError
 from tools.serving.limits import LONGEST_LIST, MOST_BODY, TOP_N
 from tools.serving.measured import Measured
 from tools.serving.watched import GoneError, Watched
+from tools.serving.worker import freeze
 
 LOOK = 1.0  # seconds between two looks at the process and the folder
 SLOW = 10.0  # seconds in which a body has to arrive
@@ -62,6 +63,7 @@ class Web:
         tasks = [
             asyncio.create_task(one) for one in (self.batcher.run(), self.watched.watch(LOOK, replace=self.replace))
         ]
+        freeze()
         try:
             yield
         finally:

@@ -71,7 +71,7 @@ def _open(folder, filters):
 
 
 def freeze():
-    """Spare what is there from garbage collection: to look through it again would hold up requests for 0.1 s."""
+    """Spare what is there from garbage collection, which would hold up requests while it looks through it again."""
     gc.collect()
     gc.freeze()
 

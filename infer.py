@@ -45,7 +45,13 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
     parser.add_argument(
-        "-top_n", "--top_n", type=list_length, nargs="+", metavar="N", help="list lengths; default: runner.top_n"
+        "-top_n",
+        "--top_n",
+        type=list_length,
+        nargs="+",
+        action="extend",
+        metavar="N",
+        help="list lengths; default: runner.top_n",
     )
     parser.add_argument(
         "--recommend",

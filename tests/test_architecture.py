@@ -168,6 +168,16 @@ def test_files_and_functions_stay_short(path):
             assert node.end_lineno - first[0].lineno < 45, node.name
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_options_of_several_values_may_be_given_several_times(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
+            given = {one.arg: getattr(one.value, "value", None) for one in node.keywords}
+            option = isinstance(node.args[0], ast.Constant) and node.args[0].value.startswith("-")
+            if option and given.get("nargs") in ("+", "*") and not relative(path).startswith("benchmarks/"):
+                assert given.get("action") == "extend", f"{node.args[0].value}: the last one would win in silence"
+
+
 def test_tests_share_by_helpers_and_not_by_importing_each_other():
     for path in sorted((ROOT / "tests").rglob("*.py")):
         found = {name.split(".")[0] for name in imports(path)}

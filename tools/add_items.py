@@ -30,8 +30,9 @@ def main(argv=None):
     add_arguments(parser)
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="the export; default: <model_save_path>/export")
     parser.add_argument("--item", metavar="COLUMN", help="a CSV's column of ids; default: item")
-    parser.add_argument("--attributes", nargs="+", metavar="COLUMN", default=[], help="a CSV's columns of features; "
-                        "'genres|,': several, parted by ,; default: all that are named as one")  # fmt: skip
+    parser.add_argument("--attributes", nargs="+", action="extend", metavar="COLUMN", default=[],
+                        help="a CSV's columns of features; 'genres|,': several, parted by ,; default: all that are "
+                        "named as one")  # fmt: skip
     args = parser.parse_intermixed_args(argv)
     form = TableForm(args.item or "item", tuple(args.attributes)) if args.file.suffix.lower() == ".csv" else None
     if form is None and (args.item or args.attributes):

@@ -53,7 +53,9 @@ def main(argv=None):
     """Run what is missing, write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("configs", type=Path, nargs="+", metavar="CONFIG")
-    parser.add_argument("--models", nargs="+", metavar="NAME", help="models for each configuration; default: its own")
+    parser.add_argument(
+        "--models", nargs="+", action="extend", metavar="NAME", help="models for each configuration; default: its own"
+    )
     parser.add_argument("--seeds", type=positive, default=3, metavar="N", help="training seeds 1…N; default: 3")
     parser.add_argument("--against", metavar="SYSTEM", help="system to compare with; default: the first")
     parser.add_argument("--metric", metavar="NAME", help="metric to compare; default: runner.best_metric")

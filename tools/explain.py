@@ -28,7 +28,9 @@ def main(argv=None):
     """Draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
-    parser.add_argument("--pictures", nargs="+", choices=PICTURES, help="default: all that the model has")
+    parser.add_argument(
+        "--pictures", nargs="+", action="extend", choices=PICTURES, help="default: all that the model has"
+    )
     parser.add_argument("--user", metavar="ID", help="your own id; default: the first with the longest history")
     parser.add_argument("--top_n", type=given_length, default=50, metavar="N", help="items an interest; default: 50")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: beside the checkpoints")

@@ -20,7 +20,9 @@ def main(argv=None):
     """Draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
-    parser.add_argument("--metrics", nargs="+", metavar="NAME", help="metrics on valid, for example recall@50")
+    parser.add_argument(
+        "--metrics", nargs="+", action="extend", metavar="NAME", help="metrics on valid, for example recall@50"
+    )
     parser.add_argument("--output", type=Path, default=Path("curves.svg"), metavar="FILE", help="*.svg or *.png")
     args = parser.parse_intermixed_args(argv)
     if args.output.suffix not in (".svg", ".png"):

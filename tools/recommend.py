@@ -100,7 +100,7 @@ def files(args, predictor) -> list[Lists | Interests]:
     options = {key: str(value) for key, value in vars(args).items() if key not in ("output", "interests", "items")}
     settings = {
         "export": sha256(args.folder / NAME), "users": _stamp(args.users), "part": PART, "options": options,
-        "filters": {name: sha256(path) for name, path in filters.items() if path},
+        "filters": {name: [sha256(one) for one in paths] for name, paths in filters.items() if paths},
     }  # fmt: skip
     found: list[Lists | Interests] = []
     if args.output:

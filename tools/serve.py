@@ -48,8 +48,9 @@ def main(argv=None):
     )
     with progress.logging_to_terminal(), listen(args.host, args.port) as listening:
         config = uvicorn.Config(
-            application.app(), access_log=False, log_config=None, limit_concurrency=MOST_OPEN, timeout_keep_alive=30
-        )
+            application.app(), access_log=False, log_config=None, proxy_headers=False, limit_concurrency=MOST_OPEN,
+            timeout_keep_alive=30,
+        )  # fmt: skip
         run(serve(watched, uvicorn.Server(config), listening))
 
 

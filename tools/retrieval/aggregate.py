@@ -58,7 +58,8 @@ def aggregate(items, scores, top_n, diversity: Diversity, seen: Ragged | None = 
         diversity: the lambdas.
         seen: items to leave out, a row a user.
     """
-    pool = merge(items, scores, max(top_n, items.shape[1] * items.shape[2]), seen)
+    whole = items.shape[1] * items.shape[2] if any(diversity.lambdas) else 0  # the plain list begins as the whole pool
+    pool = merge(items, scores, max(top_n, whole), seen)
     return [diversify(pool, top_n, weight, diversity.category) for weight in diversity.lambdas]
 
 
@@ -73,7 +74,7 @@ def merge(items, scores, top_n, seen: Ragged | None = None) -> Recommendations:
         top_n: N.
         seen: items to leave out, a row a user.
     """
-    users, interest_num, depth = items.shape
+    users, _, depth = items.shape
     order = np.argsort(-scores.reshape(users, -1), axis=1, kind="stable")  # [U, K·depth]
     items = np.take_along_axis(items.reshape(users, -1), order, axis=1)
     scores = np.take_along_axis(scores.reshape(users, -1), order, axis=1)
@@ -82,12 +83,12 @@ def merge(items, scores, top_n, seen: Ragged | None = None) -> Recommendations:
         usable &= ~seen.contains(items)
     best = np.argsort(~usable, axis=1, kind="stable")[:, :top_n]  # usable ones first, in their order
     taken = np.take_along_axis(usable, best, axis=1)
-    short = ((0, 0), (0, max(top_n - interest_num * depth, 0)))
-    return Recommendations(
-        np.pad(np.where(taken, np.take_along_axis(items, best, axis=1), 0), short),
-        np.pad(np.where(taken, np.take_along_axis(scores, best, axis=1), -np.inf), short, constant_values=-np.inf),
-        np.pad(np.take_along_axis(order, best, axis=1) // depth, short),
-    )
+    lists = empty_lists(users, top_n)
+    found = slice(best.shape[1])  # fewer than N where there are fewer candidates
+    lists.items[:, found] = np.where(taken, np.take_along_axis(items, best, axis=1), 0)
+    lists.scores[:, found] = np.where(taken, np.take_along_axis(scores, best, axis=1), -np.inf)
+    lists.interest[:, found] = np.take_along_axis(order, best, axis=1) // depth
+    return lists
 
 
 def diversify(pool: Recommendations, top_n, weight, category) -> Recommendations:

@@ -44,7 +44,21 @@ def search(index, queries, depth, **options) -> tuple[np.ndarray, np.ndarray]:
 
 
 def spread(find, queries) -> tuple[np.ndarray, np.ndarray]:
-    """What `find` gives for queries `[n, D]`, two arrays, made by several threads."""
-    parts = np.array_split(queries, max(1, min(THREADS, len(queries))))
-    scores, items = zip(*POOL.map(find, parts), strict=True)
+    """What `find` gives for queries `[n, D]`, two arrays, made by several threads, of which this one is the first."""
+    first, *others = np.array_split(queries, max(1, min(THREADS, len(queries))))
+    begun = [(POOL.submit(find, part), part) for part in others]
+    found = [_alone(find, first)]
+    # A part that no thread has begun until now is found here: on a busy machine waiting takes longer than the search.
+    found += [_alone(find, part) if future.cancel() else future.result() for future, part in begun]
+    scores, items = zip(*found, strict=True)
     return np.concatenate(scores), np.concatenate(items)
+
+
+def _alone(find, part):
+    """What `find` gives, without threads of OpenMP's beside this one."""
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        return find(part)
+    finally:
+        faiss.omp_set_num_threads(threads)

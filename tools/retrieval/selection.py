@@ -125,10 +125,13 @@ def tell_unknown(filters: Filters, numbers):
 
 
 def add_filter_arguments(parser):
-    """Give a command the three filters."""
-    parser.add_argument("--exclude", metavar="FILE", help="never recommend the items of this file, an id a line")
-    parser.add_argument("--allow", metavar="FILE", help="recommend only the items of this file, an id a line")
-    parser.add_argument("--category", metavar="NAME", nargs="+", help="recommend only items of these categories")
+    """Give a command the three filters. Each may be given several times: the last would else win in silence."""
+    file = {"metavar": "FILE", "action": "append"}
+    parser.add_argument("--exclude", **file, help="never recommend the items of this file, an id a line")
+    parser.add_argument("--allow", **file, help="recommend only the items of this file, an id a line")
+    parser.add_argument(
+        "--category", metavar="NAME", nargs="+", action="extend", help="recommend only items of these categories"
+    )
 
 
 def read_filters(args) -> Filters | None:
@@ -138,11 +141,12 @@ def read_filters(args) -> Filters | None:
     return None if found == Filters() else found
 
 
-def _ids(path) -> tuple[str, ...] | None:
-    """The ids of a file, one a line; a `UserError` where it has none."""
-    if path is None:
+def _ids(paths) -> tuple[str, ...] | None:
+    """The ids of files, one a line; a `UserError` for a file without any."""
+    if paths is None:
         return None
-    ids = tuple(line for _, line in lines_of(read_text(path)))
-    if not ids:
-        raise UserError(f"{path}: no ids; give one a line")
-    return ids
+    each = {path: [line for _, line in lines_of(read_text(path))] for path in paths}
+    for path, ids in each.items():
+        if not ids:
+            raise UserError(f"{path}: no ids; give one a line")
+    return tuple(one for ids in each.values() for one in ids)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tools.common.errors import UserError
-from tools.common.files import load_arrays
+from tools.common.files import load_arrays, shown
 from tools.common.ragged import Ragged, pieces
 from tools.data.dataset import data_files, read_map, read_sequences
 from tools.data.features import attribute
@@ -111,12 +111,21 @@ class OfLog:
     Args:
         log: the log.
         predictor: of an export; items are found by the user's own ids.
+
+    Raises:
+        UserError: where none is found.
     """
 
     def __init__(self, *, log: Interactions, predictor: Predictor):
         self.log, self.count = log, len(log.user_names)
         ours = np.array([predictor.numbers.get(name, 0) for name in log.item_names.tolist()], np.int64)
         codes = np.flatnonzero(ours)
+        if len(ours) and not len(codes):
+            given, has = log.item_names[0], predictor.names[min(predictor.names)]
+            raise UserError(
+                f"the model knows none of the log's {len(ours)} items, the first is {shown(given)!r}; its own are such "
+                f"as {shown(has)!r}: give the column of the items with --item"
+            )
         self.ours = ours[codes]  # our id of each known item of the log
         self.known, self.all = np.zeros(self.count, np.int64), np.zeros(self.count, np.int64)
         for part in pieces(len(log.item), STRETCH) if len(log.item) else ():

@@ -195,6 +195,7 @@ def answer_all(predictor: Predictor, users: list[History], top_n) -> list[Answer
             [items for _, items in embedded], top_n, [one.profile for one, _ in embedded],
             exclude=[catalogue.rows(one.exclude) for one in filters], selection=chosen if any(chosen) else None,
         )  # fmt: skip
+        found = found._replace(interest=interest_number(found.interest))
         lists = zip(*(one.tolist() for one in found), strict=True)
     return [
         Answer(one.user, _named(catalogue.names, *next(lists)) if items else [], len(one.items) - len(items))
@@ -205,7 +206,7 @@ def answer_all(predictor: Predictor, users: list[History], top_n) -> list[Answer
 def _named(names, items, scores, interests) -> list[tuple[str, str, int]]:
     """A list as people read it, ended where there are no more items."""
     return [
-        (names.get(item, str(item)), f"{score:.8g}", interest_number(interest))
+        (names[item] if item in names else str(item), f"{score:.8g}", interest)
         for item, score, interest in zip(items, scores, interests, strict=True)
         if item
     ]

@@ -48,7 +48,7 @@ class Watched:
         """
         async with self.changing:
             self.version = version(self.folder)
-            new = await Worker.start(self.folder, self.filters())
+            new = await Worker.start(self.folder, self.filters(), beside=self.ready)
             old, self.worker = self.worker, new
             self.opened = datetime.now(timezone.utc).isoformat(timespec="seconds")
             if old:

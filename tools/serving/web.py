@@ -16,6 +16,7 @@ from tools.serving.batching import Batcher, BusyError
 from tools.serving.limits import LONGEST_LIST, MOST_BODY, TOP_N
 from tools.serving.measured import Measured
 from tools.serving.watched import GoneError, Watched
+from tools.serving.worker import freeze
 
 LOOK = 1.0  # seconds between two looks at the process and the folder
 SLOW = 10.0  # seconds in which a body has to arrive
@@ -62,6 +63,7 @@ class Web:
         tasks = [
             asyncio.create_task(one) for one in (self.batcher.run(), self.watched.watch(LOOK, replace=self.replace))
         ]
+        freeze()
         try:
             yield
         finally:
@@ -81,8 +83,8 @@ class Web:
         """The items whose vectors have the largest cosine with this one's. `?top_n=N`, from 1 to 1000."""
         text = request.query_params.get("top_n", str(TOP_N))
         top_n = int(text[:9]) if text.isdecimal() else 0
-        if unknown := set(request.query_params) - {"top_n"}:
-            return _fault(400, f"{min(unknown)[:80]!r} is not top_n; remove it")
+        if wrong := _check_query(request, "top_n"):
+            return _fault(400, wrong)
         if not 1 <= top_n <= LONGEST_LIST:
             return _fault(400, f"top_n: {text[:80]!r} is not a whole number from 1 to {LONGEST_LIST}")
         return await self._ask("similar", json.dumps({"item": item, "top_n": top_n}).encode())
@@ -114,6 +116,8 @@ class Web:
         return _reply(200, self.watched.told)
 
     async def _answer(self, kind, request) -> Response:
+        if wrong := _check_query(request):
+            return self._count(kind, 0, 400, _error(wrong))
         try:
             body = await asyncio.wait_for(_read(request), SLOW)
         except asyncio.TimeoutError:
@@ -137,6 +141,16 @@ class Web:
     def _count(self, kind, seconds, status, body, *counts) -> Response:
         self.measured.count(kind, seconds, status, *counts)
         return Response(body, status, {"retry-after": "1"} if status == 503 else None, "application/json")
+
+
+def _check_query(request, known="") -> str:
+    """What is wrong with what follows the URL's question mark: else it would be passed over; empty for nothing."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    for name in names:
+        if name != known:
+            rule = f"is not {known}; remove it" if known else "stands in the URL; say it in the body"
+            return f"{name[:80]!r} {rule}"
+    return f"{known} is given {len(names)} times; give it once" if len(names) > 1 else ""
 
 
 async def _read(request) -> bytes | None:

@@ -5,17 +5,23 @@ Over a pair of sockets go messages, each a list of byte strings: their number, t
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import multiprocessing
+import os
 import signal
 import socket
 import struct
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from tools.common.errors import UserError
 
 READY, REFUSED = b"ready", b"refused"
 PATIENCE = 10.0  # seconds for a process to end by itself
+NICE = 5  # by how much a thread steps back that opens an export while another one answers
 ENDED = (ConnectionError, asyncio.IncompleteReadError)  # what a reader sees of a process that is gone
 
 
@@ -24,21 +30,25 @@ def pack(parts) -> bytes:
     return struct.pack(f"<I{len(parts)}Q", len(parts), *map(len, parts)) + b"".join(parts)
 
 
-def serve(own, folder, filters):
+def serve(own, folder, filters, beside=False):
     """Open an export, say so, and answer until the other side closes its socket.
 
     Args:
         own: a socket.
         folder, filters: see `tools.serving.service.Service`.
+        beside: whether another process answers meanwhile, to which opening is to leave the processor.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks, which then closes
-    from tools.serving.service import Service, fault  # here, since this process alone needs Paddle
-
     try:
-        service = Service(folder=folder, filters=filters)
+        # Of a thread the priority can be lowered alone, so that this one answers as ever; it could not be raised again.
+        with ThreadPoolExecutor(1, initializer=_step_back if beside else None) as opening:
+            service = opening.submit(_open, folder, filters).result()
     except UserError as error:
         own.sendall(pack([REFUSED, str(error).encode()]))
         return
+    from tools.serving.service import fault
+
+    freeze()
     with own.makefile("rb") as file, contextlib.suppress(BrokenPipeError):  # who asks may leave at any time
         own.sendall(pack([READY, json.dumps(service.told).encode()]))
         while parts := _receive(file):
@@ -46,6 +56,24 @@ def serve(own, folder, filters):
             replies = _answer(getattr(service, kind.decode()), bodies, fault)
             told = json.dumps([(one.status, one.unknown, one.empty, one.popular) for one in replies])
             own.sendall(pack([told.encode(), *(one.body for one in replies)]))
+
+
+def _step_back():
+    if sys.platform == "linux":  # elsewhere a thread has no priority of its own
+        own = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + NICE)
+
+
+def _open(folder, filters):
+    from tools.serving.service import Service  # here, since this process alone needs Paddle
+
+    return Service(folder=folder, filters=filters)
+
+
+def freeze():
+    """Spare what is there from garbage collection, which would hold up requests while it looks through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _answer(answer, bodies, fault):
@@ -76,10 +104,11 @@ class Worker:
         self.told: dict = {}  # what `Service.told` is
 
     @classmethod
-    async def start(cls, folder, filters) -> "Worker":
-        """A new process, once it has opened and checked the export; a `UserError` where it refuses it."""
+    async def start(cls, folder, filters, *, beside=False) -> "Worker":
+        """A new process, once it has opened and checked the export; a `UserError` where it refuses it. See `serve`."""
         ours, own = socket.socketpair()
-        process = multiprocessing.get_context("spawn").Process(target=serve, args=(own, folder, filters), daemon=True)
+        arguments = (own, folder, filters, beside)
+        process = multiprocessing.get_context("spawn").Process(target=serve, args=arguments, daemon=True)
         await asyncio.to_thread(process.start)
         own.close()
         worker = cls(process, *await asyncio.open_connection(sock=ours))

@@ -80,8 +80,6 @@ def delimited(data):
         times = times_of([time for *_, time in found])
         if not all(abs(time) < 2**63 for time in times if time is not None):
             return None
-        if any(re.fullmatch(r' +".*"| *".*" +', one) for row in found for one in row[:2]):  # no quotes to CSV
-            return None
     except (ValueError, IndexError, csv.Error):
         return None
     return [(user, item, time) for (user, item, _), time in zip(found, times, strict=True)]

@@ -141,9 +141,8 @@ def same_folder(one, other):
 
 
 def filled(events):
-    """The events that have a user, an item and a time, ids without blanks around them; whole 1.0 are 1."""
-    events = [(user.strip(" "), item.strip(" "), time) for user, item, time in events]
-    events = [event for event in events if not {*event[:2]} & EMPTY and event[2] is not None]
+    """The events that have a user, an item and a time; whole ids that were written as 1.0 are 1."""
+    events = [event for event in events if not {one.strip(" ") for one in event[:2]} & EMPTY and event[2] is not None]
     columns = [list(column) for column in zip(*events, strict=True)] or [[], [], []]
     for ids in columns[:2]:
         if all(re.fullmatch(r"-?\d+(\.0+)?", one, re.ASCII) for one in ids):

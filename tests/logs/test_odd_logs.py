@@ -99,20 +99,13 @@ def test_ids_that_only_look_like_rounded_numbers_stay(read):
     assert events(read(text(hexadecimal))) == hexadecimal
 
 
-def test_blanks_around_ids_are_no_part_of_them(read):
-    log = read(text([(f"{user} ", item, time) for user, item, time in ROWS], separator=", "))
-    assert events(log) == ROWS
-    assert log.notes[1:] == [f"{name}: ids are read without the blanks around them" for name in ("item", "user")]
-    with pytest.raises(UserError, match=r'log.csv:2: item is "i0" behind a blank, where a quote is none'):
-        read(text([(user, f'"{item}"', time) for user, item, time in ROWS], separator=", "))
-
-
-def test_a_second_file_may_have_blanks_around_its_ids(tmp_path, capsys):
-    (tmp_path / "log.csv").write_text(text())
-    (tmp_path / "items.csv").write_text("item,name\n" + "".join(f"i{n} ,Film {n}\n" for n in range(7)))
-    options = ["--items", str(tmp_path / "items.csv"), "--title", "name", "--min-count", "1"]
-    main(["table", str(tmp_path / "log.csv"), *TABLE, *options, "--output", str(tmp_path / "data")])
-    assert "7 of 7 items are in" in capsys.readouterr().out
+def test_blanks_around_ids_are_told(read):
+    rows = [(f"{user} ", f" {item}", time) for user, item, time in ROWS]
+    log = read(text(rows))
+    assert events(log) == rows
+    assert log.notes[1:] == [
+        f"warning: {name} has blanks around it, which are part of the id" for name in ("user 'u0 '", "item ' i0'")
+    ]
 
 
 def test_blank_lines_above_the_header(read):

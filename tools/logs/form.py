@@ -75,11 +75,6 @@ def check_roles(form):
             raise UserError(f"{shown(name)} is named for both {seen[name]} and {role}; each has a column of its own")
 
 
-def is_padded(texts: polars.Series) -> bool:
-    """Whether any text has blanks around it."""
-    return (texts.str.starts_with(" ") | texts.str.ends_with(" ")).any()
-
-
 def check_rounded(ids, name):
     """Refuse ids that have lost their last digits: several users or items would be one.
 

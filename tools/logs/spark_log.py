@@ -62,8 +62,8 @@ def read_rows(spark, files, form: Form):
     counts = {one["reason"]: one["count"] for one in rows.groupBy("reason").count().collect()}
     time = F.expr(f"try_cast(time as {kind})")
     columns = [
-        F.trim("user").alias("user"),
-        F.trim("item").alias("item"),
+        "user",
+        "item",
         (time if factor == 1 else F.expr(f"cast(time as bigint) div {factor}")).alias("time"),
         "row",
     ]

@@ -10,7 +10,7 @@ from tools.common import progress
 from tools.common.ragged import Ragged, ragged
 from tools.data.split_text import LONGEST_WORD
 from tools.logs.blocks import read_blocks
-from tools.logs.form import EMPTY, POINT, WHOLE, Form, is_padded, is_pointed
+from tools.logs.form import EMPTY, POINT, WHOLE, Form, is_pointed
 from tools.logs.interactions import Interactions
 
 
@@ -75,8 +75,6 @@ def _rows(known, sources, form):
             frame = block.frame.cast(polars.String).fill_null("")
             for one in form.where:
                 frame = frame.filter(polars.col(one.role).is_in(one.values))
-            if is_padded(frame["id"]):
-                frame = frame.with_columns(polars.col("id").str.strip_chars(" "))
             if is_pointed(frame["id"]) and frame["id"].str.contains(WHOLE).all():
                 frame = frame.with_columns(polars.col("id").str.replace(POINT, ""))
             ours = frame.join(codes, on="id", how="inner", maintain_order="left")

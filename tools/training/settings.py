@@ -62,12 +62,18 @@ def plain(value):
 
 def with_item_count(config: Config) -> Config:
     """The configuration, an item table without size as large as the data set's `meta.yaml` says."""
-    hyper, counted = config.hyper_parameters, _counted(config)
-    if hyper.item_count is None:
-        return replace(config, hyper_parameters=replace(hyper, item_count=counted))
-    if counted and hyper.item_count > counted:
+    hyper = config.hyper_parameters
+    if hyper.item_count is not None:
+        return config
+    return replace(config, hyper_parameters=replace(hyper, item_count=_counted(config)))
+
+
+def rows_told(config: Config) -> Config:
+    """The configuration, after a word on an item table that is larger than the data set's."""
+    rows, counted = config.hyper_parameters.item_count, _counted(config)
+    if rows and counted and rows > counted:
         told = "%d rows are of no item, and lists may hold them; leave the key out, and it is the data set's %d"
-        logging.warning(f"hyper_parameters.item_count: {told}", hyper.item_count - counted, counted)
+        logging.warning(f"hyper_parameters.item_count: {told}", rows - counted, counted)
     return config
 
 

@@ -27,6 +27,7 @@ def run(words, shell=True):
         (">/dev/full", 2, 0, "error: no space is left"),
     ],
 )
+@pytest.mark.slow
 def test_closed_and_full_streams(redirected, code, answers, told):
     done = run(f"{PREDICT} {redirected}")
     assert (done.returncode, done.stdout.count("\n")) == (code, answers), done.stderr

@@ -178,6 +178,7 @@ def recall(path, tmp_path):
 
 
 @pytest.mark.parametrize("model", ["mind", "comirec_sa"])
+@pytest.mark.slow
 def test_a_profile_that_decides_what_comes_next_is_used(model, planted, tmp_path):
     folder = planted()
     without = recall(write_config(folder, tmp_path, model=model), tmp_path)
@@ -437,6 +438,7 @@ def test_a_query_stands_after_the_features_of_its_user(asked, settings):
 
 
 @pytest.mark.parametrize("model", ["mind", "comirec_sa"])
+@pytest.mark.slow
 def test_a_query_that_decides_what_comes_is_used(model, asked, tmp_path, capsys):
     folder = asked()
     hyper = {"model": model, "min_history": 4}

@@ -194,6 +194,7 @@ def test_histories_and_targets_are_those_that_are_measured(data, model):
     assert np.mean(hits) == pytest.approx(model.evaluate()["mind best"]["recall@5"])
 
 
+@pytest.mark.slow
 def test_two_models_of_one_process_are_those_of_two(data, model, capsys):
     again, other = (fit(data.folder, "mind", filter_seen=True, seed=seed, **OPTIONS) for seed in (1, 2))
     printed = capsys.readouterr().out.splitlines()

@@ -20,15 +20,15 @@ test: .venv/.dev  ## the core suite
 test-extras: .venv/.extras  ## what needs optional packages
 	$(PYTEST) -m extras
 
-# What depends on the libraries' and Python's versions.
-VERSIONED := tests/training/test_graphs.py tests/serving/test_requests.py tests/test_paddlerec.py tests/common
-OTHERS := -m pytest -q -n logical --maxprocesses 8 -m "not extras" $(VERSIONED)
+# The core suite without its slow tests, with other versions; with a newer Python what depends on it.
+OTHERS := -m pytest -q -n logical --maxprocesses 8 --dist worksteal -m "not extras and not slow"
+VERSIONED := tests/training/test_graphs.py tests/serving/test_requests.py tests/test_paddlerec.py tests/common tests/logs/test_odd_logs.py
 
 test-lowest: .venv-lowest/.done  ## with the lowest declared versions
 	OMP_NUM_THREADS=1 .venv-lowest/bin/python $(OTHERS)
 
 test-newest: .venv-newest/.done  ## with a newer Python
-	OMP_NUM_THREADS=1 .venv-newest/bin/python $(OTHERS)
+	OMP_NUM_THREADS=1 .venv-newest/bin/python $(OTHERS) $(VERSIONED)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -34,7 +34,7 @@ def pytest_configure(config):
 
     In the background of a shell we are deaf to Ctrl-C, and so were the commands that tests interrupt.
     """
-    if config.option.markexpr == "not extras":
+    if config.option.markexpr.startswith("not extras"):
         optional = pinned("extras") - pinned("dev")
         found = packages_distributions().items()
         sys.modules.update({module: None for module, owners in found if {plain(name) for name in owners} <= optional})

@@ -5,7 +5,6 @@ import io
 import re
 
 import naive
-import numpy as np
 from hypothesis import strategies as st
 from properties import LINE_ENDS, lines_of
 
@@ -23,11 +22,10 @@ ODD_IDS = [
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=6)
 IDS = st.sampled_from(ODD_IDS) | TEXT
 WHOLE = st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3) | st.integers(1_700_000_000, 1_700_000_009)
-FLOATS = st.floats(-1e18, 1e18) | st.sampled_from([0.5, 0.25, -0.5, -0.0, 1e300, 1e-300, 1_700_000_000.25])
+FLOATS = st.floats(-1e18, 1e18) | st.sampled_from([0.5, 0.25, -0.5, -0.0, 1e18, 1e-300, 1_700_000_000.25])
 TIMES = st.one_of(
     st.just(WHOLE.map(str)),
     st.just(WHOLE.filter(lambda time: abs(time) < 2**53).map(str) | FLOATS.map(repr) | FLOATS.map("{:e}".format)),
-    st.just(st.integers(2**63, 2**70).map(str)),
 )
 
 
@@ -69,7 +67,7 @@ def delimited(data):
     """Rows of a table by csv and the line: events and how many rows were read; None where a row is none."""
     try:
         lines = lines_of(data.decode("utf-8-sig"))
-        if "\0" in data.decode() or lines[0][0] != 1:
+        if "\0" in data.decode():
             return None
         delimiter = "\t" if "\t" in lines[0][1] else ","
         names = [name.strip() for name in next(csv.reader([lines[0][1]], delimiter=delimiter))]
@@ -80,7 +78,7 @@ def delimited(data):
         if any(names.count(name) > 1 for name in ("user", "item", "time")) or max(map(len, sum(found, ()))) > 1000:
             return None
         times = times_of([time for *_, time in found])
-        if not np.isfinite([time for time in times if time is not None]).all():
+        if not all(abs(time) < 2**63 for time in times if time is not None):
             return None
     except (ValueError, IndexError, csv.Error):
         return None

@@ -194,6 +194,7 @@ def test_histories_and_targets_are_those_that_are_measured(data, model):
     assert np.mean(hits) == pytest.approx(model.evaluate()["mind best"]["recall@5"])
 
 
+@pytest.mark.slow
 def test_two_models_of_one_process_are_those_of_two(data, model, capsys):
     again, other = (fit(data.folder, "mind", filter_seen=True, seed=seed, **OPTIONS) for seed in (1, 2))
     printed = capsys.readouterr().out.splitlines()
@@ -231,7 +232,7 @@ def test_wrong_keys_are_answered_as_the_yamls_are(data, tmp_path):
         "dropuot=0.1: dropuot: unknown key; did you mean hyper_parameters.dropout?",
         "epochs='many': runner.epochs: 'many' is of type str; write a whole number",
         "lr=0.1: lr: unknown key; did you mean hyper_parameters.optimizer.learning_rate?",
-        "interest_num=np.int64(100): hyper_parameters.interest_num: 100 is out of range; it must be from 1 to 64",
+        "interest_num=100: hyper_parameters.interest_num: 100 is out of range; it must be from 1 to 64",
         "optimizer='Sgd': hyper_parameters.optimizer.class: 'Sgd' is not one of Adam, SGD, Adagrad, Momentum, "
         "RowWiseAdagrad; did you mean SGD?",
         lines[-1].strip(),

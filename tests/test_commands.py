@@ -147,7 +147,10 @@ def test_an_unknown_option_ends_with_code_2_and_no_traceback(name, capsys):
         (OSError(28, "No space left on device"), 2, "error: no space is left on the device"),
     ],
 )
-def test_what_a_command_tells_at_its_end(error, code, told, capfd):
+def test_what_a_command_tells_at_its_end(error, code, told, capfd, tmp_path, monkeypatch):
+    output = open(tmp_path / "out", "w")  # noqa: SIM115, which a command may close for good, and not pytest's own
+    monkeypatch.setattr(sys, "stdout", output)
+
     @command
     def main():
         raise error

@@ -14,6 +14,7 @@ TOLD = "skipped, and not listed in tests/skips.txt:"
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "workers"])
+@pytest.mark.slow
 def test_a_skip_that_is_not_listed_fails_ci(workers, tmp_path):
     shutil.copy(ROOT / "tests/conftest.py", tmp_path)
     (tmp_path / "skips.txt").write_text("# why\ntest_listed.py::test_one\tno GPU\n")

@@ -16,6 +16,8 @@ from tools.preprocess import main as preprocess
 from tools.training import checkpoint
 from tools.training.settings import load_settings
 
+pytestmark = pytest.mark.slow
+
 CLUSTERS, SIZE, INTERESTS = 24, 12, 3  # items of one cluster are liked by the same users
 
 

@@ -20,6 +20,8 @@ from tools.data.dataset import data_files, read_sequences
 from tools.training import run_rows
 from tools.training.settings import load_settings
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """\
 # Tiny.
 # Gave on test: not run yet.

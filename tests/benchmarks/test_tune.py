@@ -15,6 +15,7 @@ def config(tiny_config, tmp_path, monkeypatch):
     return tiny_config
 
 
+@pytest.mark.slow
 def test_each_variant_is_run_once_and_kept(config, tmp_path, capsys, monkeypatch):
     results = tmp_path / "tuning.jsonl"
     arguments = [str(config), "-o", "hyper_parameters.dropout=0.1", "--results", str(results)]

@@ -12,6 +12,7 @@ from tools.common.errors import UserError
 OPTIONS = ["runner.epochs=1", "runner.top_n=5", "runner.best_metric=recall@5", "runner.filter_seen=true"]
 
 
+@pytest.mark.slow
 def test_files_load_and_are_listed(tiny_config, tmp_path, capsys, monkeypatch):
     output = tmp_path / "zoo"
     arguments = ["-m", str(tiny_config), "--output", str(output), "-o", *OPTIONS]

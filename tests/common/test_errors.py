@@ -27,6 +27,7 @@ def run(words, shell=True):
         (">/dev/full", 2, 0, "error: no space is left"),
     ],
 )
+@pytest.mark.slow
 def test_closed_and_full_streams(redirected, code, answers, told):
     done = run(f"{PREDICT} {redirected}")
     assert (done.returncode, done.stdout.count("\n")) == (code, answers), done.stderr
@@ -34,6 +35,7 @@ def test_closed_and_full_streams(redirected, code, answers, told):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_histories_from_a_closed_stream_are_none():
     done = run(PREDICT.replace(str(GOLDEN / "histories.jsonl"), "<&-"))
     assert done.returncode == 2
@@ -49,6 +51,7 @@ def test_histories_from_a_closed_stream_are_none():
         ([*INFER, "config.yaml", "-o", f"runner.model_save_path={'x/' * 2500}"], "at most 4,096"),
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_long_names_are_told(words, told):
     done = run(words, shell=False)
     assert done.returncode == 2

@@ -70,6 +70,7 @@ def content(path):
 
 @FORK
 @MODES
+@pytest.mark.slow
 def test_a_folder_stands_whole_after_a_kill_at_each_step(exchanges, tmp_path, monkeypatch):
     without_exchange(monkeypatch, exchanges)
     path, number, seen = tmp_path / "data", 1, set()
@@ -94,6 +95,7 @@ def test_a_folder_stands_whole_after_a_kill_at_each_step(exchanges, tmp_path, mo
 
 @FORK
 @MODES
+@pytest.mark.slow
 def test_a_data_set_stands_whole_after_a_kill_at_each_step(exchanges, tmp_path, monkeypatch, capsys):
     without_exchange(monkeypatch, exchanges)
     for name, items in (("old", 8), ("new", 9)):

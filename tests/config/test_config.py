@@ -15,7 +15,7 @@ from tools.config.arguments import add_arguments
 from tools.config.load import Config, constructor_options
 from tools.config.schema import HyperParameters, Optimizer, Runner
 from tools.training import runtime
-from tools.training.settings import load_settings
+from tools.training.settings import load_settings, rows_told
 
 HYPER = "hyper_parameters."
 
@@ -270,7 +270,7 @@ def test_a_checkpoint_s_configuration_serves_as_one(yaml_file, tmp_path):
     assert load_settings(tmp_path / "saved.yaml", (), MODELS).hyper_parameters.model == "comirec_sa"
 
 
-def test_an_item_count_that_is_left_out_is_the_data_sets(yaml_file, errors, tmp_path):
+def test_an_item_count_that_is_left_out_is_the_data_sets(yaml_file, errors, tmp_path, caplog):
     text = "runner: {train_data_dir: data/train}"
     (line,) = errors(text, models=MODELS)
     assert "data/train: no data here; make it with: python -m tools.preprocess" in line
@@ -284,6 +284,13 @@ def test_an_item_count_that_is_left_out_is_the_data_sets(yaml_file, errors, tmp_
     where.write_text("item_count: 77\n")
     assert load_settings(yaml_file(text), (), MODELS).hyper_parameters.item_count == 77
     assert load_settings(yaml_file(text), [HYPER + "item_count=9"], MODELS).hyper_parameters.item_count == 9
+    for rows in (9, 77):
+        rows_told(load_settings(yaml_file(text), [f"{HYPER}item_count={rows}"], MODELS))
+    assert not caplog.records
+    assert (
+        rows_told(load_settings(yaml_file(text), [HYPER + "item_count=80"], MODELS)).hyper_parameters.item_count == 80
+    )
+    assert "item_count: 3 rows are of no item, and lists may hold them; leave the key out" in caplog.text
 
 
 def test_keys_values_and_what_does_not_fit_together_are_reported_at_once(errors):

@@ -7,6 +7,7 @@ import numpy as np
 import paddle
 import pytest
 from datasets import write_features
+from messages import refused
 from paddle.io import DataLoader
 
 import infer
@@ -177,6 +178,7 @@ def recall(path, tmp_path):
 
 
 @pytest.mark.parametrize("model", ["mind", "comirec_sa"])
+@pytest.mark.slow
 def test_a_profile_that_decides_what_comes_next_is_used(model, planted, tmp_path):
     folder = planted()
     without = recall(write_config(folder, tmp_path, model=model), tmp_path)
@@ -436,6 +438,7 @@ def test_a_query_stands_after_the_features_of_its_user(asked, settings):
 
 
 @pytest.mark.parametrize("model", ["mind", "comirec_sa"])
+@pytest.mark.slow
 def test_a_query_that_decides_what_comes_is_used(model, asked, tmp_path, capsys):
     folder = asked()
     hyper = {"model": model, "min_history": 4}
@@ -489,3 +492,9 @@ def test_queries_that_do_not_fit_their_split_are_refused(asked, settings):
     config = settings(folder, item_count=SHELVES * SHELF + 1, query=True)
     with pytest.raises(UserError, match=r"test/query.npz: 40 queries for 42 interactions; prepare again"):
         open_split("test", config)
+
+
+@pytest.mark.parametrize("option", ["item_features=[colour]", "user_features=[colour]", "query=true"])
+def test_features_of_a_data_set_that_has_none_are_refused(option, tiny_config, capsys):
+    message = refused(trainer.main, capsys, ["-m", str(tiny_config), "-o", f"hyper_parameters.{option}"])
+    assert message.endswith("does not exist; this data set has no such features: remove the key")

@@ -110,6 +110,7 @@ def test_wrong_lambdas_are_named(value, message, study, capsys):
 
 
 @pytest.mark.parametrize("lambdas", [[0.5, 0.1], [0.0, 0.5], []])
+@pytest.mark.slow
 def test_predict_and_recommend_give_the_first_lambda(lambdas, study, tmp_path, capsys):
     config = study(diversity_lambda=lambdas)
     infer.main(["-m", config, "--recommend", str(tmp_path / "table.csv")])

@@ -2,7 +2,7 @@
 
 import shutil
 import zipfile
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 import numpy as np
 import polars
@@ -57,9 +57,9 @@ def test_times_of_databases(form, read, tmp_path):
 
     def written(number, time):
         if form != "mixed":
-            return datetime.fromtimestamp(time, UTC).strftime(form)
+            return datetime.fromtimestamp(time, timezone.utc).strftime(form)
         hours = 12 * (number % 2)  # of each two events one is written in a zone whose clock is half a day ahead
-        return datetime.fromtimestamp(time + 3600 * hours, UTC).strftime(f"%Y-%m-%d %H:%M:%S+{hours:02}")
+        return datetime.fromtimestamp(time + 3600 * hours, timezone.utc).strftime(f"%Y-%m-%d %H:%M:%S+{hours:02}")
 
     rows = [(user, item, written(number, time)) for number, (user, item, time) in enumerate(ROWS)]
     path.write_text(text(rows))

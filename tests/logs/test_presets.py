@@ -153,7 +153,8 @@ def test_amazon_2023_with_metadata(prepared, tmp_path):
         for item in {item for _, item, _ in rows}
     ]
     (tmp_path / "meta.jsonl").write_text("\n".join(items))
-    folder = prepared("amazon", {"All_Beauty.jsonl": reviews}, "--metadata", tmp_path / "meta.jsonl")
+    files = {"All_Beauty.jsonl": reviews, "meta_All_Beauty.jsonl": items}  # metadata beside it is no log
+    folder = prepared("amazon", files, "--metadata", tmp_path / "meta.jsonl")
     check_dataset(folder, [(user, item, time * 1000) for user, item, time in rows])
     assert attributes(folder, "item", "title")["B000000007"] == ["Soap B000000007"]
     assert attributes(folder, "item", "attributes")["B000000007"] == ["S", "All", "Bath"]

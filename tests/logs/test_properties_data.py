@@ -57,6 +57,7 @@ PROTOCOLS, SUFFIXES = st.sampled_from(["comirec", "mind"]), st.sampled_from(list
 
 
 @given(st.data(), logs(), st.integers(1, 4), PROTOCOLS, SUFFIXES)
+@pytest.mark.slow
 def test_a_table_is_the_reference_s(data, log, min_count, protocol, suffix):
     content = PACKERS[suffix](data.draw(tables(log)))
     options = ("--min-count", min_count, "--protocol", protocol)
@@ -112,6 +113,7 @@ QUOTED = '"user","x","item","time"\n' + "".join(f'"u,{n % 5}","\u732b","a ""b""{
 
 
 @given(any_bytes(TABLE.encode(), QUOTED.encode()), SUFFIXES)
+@pytest.mark.slow
 def test_any_bytes_as_a_table(data, suffix):
     found = prepare("table", f"log.csv{suffix}", PACKERS[suffix](data), *COLUMNS, "--min-count", 1)
     events = delimited(data)

@@ -17,6 +17,8 @@ from tools.data.dataset import read_map
 from tools.serving import grow
 from tools.serving.predictor import Predictor
 
+pytestmark = pytest.mark.slow
+
 GROUPS, SIZE = 4, 10  # groups of items that are met together
 WITH_FEATURES = [name for name in ("mind", "two_tower", "comirec_sa") if name in MODELS]
 

@@ -84,6 +84,7 @@ def test_noise_never_reaches_what_would_crash(command, name, whole, folder):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_every_cut_of_the_configuration_is_told(whole, folder, capsys):
     content = (folder / "config.yaml").read_bytes()
     ends = [end for end in range(len(content)) if content[end - 1 : end] == b"\n"]  # cut anywhere else it is no yaml

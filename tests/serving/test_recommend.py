@@ -92,7 +92,7 @@ def test_every_user_of_a_data_set_gets_the_list_of_the_whole_history(folder, sho
     same = sum(found[user] == expected[user] for user in found)
     items = [[one[0] for one in lists] for lists in (found[user] for user in found)]
     assert items == [[one[0] for one in expected[user]] for user in found]
-    assert same > 30  # scores of a batch may differ in their last digit
+    assert same > 20  # scores of a batch may differ in their last digit
     assert not list(short.glob("*.parts"))
 
 

@@ -63,7 +63,8 @@ def test_any_number_of_threads_get_their_own_answers(predictor, impatient):
     ([[3], [1, 31]], "histories[1]: 31 is no id; ids are whole numbers from 1 to 30"),
     ([[1, True]], "histories[0]: True is no id"), ([[1.0]], "histories[0]: 1.0 is no id"), ([["i1"]], "'i1' is no id"),
     ([[2**70]], f"histories[0]: {2**70} is no id"), ([[None]], "None is no id"), ([1, 2], "1 is not a list"),
-    ([[[1]]], "[[1]] is not a list"), ("ab", "'a' is not a list"), ([np.array([1.5])], "is no id"),
+    ([[[1]]], "[[1]] is not a list"), (None, "histories: None is not a list of histories"),
+    ("ab", "'a' is not a list"), ([np.array([1.5])], "is no id"),
     ([np.array([True])], "is no id"), (np.zeros((2, 0), np.int64), "is not a list of one or more"),
 ])  # fmt: skip
 def test_histories_that_cannot_be(predictor, histories, message):
@@ -298,6 +299,7 @@ def test_filters_from_python(predictor):
         ([[1]], "exclude: 1 for 3 histories"),
         ([[31], [], []], r"exclude\[0\]: \[31\] is not a list"),
         ([[1.5], [], []], "is not a list of ids"),
+        ([1, 2, 3], r"exclude\[0\]: 1 is not a list of ids"),
         ([["i1"], [], []], "is not a list of ids"),
     ]:
         with pytest.raises(ValueError, match=message):

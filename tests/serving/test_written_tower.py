@@ -19,6 +19,7 @@ def settings(tmp_path_factory):
 
 @pytest.mark.parametrize("suffix", ["json", "pdiparams"])
 @pytest.mark.parametrize("lost", [1, 1000])
+@pytest.mark.slow
 def test_a_tower_that_was_not_written_to_its_end(lost, suffix, settings, tmp_path, monkeypatch):
     save = paddle.jit.save
 

@@ -65,6 +65,7 @@ def environment(project, how):
 @pytest.mark.parametrize("how, code, told", [("UserError", 2, "error: the log has a hole; mend it\n"),
                                              ("MemoryError", 2, "error: out of memory"),
                                              ("LookupError", 1, "LookupError")])  # fmt: skip
+@pytest.mark.slow
 def test_an_exception_of_the_reader_ends_the_run(how, code, told, workers, project, tmp_path):
     done = subprocess.run(
         command(project, tmp_path / "out", workers),

@@ -30,6 +30,8 @@ from tools.common.errors import UserError
 from tools.training import checkpoint, interrupt, resume, runtime
 from tools.training.settings import load_settings
 
+pytestmark = pytest.mark.slow
+
 # Draws in the loss, the routing and the dropout, a learning rate that falls, moments, checkpoints within epochs.
 CONFIG = """
 runner:

@@ -12,10 +12,30 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tools.common.errors import UserError
+
 READ = 1 << 20  # bytes of a compressed file that are read at once
 MAGIC = {b"\x1f\x8b\x08": ".gz", b"\xfd7zXZ\0": ".xz", b"BZh": ".bz2", b"\x28\xb5\x2f\xfd": ".zst"}
 SUFFIXES = (".gz", ".xz", ".bz2", ".zst")
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+# What libraries raise for an archive that is none, is cut, encrypted or packed in a way of its own, or lacks a file.
+NO_ARCHIVE = (
+    zipfile.BadZipFile, tarfile.TarError, EOFError, lzma.LZMAError, NotImplementedError, RuntimeError, KeyError,
+)  # fmt: skip
+# How files begin that are no text, and no Parquet.
+OTHERS = {
+    b"PK\3\4": "a zip file, which is read alone and by the name .zip; unpack it, or remove it",
+    b"7z\xbc\xaf": "a 7z archive; unpack it",
+    b"Rar!\x1a": "a rar archive; unpack it", b"\xd0\xcf\x11\xe0": "a workbook; save it as CSV",
+    b"SQLite format 3": "a database; export the table as CSV", b"ARROW1\0": "an Arrow file; write it as Parquet",
+    b"Obj\1": "an Avro file; write it as Parquet",
+    b"\x89HDF": "an HDF5 file; write it as Parquet", b"\x80\4\x95": "a pickle; write it as Parquet",
+    b"\x80\5\x95": "a pickle; write it as Parquet", b"%PDF-": "a PDF; give the log itself",
+    codecs.BOM_UTF32_LE: "text of UTF-32; save it as UTF-8, or table and split take --encoding utf-32",
+    codecs.BOM_UTF16_LE: "text of UTF-16; save it as UTF-8, or table and split take --encoding utf-16",
+    codecs.BOM_UTF16_BE: "text of UTF-16; save it as UTF-8, or table and split take --encoding utf-16",
+}  # fmt: skip
+WORKBOOKS = (".xlsx", ".xlsm", ".ods")  # which are zip files, too
 
 
 class Source(NamedTuple):
@@ -37,8 +57,13 @@ class Source(NamedTuple):
     @property
     def suffix(self) -> str:
         """What kind of file it is, whatever it is packed in: `.csv` of `LOG.CSV.gz`."""
+        return Path(self.bare).suffix
+
+    @property
+    def bare(self) -> str:
+        """The file's name once it is unpacked: `log.csv` of `LOG.CSV.gz`."""
         name = Path(self.name)
-        return Path(name.stem).suffix if name.suffix in SUFFIXES else name.suffix
+        return name.stem if name.suffix in SUFFIXES else self.name
 
 
 def is_archive(path: Path) -> bool:
@@ -47,41 +72,61 @@ def is_archive(path: Path) -> bool:
 
 
 def members(path: Path) -> list[str]:
-    """The files in a zip or tar, in the order of their names."""
-    if path.name.lower().endswith(".zip"):
-        with zipfile.ZipFile(path) as archive:
-            return sorted(one.filename for one in archive.infolist() if not one.is_dir() and one.file_size)
-    with tarfile.open(path) as archive:
-        return sorted(one.name for one in archive if one.isfile() and one.size)
+    """The files in a zip or tar, in the order of their names; a `UserError` for what is none."""
+    with _archive(path):
+        if path.name.lower().endswith(".zip"):
+            with zipfile.ZipFile(path) as archive:
+                return sorted(one.filename for one in archive.infolist() if not one.is_dir() and one.file_size)
+        with tarfile.open(path) as archive:
+            return sorted(one.name for one in archive if one.isfile() and one.size)
+
+
+@contextlib.contextmanager
+def _archive(source):
+    try:
+        yield
+    except NO_ARCHIVE as error:
+        told = (str(error).splitlines() or [type(error).__name__])[0].strip("'\"")
+        raise UserError(f"{source}: not an archive that can be opened ({told}); fetch it again, or unpack it") from None
 
 
 @contextlib.contextmanager
 def open_packed(source) -> Iterator[io.BufferedIOBase]:
-    """A path or `Source` as a stream of its own bytes; what is compressed by name or first bytes comes unpacked."""
-    source = source if isinstance(source, Source) else Source(Path(source))
+    """A path or `Source` as a stream of its own bytes; what is compressed by first bytes or name comes unpacked.
+
+    Raises:
+        UserError: for an archive that cannot be opened, and for a `Source` that is no text and says so at its start.
+    """
+    log = isinstance(source, Source)
+    source = source if log else Source(Path(source))
     with contextlib.ExitStack() as stack:
-        file = stack.enter_context(_unpacked(source, stack.enter_context(_raw(source))))
+        with _archive(source):
+            raw = _raw(source, stack)
+        if log:
+            _check_kind(source, raw.peek(16))
+        file = stack.enter_context(_unpacked(source, raw))
         yield file if source.encoding == "utf-8" else _Recoded(file, source.encoding)  # type: ignore[misc]
 
 
-@contextlib.contextmanager
-def _raw(source):
+def _raw(source, stack):
     if not source.member:
-        with open(source.path, "rb") as file:
-            yield file
-    elif source.path.name.lower().endswith(".zip"):
-        with zipfile.ZipFile(source.path) as archive, archive.open(source.member) as file:
-            yield io.BufferedReader(file)
-    else:
-        with tarfile.open(source.path) as tar, tar.extractfile(source.member) as file:  # type: ignore[union-attr]
-            yield file
+        return stack.enter_context(open(source.path, "rb"))
+    if source.path.name.lower().endswith(".zip"):
+        archive = stack.enter_context(zipfile.ZipFile(source.path))
+        return io.BufferedReader(stack.enter_context(archive.open(source.member)))
+    return stack.enter_context(stack.enter_context(tarfile.open(source.path)).extractfile(source.member))
+
+
+def _check_kind(source, start):
+    told = next((kind for magic, kind in OTHERS.items() if start.startswith(magic)), None)
+    if told is None or ("--encoding" in told and source.encoding != "utf-8"):
+        return
+    raise UserError(f"{source}: {'a workbook; save it as CSV' if source.suffix in WORKBOOKS else told}")
 
 
 def _unpacked(source, file):
-    suffix = Path(source.name).suffix
-    if suffix not in SUFFIXES:
-        start = file.peek(8)
-        suffix = next((kind for magic, kind in MAGIC.items() if start.startswith(magic)), "")
+    start = file.peek(8)
+    suffix = next((kind for magic, kind in MAGIC.items() if start.startswith(magic)), Path(source.name).suffix)
     if suffix == ".gz":
         return gzip.open(file)
     if suffix in STREAMS:

@@ -98,10 +98,10 @@ def context_features(named: FeatureNames) -> Features | None:
 
 
 def feature_files(named: FeatureNames) -> list[Path]:
-    """The files that training reads features from."""
-    files = [(named.item, "item_attributes.npz"), (named.user, "user_attributes.npz")]
-    found = [named.folder / name for names, name in files if names]
-    return [*found, named.train / QUERIES] if named.query else found
+    """The files that training reads features from; those that are missing are named when they are read."""
+    files = [(named.item, named.folder / "item_attributes.npz"), (named.user, named.folder / "user_attributes.npz")]
+    files.append(([QUERIES] if named.query else [], named.train / QUERIES))
+    return [path for names, path in files if names and path.is_file()]
 
 
 def _check_same(path, own, names, texts, key):

@@ -24,6 +24,8 @@ def read_delimited(source, form) -> Iterator[Block]:
     places: dict[str, int] = {}
     for first, data in line_blocks(source):
         if not places:
+            blank = data[: len(data) - len(data.lstrip(b"\n "))].count(b"\n") if form.header else 0
+            first, data = first + blank, data.split(b"\n", blank)[-1]
             head = data.lstrip(b"\n ").partition(b"\n")[0] if not form.header else data.partition(b"\n")[0]
             found, separator = read_header(source, decode(head, source, first), form)
             names = names or (found if form.header else [str(place) for place in range(1, len(found) + 1)])

@@ -16,11 +16,11 @@ from tools.common.files import sha256
 from tools.common.ragged import single, words_of
 from tools.common.written import save_array
 from tools.logs.blocks import read_blocks
-from tools.logs.form import EMPTY, POINT, WHOLE, Form
+from tools.logs.form import EMPTY, POINT, WHOLE, Form, check_roles, check_rounded
 from tools.logs.header import NO_ROWS
 from tools.logs.interactions import Interactions
 from tools.logs.sift import Sieve
-from tools.logs.sources import log_files
+from tools.logs.sources import log_files, twins
 
 
 def read_log(path: Path, form: Form, scratch: Path, files=None) -> Interactions:
@@ -38,6 +38,7 @@ def read_log(path: Path, form: Form, scratch: Path, files=None) -> Interactions:
     Raises:
         UserError: for an unknown column, a row that is none or a value that is no number or time.
     """
+    check_roles(form)
     files = log_files(path) if files is None else files
     sieve = Sieve(form, files)
     blocks = ((file, block) for file in files for block in read_blocks(file, form))
@@ -49,7 +50,7 @@ def read_log(path: Path, form: Form, scratch: Path, files=None) -> Interactions:
         log = _number(parts, sieve, scratch)
     log.source = {"name": path.name, "sha256": sha256(*dict.fromkeys(file.path for file in files))}
     log.dropped = sieve.dropped
-    log.notes = sieve.notes() + log.notes
+    log.notes = sieve.notes() + log.notes + twins(files)
     return log
 
 
@@ -78,6 +79,8 @@ def _number(parts, sieve, scratch) -> Interactions:
             notes.append(f"{form.columns[role]}: all ids are whole, 1.0 is read as 1")
     time = _join_times(parts, sieve, scratch, log)
     users, items = (_table(log, role) for role in ("user", "item"))
+    for one in (users, items):
+        check_rounded(one[one.columns[0]], form.columns[one.columns[0]])
     user, item = (_codes(log, table, len(time), scratch) for table in (users, items))
     notes += [one for table in (users, items) for one in _unlikely(table, len(time))]
     found = Interactions(user, item, time, users["user"].to_numpy(), items["item"].to_numpy(), {}, notes=notes)

@@ -5,6 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import polars
 
+from tools.common.errors import UserError
+from tools.common.files import shown
+
 # What databases, spreadsheets and pandas write for no value.
 EMPTY = (
     "", " ", "\\N", "NULL", "Null", "null", "(null)", "(NULL)", "NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "#NULL!",
@@ -13,6 +16,7 @@ EMPTY = (
 )  # fmt: skip
 WHOLE = r"^-?\d+(\.0+)?$"  # an id that pandas may have written as 7.0, or a table of two decimals as 7.00
 POINT = r"\.0+$"
+ROUNDED = r"^[+-]?\d(\.\d+[eE]\+?|[eE]\+)\d\d$"  # a long whole number as spreadsheets and pandas write it: 1.23E+18
 
 
 class Where(NamedTuple):
@@ -63,10 +67,29 @@ class Block(NamedTuple):
     lines: np.ndarray  # of each row
 
 
-def is_empty(texts: polars.Series) -> polars.Series:
-    """Whether each text stands for no value, spaces around it or not."""
-    padded = texts.str.starts_with(" ") | texts.str.ends_with(" ")
-    return (texts.str.strip_chars(" ") if padded.any() else texts).is_in(EMPTY)
+def check_roles(form):
+    """Refuse one column for two of user, item and time."""
+    seen: dict[str, str] = {}
+    for role in ("user", "item", "time"):
+        if (name := form.columns.get(role)) is not None and seen.setdefault(name, role) != role:
+            raise UserError(f"{shown(name)} is named for both {seen[name]} and {role}; each has a column of its own")
+
+
+def check_rounded(ids, name):
+    """Refuse ids that have lost their last digits: several users or items would be one.
+
+    Args:
+        ids: the different texts of a column.
+        name: of the column.
+    """
+    if (bad := ids.str.contains(ROUNDED)).any():
+        raise rounded(name, ids[bad.arg_max()])
+
+
+def rounded(name, value):
+    """The error of such an id."""
+    told = "a whole number without its last digits, as spreadsheets and pandas write long ones"
+    return UserError(f"{name} is {shown(value)}: {told}, so that different ids are one; write ids as texts")
 
 
 def is_pointed(texts: polars.Series) -> bool:

@@ -3,9 +3,12 @@
 Example: prepare_frame(frame, user="uid", item="sku", time="ts", output="data/clicks")
 """
 
+import contextlib
 import logging
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars
 
 from tools.common.errors import UserError
@@ -35,18 +38,23 @@ def prepare_frame(
     Raises:
         UserError: as `tools.preprocess table`.
     """
-    columns = {"user": user, "item": item, "time": time, "category": category, "rating": rating}
+    columns: dict[str, Any] = {"user": user, "item": item, "time": time, "category": category, "rating": rating}
     columns |= {"attribute title": title} | {f"attribute {name}": name for name in attributes}
-    chosen = tuple(Where(name, tuple(map(str, values))) for name, values in (where or {}).items())
-    form = Form({role: name for role, name in columns.items() if name}, min_rating=min_rating, where=chosen)
+    chosen = tuple(Where(str(name), tuple(map(str, values))) for name, values in (where or {}).items())
+    named = {role: str(name) for role, name in columns.items() if name is not None}
+    form = Form(named, min_rating=min_rating, where=chosen)
     output = Path(output)
 
     def read(scratch):
         if isinstance(frame, str | Path):
             return read_log(Path(frame), form, scratch)
         path = scratch / "frame.parquet"
-        as_polars(frame, list(dict.fromkeys(form.wanted.values()))).write_parquet(path)
-        return read_log(path, form, scratch, log_files(path))
+        table = as_polars(frame, list(dict.fromkeys(form.wanted.values())))
+        table.select(polars.exclude(polars.Object)).write_parquet(path)  # which no file holds
+        try:
+            return read_log(path, form, scratch, log_files(path))
+        except UserError as error:  # which names a file that is gone by then
+            raise UserError(str(error).replace(str(path), "frame")) from None
 
     least = {"min_items": min_items, "min_users": min_users, "level": logging.WARNING}
     given = {"protocol": open_protocol(protocol, options), "ties": ties, "overwrite": overwrite, "extend": extend}
@@ -63,17 +71,26 @@ def as_polars(frame, wanted=()) -> polars.DataFrame:
         return frame
     if not hasattr(frame, "columns") or not hasattr(frame, "iloc"):
         raise UserError(f"{type(frame).__name__}: neither a frame of pandas nor of Polars")
-    names = [name for name in wanted if name in frame.columns] or list(map(str, frame.columns))
-    return polars.DataFrame({name: _column(name, frame[name]) for name in names})
+    labels = list(map(str, frame.columns))  # of pandas they may be numbers, or several in a tuple
+    for name in wanted:
+        if labels.count(name) > 1:
+            raise UserError(f"frame: the column {name!r} occurs twice; rename one of them")
+        if name not in labels and name in map(str, frame.index.names):
+            raise UserError(f"frame: {name!r} is its index, and no column; give frame.reset_index()")
+    names = [name for name in wanted if name in labels] or list(dict.fromkeys(labels))
+    return polars.DataFrame({name: _column(name, frame.iloc[:, labels.index(name)]) for name in names})
 
 
 def _column(name, column):
     """A column of pandas: numbers and dates as they are, all else as Python's own values, None for none."""
     values = column.to_numpy()
+    if values.dtype.kind == "M" and np.datetime_data(values.dtype)[0] not in ("ms", "us", "ns"):
+        values = values.astype("datetime64[us]")
     if values.dtype.kind in "iufM":
         return polars.Series(name, values, nan_to_null=values.dtype.kind == "f")
     values = [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
-    try:
-        return polars.Series(name, values)
-    except (TypeError, polars.exceptions.PolarsError):
-        return polars.Series(name, [None if value is None else str(value) for value in values])
+    with contextlib.suppress(TypeError, polars.exceptions.PolarsError):
+        found = polars.Series(name, values)
+        if found.dtype != polars.Object:
+            return found
+    return polars.Series(name, [None if value is None else str(value) for value in values])

@@ -48,4 +48,5 @@ def prepare(
         min_rating=min_rating, where=where, output=folder, protocol=protocol, min_items=min_items, min_users=min_users,
         ties=ties or "draw", overwrite=overwrite, extend=extend, **options,
     )  # fmt: skip
-    return Data(folder, columns={"user": user, "item": item, "time": time}, pandas=hasattr(log, "iloc"), held=held)
+    columns = {"user": str(user), "item": str(item), "time": None if time is None else str(time)}
+    return Data(folder, columns=columns, pandas=hasattr(log, "iloc"), held=held)

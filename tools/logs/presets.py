@@ -44,7 +44,7 @@ PRESETS = {
         (
             Edition(
                 ("*.json", "*.json.gz", "*.jsonl", "*.jsonl.gz"), log_form("user_id", "parent_asin", "timestamp"),
-                r".*[\"']parent_asin[\"']", "rating"),
+                r"(?=.*[\"']user_id[\"']).*[\"']parent_asin[\"']", "rating"),
             Edition(
                 ("*.json", "*.json.gz"), log_form("reviewerID", "asin", "unixReviewTime"), r".*[\"']reviewerID[\"']",
                 "overall"),

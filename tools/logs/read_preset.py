@@ -15,7 +15,7 @@ from tools.logs.blocks import names_of
 from tools.logs.edition import Edition, Preset
 from tools.logs.engine import read_log
 from tools.logs.form import Form, Where
-from tools.logs.sources import log_files
+from tools.logs.sources import check_once, log_files
 from tools.logs.tables import join
 
 HEAD = 1 << 14  # bytes in which the first line is looked for
@@ -58,6 +58,7 @@ def find_edition(preset: Preset, args) -> tuple[Edition, list[Source]]:
         if files:
             for one in (one for one in named if one not in files):
                 logging.warning("%s: begins otherwise than %s, left out", one, files[0])
+            check_once(files, lambda one: one.bare)
             return edition, [one._replace(encoding=_encoding(one)) for one in files]
     names = ", ".join(dict.fromkeys(name for edition in preset.editions for name in edition.files))
     raise UserError(f"{args.file}: no log of {args.source} here ({names}); name its columns: tools.preprocess table")

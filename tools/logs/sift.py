@@ -8,10 +8,11 @@ import polars
 from tools.common.errors import UserError
 from tools.common.files import shown
 from tools.logs.blocks import names_of
-from tools.logs.form import EMPTY, Form, is_empty, is_pointed
+from tools.logs.form import EMPTY, Form, is_pointed
 from tools.logs.header import check_columns
 from tools.logs.structured import JSON
-from tools.logs.times import Unit, parse_numbers, parse_times
+from tools.logs.times import parse_numbers, parse_times
+from tools.logs.unit import Unit
 
 TOLD = 20  # values that a note names
 
@@ -29,6 +30,7 @@ class Sieve:
         self.dropped: dict[str, int] = {}  # reason -> rows, a row with several for the first of them
         self.unit = Unit(form.columns["time"]) if "time" in form.columns else None
         self.pointed: set[str] = set()  # roles of which an id ends with .0
+        self.padded: dict[str, str] = {}  # role -> the first of its ids that stands between blanks
         self.filled: set[str] = set()  # roles of which any row had a value
         self.unrated = 0  # rows without a rating that were kept
         self.other: dict[str, set] = {one.column: set() for one in form.where}
@@ -39,8 +41,7 @@ class Sieve:
         frame, form = block.frame, self.form
         where = functools.partial(_place, source, block.lines)
         texts = frame.select(polars.exclude("time", "rating").cast(polars.String).fill_null(""))
-        empty = {role: is_empty(texts[role]) for role in ("user", "item")}
-        bad = {f"{form.named(role)} is empty": rows for role, rows in empty.items()}
+        bad = {f"{form.named(role)} is empty": self._empty(role, texts[role]) for role in ("user", "item")}
         times = None
         if self.unit is not None:
             times = parse_times(frame["time"], form.time_format, form.named("time"), where)
@@ -57,6 +58,16 @@ class Sieve:
         texts = texts.select(one for one in texts.columns if not one.startswith("where ")).filter(kept)
         self.pointed |= {role for role in ("user", "item") if is_pointed(texts[role])}
         return texts, None if times is None else times.values.filter(kept).to_numpy()
+
+    def _empty(self, role, texts):
+        """Whether each text stands for no value, blanks around it or not."""
+        padded = texts.str.starts_with(" ") | texts.str.ends_with(" ")
+        if not padded.any():
+            return texts.is_in(EMPTY)
+        empty = texts.str.strip_chars(" ").is_in(EMPTY)
+        if role not in self.padded and (some := padded & ~empty).any():
+            self.padded[role] = texts[some.arg_max()]
+        return empty
 
     def _count(self, bad):
         kept = None
@@ -99,6 +110,8 @@ class Sieve:
     def notes(self) -> list[str]:
         """What is to be said of the log, in lines."""
         told = [self.unit.told()] if self.unit else ["no --time: the events are in the order of the file"]
+        padded = [f"{self.form.named(role)} {name!r}" for role, name in self.padded.items()]
+        told += [f"warning: {one} has blanks around it, which are part of the id" for one in padded]
         if self.unrated:
             told.append(f"{self.unrated} kept without a {self.form.named('rating')}")
         for one in self.form.where:

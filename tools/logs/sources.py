@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from tools.common.errors import UserError
+from tools.common.files import sha256
 from tools.common.packed import Source, is_archive, members
 
 LAKES = ("_delta_log", ".hoodie")  # tables whose folders also hold files that count no more
@@ -17,7 +18,8 @@ def log_files(path: Path, encoding="utf-8") -> list[Source]:
     give their files a column.
 
     Raises:
-        UserError: where nothing is left, for a pipe, and for a table in whose folder not all files count.
+        UserError: where nothing is left, for a pipe, for a table in whose folder not all files count, and for a file
+            beside a packed one of its name.
     """
     if path.is_dir():
         sources = _in_folder(path)
@@ -30,7 +32,36 @@ def log_files(path: Path, encoding="utf-8") -> list[Source]:
         sources = [Source(archive, path.relative_to(archive).as_posix())] if archive else [Source(path)]
     if not sources:
         raise UserError(f"{path}: no files in this folder; give the log, or a folder of its files")
+    check_once(sources, lambda one: (Path(str(one)).parent, one.bare))
     return [one._replace(encoding=encoding, columns=_partitions(one, path)) for one in sources]
+
+
+def check_once(sources, name):
+    """Refuse files that are one log twice: the same events would count again.
+
+    Args:
+        sources: the files.
+        name: gives what only files of the same events share.
+    """
+    seen: dict = {}
+    for one in sources:
+        other = seen.setdefault(name(one), one)
+        if other is not one:
+            raise UserError(f"{other}, {one}: the same log twice, each event would count again; remove one of them")
+
+
+def twins(sources) -> list[str]:
+    """A word on each file that has the bytes of another one; of equal sizes only are the bytes read."""
+    sizes: dict[int, list[Path]] = {}
+    for path in dict.fromkeys(one.path for one in sources):
+        sizes.setdefault(path.stat().st_size, []).append(path)
+    told: list[str] = []
+    first: dict[str, Path] = {}
+    for path in (path for paths in sizes.values() if len(paths) > 1 for path in paths):
+        other = first.setdefault(sha256(path), path)
+        if other is not path:
+            told.append(f"warning: {path} has the bytes of {other}: its events count twice")
+    return told
 
 
 def _hidden(path):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tools.common.errors import UserError
 from tools.common.files import line_blocks, shown
-from tools.logs.form import EMPTY, POINT, WHOLE, Form
+from tools.logs.form import EMPTY, POINT, ROUNDED, WHOLE, Form, check_roles, rounded
 from tools.logs.header import check_columns, read_header
 from tools.logs.structured import JSON, PARQUET
 from tools.logs.ties import MIX, SEED
@@ -38,6 +38,7 @@ def read_rows(spark, files, form: Form):
     """
     from pyspark.sql import functions as F
 
+    check_roles(form)
     read = [_read_file(spark, source, form) for source in files]
     if len({dates for _, dates in read}) > 1:
         raise UserError(f"{files[0].path}: {form.columns['time']} has numbers beside dates; write one form")
@@ -103,8 +104,11 @@ def _whole_ids(rows, names):
     notes = []
     for role in ("item", "user"):
         found = rows.agg(
-            F.max(F.col(role).rlike(POINT)).alias("any"), F.min(F.col(role).rlike(WHOLE)).alias("all")
-        ).first()
+            F.max(F.col(role).rlike(POINT)).alias("any"), F.min(F.col(role).rlike(WHOLE)).alias("all"),
+            F.max(F.when(F.col(role).rlike(ROUNDED), F.col(role))).alias("rounded"),
+        ).first()  # fmt: skip
+        if found["rounded"] is not None:
+            raise rounded(names[role], found["rounded"])
         if found["any"] and found["all"]:
             rows = rows.withColumn(role, F.regexp_replace(role, POINT, ""))
             notes.append(f"{names[role]}: all ids are whole, 1.0 is read as 1")

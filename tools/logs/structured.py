@@ -11,7 +11,7 @@ from polars.exceptions import PanicException, PolarsError
 from tools.common.errors import UserError
 from tools.common.files import decode, line_blocks, read_bytes, shown
 from tools.data.split_text import parse_json, parse_object
-from tools.logs.form import Block, is_short
+from tools.logs.form import Block, is_short, rounded
 from tools.logs.header import places_of
 
 SLICE = 1 << 21  # rows of Parquet that are held at once
@@ -135,6 +135,8 @@ def _block(source, frame, lines, form) -> Block:
             column = polars.Series(
                 [None if one is None else json.dumps(one.to_list()) for one in column], dtype=polars.String
             )
+        elif column.dtype.is_float() and role in ("user", "item") and (far := _is_rounded(column)).any():
+            raise rounded(f"{source}:{lines[far.arg_max()]}: {name}", column[far.arg_max()])
         elif column.dtype.is_float() and _is_whole(column):
             column = polars.select(polars.concat_str(column.cast(polars.Int64), polars.lit(".0"))).to_series()
         if not column.dtype.is_integer():
@@ -144,6 +146,11 @@ def _block(source, frame, lines, form) -> Block:
                 raise UserError(f"{source}:{number}: {name} has a line end or NUL; correct or remove the row")
         columns[role] = column
     return Block(polars.DataFrame(columns), lines)
+
+
+def _is_rounded(column):
+    """Where a number is so large that its neighbours are no longer whole numbers one after the other."""
+    return column.is_finite() & (column.abs() > 2 ** (24 if column.dtype == polars.Float32 else 53))
 
 
 def _is_whole(column):

@@ -62,12 +62,18 @@ def parse_times(column: polars.Series, form, name, where) -> Times:
     if column.dtype in (polars.Date, polars.Datetime):
         return Times(_nanoseconds(column, name, where), True)
     if column.dtype.is_integer():
-        return Times(column if column.dtype == polars.UInt64 else column.cast(polars.Int64), False)
+        return Times(_whole(column, name, where), False)
+    if column.dtype == polars.Float32 and (far := column.is_finite() & (column.abs() > 2**24)).any():
+        row = far.arg_max()
+        raise UserError(f"{where(row)}: {name} is {column[row]}, a number of 32 bits, which has lost its last digits; "
+                        "write 64 bits")  # fmt: skip
     text = column.cast(polars.String)
     text = text.set(text.is_in(EMPTY), None)
     if form is None and (clocks := _same_width(text)) is not None and not clocks.null_count():
         return Times(clocks, True)  # as is most often so
     values = None if form else parse_numbers(text)
+    if values is not None and values.dtype.is_float() and (far := (values.abs() >= 2**63).fill_null(False)).any():
+        raise _too_large(where(far.arg_max()), name, text[far.arg_max()])
     dates = text.filter(values.is_null()) if values is not None else text
     if not dates.count():
         return Times(values if values is not None else text.cast(polars.Int64), bool(form))
@@ -81,6 +87,18 @@ def parse_times(column: polars.Series, form, name, where) -> Times:
         row = (both if both[text.is_not_null().arg_max()] is False else clocks.is_not_null()).arg_max()
         raise mixed(where(row), name, text[row])
     return Times(clocks, True)
+
+
+def _whole(column, name, where):
+    """Whole numbers of 64 bits."""
+    values = column.cast(polars.Int64, strict=False)
+    if (lost := values.is_null() & column.is_not_null()).any():
+        raise _too_large(where(lost.arg_max()), name, column[lost.arg_max()])
+    return values
+
+
+def _too_large(place, name, value):
+    return UserError(f"{place}: {name} is {shown(value)}, more than 64 bits hold; correct or remove the row")
 
 
 def mixed(place, name, value):
@@ -194,50 +212,3 @@ def _nanoseconds(column, name, where):
             f"{where(row)}: {name} is {physical[row]} {column.dtype.time_unit}, past 2262; correct or remove it"
         )
     return physical * factor
-
-
-class Unit:
-    """What the times of a log are, told by what has been read so far.
-
-    Args:
-        name: of the column.
-    """
-
-    def __init__(self, name):
-        self.name, self.dates, self.known = name, None, {}
-        self.other = self.rows = 0
-        self.finest = 10**9  # nanoseconds of which all dates are multiples
-
-    def add(self, times: Times, where):
-        """Take note of more rows; a `UserError` where they are of another form or unit than those before."""
-        values = times.values.drop_nulls()
-        if not len(values):
-            return
-        first = times.values.is_not_null().arg_max()
-        if self.dates not in (None, times.dates):
-            raise mixed(where(first), self.name, times.values[first])
-        self.dates, self.rows = times.dates, self.rows + len(values)
-        if times.dates:
-            while self.finest > 1 and (values % self.finest != 0).any():
-                self.finest //= 1000
-            return
-        inside = polars.zeros(len(values), dtype=polars.Boolean, eager=True)
-        for unit, parts in UNITS.items():
-            these = (values >= FIRST * parts) & (values < LAST * parts)
-            inside |= these
-            if these.any() and unit not in self.known:
-                row = ((times.values >= FIRST * parts) & (times.values < LAST * parts)).arg_max()
-                self.known[unit] = f"{where(row)}: {self.name} is {times.values[row]}"
-        self.other += len(values) - int(inside.sum())
-        if len(self.known) > 1 and self.other <= self.rows / 100:
-            (one, _), (other, told) = list(self.known.items())[:2]
-            raise UserError(f"{told}, {other} by its size, where others are {one}; write one unit")
-
-    def told(self) -> str:
-        """In words; empty where the size says nothing."""
-        if self.dates:
-            unit = {10**9: "seconds", 10**6: "milliseconds", 10**3: "microseconds", 1: "nanoseconds"}[self.finest]
-            return f"{self.name}: dates, written as {unit} since 1970"
-        if len(self.known) == 1 and self.other <= self.rows / 100:
-            return f"{self.name}: {next(iter(self.known))} since 1970, by their size"
-        return ""

@@ -108,7 +108,7 @@ class Predictor:
         """
         rows = check_histories(histories, self.item_num)
         excluded = None
-        if exclude is not None and any(map(len, exclude)):
+        if exclude is not None and any(map(np.size, exclude)):
             excluded = check_excluded(exclude, len(histories), self.item_num)
         return self.recommend_rows(rows, top_n, profiles, exclude=excluded, selection=selection)
 

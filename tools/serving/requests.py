@@ -15,6 +15,8 @@ class RequestError(UserError, ValueError):
 
 def check_histories(histories, item_num) -> Ragged:
     """Histories of our ids as rows; a `RequestError` for an empty one and for what is no id from 1 to `item_num`."""
+    if not hasattr(histories, "__len__"):
+        raise RequestError(f"histories: {_told(histories)} is not a list of histories")
     if not len(histories):
         raise RequestError("histories: none; give one or more, each a list of ids")
     for row, history in enumerate(histories):
@@ -70,6 +72,9 @@ def check_excluded(exclude, users, item_num) -> Ragged:
     """Ids to leave out, a row a history; a `RequestError` for what is no id from 1 to `item_num`."""
     if len(exclude) != users:
         raise RequestError(f"exclude: {len(exclude)} for {users} histories; give one for each, [] for none")
+    for row, ids in enumerate(exclude):
+        if np.ndim(ids) != 1:
+            raise RequestError(f"exclude[{row}]: {_told(ids)} is not a list of ids{_rule(item_num)}")
     rows = [np.asarray(one, np.int64 if len(one) == 0 else None) for one in exclude]
     for row, ids in enumerate(rows):
         if ids.ndim != 1 or ids.dtype.kind not in "iu" or (ids.size and not 1 <= ids.min() <= ids.max() <= item_num):

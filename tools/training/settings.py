@@ -1,5 +1,6 @@
 """The configuration of a run: what is given, held against the schema, the data set and the index."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -37,7 +38,8 @@ def make_settings(values: Mapping[str, object], models) -> Config:
     Data folders are relative to the working folder.
     """
     full = {key.rpartition(".")[2]: key for key in keys()} | {"optimizer": "hyper_parameters.optimizer.class"}
-    given = {full.get(name, name): (plain(value), f"{name}={shown(repr(value))}") for name, value in values.items()}
+    plainly = {name: plain(value) for name, value in values.items()}
+    given = {full.get(name, name): (value, f"{name}={shown(repr(value))}") for name, value in plainly.items()}
     return with_item_count(check_config(given, Path("fit"), models, [index_errors, item_count_errors]))
 
 
@@ -61,10 +63,18 @@ def plain(value):
 def with_item_count(config: Config) -> Config:
     """The configuration, an item table without size as large as the data set's `meta.yaml` says."""
     hyper = config.hyper_parameters
-    counted = hyper.item_count or _counted(config)
-    return (
-        config if counted == hyper.item_count else replace(config, hyper_parameters=replace(hyper, item_count=counted))
-    )
+    if hyper.item_count is not None:
+        return config
+    return replace(config, hyper_parameters=replace(hyper, item_count=_counted(config)))
+
+
+def rows_told(config: Config) -> Config:
+    """The configuration, after a word on an item table that is larger than the data set's."""
+    rows, counted = config.hyper_parameters.item_count, _counted(config)
+    if rows and counted and rows > counted:
+        told = "%d rows are of no item, and lists may hold them; leave the key out, and it is the data set's %d"
+        logging.warning(f"hyper_parameters.item_count: {told}", rows - counted, counted)
+    return config
 
 
 def _counted(config) -> int | None:

@@ -21,6 +21,7 @@ from models.shared_capsule import SharedCapsule
 from models.spectral.factors import Spectral
 from models.spectral.mix import SpectralMix
 from models.spectral.net import SpectralNet
+from models.spectral_sas import SpectralSAS
 from models.two_tower import TwoTower
 from models.wals import WALS
 from models.youtube_dnn import YouTubeDNN
@@ -45,6 +46,7 @@ MODELS = {
     "spectral": Spectral,
     "spectral_net": SpectralNet,
     "spectral_mix": SpectralMix,
+    "spectral_sas": SpectralSAS,
 }
 
 __all__ = ["MODELS", "CapsuleNetwork"]

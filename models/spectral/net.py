@@ -27,7 +27,7 @@ class Network:
     dropout: float = option("share of the network's inputs that a step drops", default=0.0)
     neg_samples: int = option("negatives a step, shared by the batch", default=1280)
     spectral_folds: int = option("folds of users; each is trained on the counts of the others", default=5)
-    spectral_epochs: int = option("passes of the network over all events", default=2)
+    spectral_epochs: int = option("passes of the network over all events; 0: no network", default=2)
     spectral_hidden: int = option("size of the network's hidden layer", default=512)
 
 
@@ -60,7 +60,9 @@ class NetworkModel(SpectralModel):
         """Factorise, find the subspaces, and learn the network; arguments and errors as in `Spectral.fit`."""
         left, right, column = self.factorise(items)
         likelihood, events = Likelihood(items.values, self.item_count), Events(items, self.maxlen)
-        spread = self.learn(events, likelihood, list(self.held_out(items, right / column)))  # [R]
+        everybody = (paddle.ones([len(items.offsets) - 1], "bool"), left, right / column)
+        folds = list(self.held_out(items, right / column)) if self.epochs else [everybody]  # where nothing is learned
+        spread = self.learn(events, likelihood, folds)  # [R]
         every = paddle.arange(self.item_count)
         taken, wanted = (curve(every).detach().unsqueeze(1) for curve in (likelihood.taken, likelihood.wanted))
         self.cut(events, left * taken, right * wanted, column, spread)

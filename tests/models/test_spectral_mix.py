@@ -10,8 +10,10 @@ from registry import USERS, training_items
 from models import MODELS
 from models.layers.functional import l2_normalize
 from models.spectral import mix as spectral_mix
+from models.spectral import mixture
 from models.spectral.events import Events
-from models.spectral.mix import best_spread, sample
+from models.spectral.mix import sample
+from models.spectral.mixture import best_spread
 from models.spectral.student import Student
 
 V, T = 40, 3
@@ -105,7 +107,7 @@ def test_interests_are_the_students_after_it_has_learnt(monkeypatch, interest_nu
             seen.update(student=self, histories=events.histories(place))
             seen["score"] = self.scores(users(place), paddle.arange(V - 1)).detach().numpy()
 
-    monkeypatch.setattr(spectral_mix, "Student", Seen)
+    monkeypatch.setattr(mixture, "Student", Seen)
     mix = model(interest_num=interest_num, mix_student_epochs=50)
     with paddle.no_grad():
         score = paddle.matmul(mix(*seen["histories"]), mix.item_vectors(), transpose_y=True).numpy()

@@ -1,0 +1,117 @@
+"""What models have in common that score by spectral factors and by a second model beside them, learned by gradient."""
+
+from dataclasses import dataclass
+
+import paddle
+
+from models.base.keywords import option
+from models.layers.functional import length_mask
+from models.layers.tower import Tower
+from models.spectral.factors import Factors
+from models.spectral.net import Network, NetworkModel, silence
+from models.spectral.student import Student
+from models.spectral.subspaces import find_subspaces
+
+BATCH = 256  # users at once
+STUDENT = 512  # units of the student's hidden layer
+SAMPLE = 8192  # histories, for how users' vectors lie
+BEST = 200  # scores of a user that tell a model's scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distillation:
+    """How both are said in few dimensions."""
+
+    mix_student_epochs: int = option("passes of the student over all events; 0: the cut as it is", default=2)
+    mix_truth: float = option("t, how much the items that followed count in what the student learns", default=0.1)
+
+
+class Mixture(NetworkModel):
+    """`SpectralNet`, a second model that scores beside it, and a student of both.
+
+        f(u, j) = v · b(j) E_j + c y · g_j                                  the first product as in `SpectralNet`
+
+    y `[W]` and g are of the second model, which learns by itself from random vectors. c is such that the best scores
+    of a user deviate `share` times as much by the second product as by the first (`best_spread`).
+
+    R + W dimensions are more than K vectors have. As many are kept as K subspaces have, found as in `Spectral`, in
+    coordinates x in which users' vectors [v; y] are alike in all directions (`cut`); from there a `Student` learns to
+    score as the whole does, and interest k is `(x B + MLP(x))_k` (`read`). It learns them without `spectral_strength`,
+    which is best left at 0.
+
+    An heir has `attend`, `vector` and `side`, and an `extractor`: rows `[B, T, W]` and mask to what `vector` reads.
+
+    Args:
+        factors, network, distillation: options.
+        size: W.
+        share: how much the second model's scores count; those of the factors count 1.
+    """
+
+    def __init__(self, factors: Factors, network: Network, distillation: Distillation, *, size, share):
+        super().__init__(factors, network, extra=size)
+        self.extra, self.share = size, share
+        self.student_epochs, self.truth = distillation.mix_student_epochs, distillation.mix_truth
+        self.refine = Tower(input_size=self.rank + size, output_size=self.interest_num * self.size, sizes=(STUDENT,))
+        silence(self.refine)  # it says nothing unless the student learns
+
+    def attend(self, events):
+        """Learn the second model of `events`: its rows, `[item_count, W]`."""
+        raise NotImplementedError(f"{type(self).__name__} has no attend")
+
+    def vector(self, interests):
+        """y of what the extractor gives, `[B, ?, W]`: `[B, W]`."""
+        raise NotImplementedError(f"{type(self).__name__} has no vector")
+
+    def side(self, rows):
+        """g of rows `[item_count, W]`: `[item_count, W]`."""
+        raise NotImplementedError(f"{type(self).__name__} has no side")
+
+    def read(self, hist_eb, weight, seq_len):
+        """Rows `[B, T, R + W]`, weights `[B, 1, T]` and lengths `[B]` to interests side by side, `[B, K·size]`."""
+        both = self.both(hist_eb, weight, seq_len)
+        return paddle.matmul(both, self.bases) + self.refine(both)
+
+    def both(self, hist_eb, weight, seq_len):
+        """v and y above, of rows `[B, T, R + W]`, weights `[B, 1, T]` and lengths `[B]`: `[B, R + W]`."""
+        counted, learned = hist_eb.split([self.rank, self.extra], axis=2)
+        # Not where the weight is above 0: r^n of an old item may be too small a number.
+        interests = self.extractor(learned, length_mask(seq_len, hist_eb.shape[1]))  # [B, ?, W]
+        vector = self.encode(paddle.matmul(weight, counted).squeeze(1))
+        return paddle.concat([vector, self.vector(interests)], axis=1)
+
+    def cut(self, events, left, right, column, spread):
+        """Learn the second model, find the subspaces, learn in them; arguments as in `NetworkModel.cut`."""
+        rows = self.attend(events)  # [item_count, W]
+        self.item_table.weight.set_value(paddle.concat([left, rows], axis=1))
+        users = paddle.concat([self.users(events, events.draw(BATCH)) for _ in range(SAMPLE // BATCH)])
+        sides = [right / column, self.side(rows)]
+        parts = zip(users.split([self.rank, self.extra], axis=1), sides, (1.0, self.share), strict=True)
+        both = paddle.concat([share / best_spread(user, side) * side for user, side, share in parts], axis=1)
+        square, turn = paddle.linalg.eigh(paddle.matmul(users, users, transpose_x=True) / len(users))
+        root = paddle.clip(square, min=1e-9 * float(square.max())).sqrt()
+        whole, alike = paddle.matmul(both, turn * root), turn / root  # users' vectors times that are alike all around
+        owner, bases = find_subspaces(whole * column, self.interest_num, self.size)
+        student = Student(whole=whole, owner=owner, bases=bases, tower=self.refine)
+        student.learn(
+            events,
+            lambda place: paddle.matmul(self.users(events, place), alike),
+            epochs=self.student_epochs,
+            truth=self.truth,
+            watch=self.watch,
+        )
+        self.bases.set_value(paddle.matmul(alike, student.linear))
+        first = self.refine.layers[0]
+        first.weight.set_value(paddle.matmul(alike, first.weight))
+        self.set_target(student.item_vectors(), owner)
+
+    @paddle.no_grad()
+    def users(self, events, place):
+        """v and y of the histories of events at places `[B]`: `[B, R + W]`."""
+        hist_item, seq_len = events.histories(place)
+        return self.both(self.item_table(hist_item), self.weigh(seq_len, self.maxlen), seq_len)
+
+
+def best_spread(user, side):
+    """Mean over users of how far their best scores deviate: users' vectors `[N, R]`, items' `[item_count, R]`."""
+    score = paddle.matmul(user[:BATCH], side, transpose_y=True)  # [BATCH, item_count]
+    return score.topk(min(BEST, len(side)), axis=1)[0].std(axis=1).mean()

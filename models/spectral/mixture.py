@@ -22,8 +22,8 @@ BEST = 200  # scores of a user that tell a model's scale
 class Distillation:
     """How both are said in few dimensions."""
 
-    mix_student_epochs: int = option("passes of the student over all events; 0: the cut as it is", default=2)
-    mix_truth: float = option("t, how much the items that followed count in what the student learns", default=0.1)
+    mix_student_epochs: int = option("passes of the student, which learns the whole model's scores; 0: none", default=2)
+    mix_truth: float = option("t, share of the real next items in the student's targets", default=0.1)
 
 
 class Mixture(NetworkModel):

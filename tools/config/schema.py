@@ -246,5 +246,5 @@ class HyperParameters:
         2, "spectral_mix: passes of the student, which learns the whole model's scores; 0: none", low=0, training=True
     )
     mix_truth: float = key(
-        0.1, "spectral_mix: share of the real next items in the student's targets", low=0, high=1, training=True
+        0.1, "spectral_mix: t, share of the real next items in the student's targets", low=0, high=1, training=True
     )

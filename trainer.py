@@ -33,7 +33,7 @@ from tools.training import agreement, check_finite, checkpoint, memory, read_ahe
 from tools.training.average_gradients import average
 from tools.training.history import History
 from tools.training.interrupt import Interrupt, Interrupted
-from tools.training.settings import load_settings, rows_told
+from tools.training.settings import load_settings
 from tools.training.splits import open_split
 from tools.training.static import GRAPHS
 
@@ -69,7 +69,7 @@ class Trainer:
         self.optimizer = self.graph.create_optimizer(self.model, self.config, self.runner.epochs * batches)
         self.state = resume.start(found, self.config, self.model, self.optimizer, batches, self.origin)
         old = [] if found or self.runner.resume == "auto" else runs.found(self.runner.model_save_path)
-        self.history = History(rows_told(self.config), state=self.state)
+        self.history = History(self.config, state=self.state)
         self.interrupt = Interrupt()
         self.check_ranks("settings, data or checkpoints")
         if self.valid_data is not None:

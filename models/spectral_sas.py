@@ -1,12 +1,11 @@
 """Spectral factors and SASRec side by side, as K vectors."""
 
-import paddle
-
 from models.base.keywords import flat_options
 from models.base.options import Common, Loss, Transformer
 from models.layers.transformer import CausalTransformer
 from models.sasrec import SASRec
 from models.spectral.descent import descend
+from models.spectral.events import passes
 from models.spectral.factors import Factors
 from models.spectral.mixture import Distillation, Mixture
 from models.spectral.net import Network
@@ -80,11 +79,9 @@ class SpectralSAS(Mixture):
         loss = Loss(negatives="uniform", neg_samples=NEGATIVES)
         model = SASRec(**vars(common), **vars(loss), **vars(self.transformer))
         last = (events.end - 1)[events.taught]  # the last event of each user who has one before
-        steps = self.sas_epochs * -(-len(last) // BATCH)
-        orders = (last[paddle.randperm(len(last))] for _ in range(self.sas_epochs))
-        batches = (order[at : at + BATCH] for order in orders for at in range(0, len(order), BATCH))
-        places = self.watch(batches, name="transformer", total=steps)
-        losses = (model.loss(*sample(events, place)) for place in places)
+        places, steps = passes(last, epochs=self.sas_epochs, size=BATCH)
+        watched = self.watch(places, name="transformer", total=steps)
+        losses = (model.loss(*sample(events, place)) for place in watched)
         model.train()
         descend(losses, steps=steps, rate=RATE, parameters=model.parameters())
         model.eval()

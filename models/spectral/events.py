@@ -17,6 +17,13 @@ def some_users(items, chosen):
     return Items(items.values[chosen.repeat(lengths)], offsets)
 
 
+def passes(place, *, epochs, size):
+    """Batches of places `[N]`, in each pass all of them in any order, and how many batches there are."""
+    orders = (place[paddle.randperm(len(place))] for _ in range(epochs))
+    batches = (order[at : at + size] for order in orders for at in range(0, len(order), size))
+    return batches, epochs * -(-len(place) // size)
+
+
 class Events:
     """The training users' events, one user after the other.
 

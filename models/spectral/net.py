@@ -60,8 +60,11 @@ class NetworkModel(SpectralModel):
         """Factorise, find the subspaces, and learn the network; arguments and errors as in `Spectral.fit`."""
         left, right, column = self.factorise(items)
         likelihood, events = Likelihood(items.values, self.item_count), Events(items, self.maxlen)
-        everybody = (paddle.ones([len(items.offsets) - 1], "bool"), left, right / column)
-        folds = list(self.held_out(items, right / column)) if self.epochs else [everybody]  # where nothing is learned
+        weighted = right / column
+        if self.epochs:
+            folds = list(self.held_out(items, weighted))
+        else:  # nothing is learned, so nobody's own factors can mislead
+            folds = [(paddle.ones([len(items.offsets) - 1], "bool"), left, weighted)]
         spread = self.learn(events, likelihood, folds)  # [R]
         every = paddle.arange(self.item_count)
         taken, wanted = (curve(every).detach().unsqueeze(1) for curve in (likelihood.taken, likelihood.wanted))

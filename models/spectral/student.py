@@ -4,6 +4,7 @@ import paddle
 from paddle import nn
 
 from models.spectral.descent import descend
+from models.spectral.events import passes
 from models.spectral.subspaces import in_own
 
 BATCH = 512  # events a step
@@ -56,9 +57,7 @@ class Student(nn.Layer):
             watch: see `Recommender.watch`.
         """
         every = events.of(paddle.ones([len(events.first)], dtype="bool"))
-        orders = (every[paddle.randperm(len(every))] for _ in range(epochs))
-        places = (order[begin : begin + BATCH] for order in orders for begin in range(0, len(order), BATCH))
-        steps = epochs * -(-len(every) // BATCH)
+        places, steps = passes(every, epochs=epochs, size=BATCH)
         groups = [
             {"params": [weight], "learning_rate": float(weight.square().mean().sqrt())}
             for weight in (self.linear, self.vectors)

@@ -15,7 +15,7 @@ from tools.config.arguments import add_arguments
 from tools.config.load import Config, constructor_options
 from tools.config.schema import HyperParameters, Optimizer, Runner
 from tools.training import runtime
-from tools.training.settings import load_settings, rows_told
+from tools.training.settings import load_settings, tell_rows
 
 HYPER = "hyper_parameters."
 
@@ -285,11 +285,10 @@ def test_an_item_count_that_is_left_out_is_the_data_sets(yaml_file, errors, tmp_
     assert load_settings(yaml_file(text), (), MODELS).hyper_parameters.item_count == 77
     assert load_settings(yaml_file(text), [HYPER + "item_count=9"], MODELS).hyper_parameters.item_count == 9
     for rows in (9, 77):
-        rows_told(load_settings(yaml_file(text), [f"{HYPER}item_count={rows}"], MODELS))
+        tell_rows(load_settings(yaml_file(text), [f"{HYPER}item_count={rows}"], MODELS))
     assert not caplog.records
-    assert (
-        rows_told(load_settings(yaml_file(text), [HYPER + "item_count=80"], MODELS)).hyper_parameters.item_count == 80
-    )
+    tell_rows(settings := load_settings(yaml_file(text), [HYPER + "item_count=80"], MODELS))
+    assert settings.hyper_parameters.item_count == 80
     assert "item_count: 3 rows are of no item, and lists may hold them; leave the key out" in caplog.text
 
 

@@ -89,6 +89,7 @@ def test_paths(client):
     ("GET", "/items/i1/similar", {"params": {"file": "/etc/passwd"}}, 400, "'file' is not top_n"),
     ("GET", "/items/i1/similar?top_n=3&top_n=5", {}, 400, "top_n is given 2 times; give it once"),
     ("POST", "/recommend?top_n=3", {"json": ASK}, 400, "'top_n' stands in the URL; say it in the body"),
+    ("POST", "/recommend?=3", {"json": ASK}, 400, "'' stands in the URL; say it in the body"),
     ("POST", "/embed", {"params": {"file": "x"}, "json": {"history": ["i1"]}}, 400, "'file' stands in the URL"),
     ("POST", "/reload", {}, 401, "token"),
     ("POST", "/reload", {"headers": {"authorization": "Bearer no"}}, 401, "token"),

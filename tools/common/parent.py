@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them."""
+"""A process and the one that started it: ending together, and, under Paddle's launcher, with a message of its own."""
 
 import ctypes
 import os

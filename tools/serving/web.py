@@ -143,7 +143,7 @@ class Web:
         return Response(body, status, {"retry-after": "1"} if status == 503 else None, "application/json")
 
 
-def _check_query(request, known="") -> str:
+def _check_query(request, known=None) -> str:
     """What is wrong with what follows the URL's question mark: else it would be passed over; empty for nothing."""
     names = [name for name, _ in request.query_params.multi_items()]
     for name in names:

@@ -68,13 +68,12 @@ def with_item_count(config: Config) -> Config:
     return replace(config, hyper_parameters=replace(hyper, item_count=_counted(config)))
 
 
-def rows_told(config: Config) -> Config:
-    """The configuration, after a word on an item table that is larger than the data set's."""
+def tell_rows(config: Config):
+    """Warn of an item table that is larger than the data set's."""
     rows, counted = config.hyper_parameters.item_count, _counted(config)
     if rows and counted and rows > counted:
         told = "%d rows are of no item, and lists may hold them; leave the key out, and it is the data set's %d"
         logging.warning(f"hyper_parameters.item_count: {told}", rows - counted, counted)
-    return config
 
 
 def _counted(config) -> int | None:

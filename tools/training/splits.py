@@ -7,6 +7,7 @@ from models import MODELS
 from tools.common.errors import UserError
 from tools.common.files import shown
 from tools.data.dataset import data_files
+from tools.training.settings import tell_rows
 
 OWN, OURS = "reader", __name__.removesuffix("tools.training.splits")  # "" in a checkout, "multi_interest." installed
 READERS = {"train": "RecDataset", "valid": "InferDataset", "test": "InferDataset"}
@@ -15,6 +16,8 @@ READERS = {"train": "RecDataset", "valid": "InferDataset", "test": "InferDataset
 def open_split(name, config):
     """The reader of a split, `train`, `valid` or `test`, from the module and the folder in the configuration."""
     runner = config.runner
+    if name == "train":
+        tell_rows(config)
     module = runner.train_reader_path if name == "train" else runner.infer_reader_path
     try:
         if not all(part.isidentifier() for part in module.split(".")):

@@ -1,7 +1,5 @@
-import fnmatch
 import logging
 import math
-import os
 import re
 import signal
 import sys
@@ -17,7 +15,7 @@ from tools.config.schema import HyperParameters, Runner
 from tools.preprocess import main
 
 pytest.register_assert_rewrite("messages", "naive", "pages", "properties", "towers")  # helpers that assert
-SKIPPED: dict[str, None] = {}  # names of skipped tests, each once
+pytest_plugins = ["skip_list"]
 
 
 def plain(name):
@@ -40,35 +38,6 @@ def pytest_configure(config):
         sys.modules.update({module: None for module, owners in found if {plain(name) for name in owners} <= optional})
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_runtest_logreport(report):
-    if report.skipped:
-        SKIPPED[report.nodeid] = None
-
-
-def pytest_collectreport(report):
-    """A whole file may be skipped too; of this xdist's workers tell their controller nothing by themselves."""
-    if report.skipped:
-        SKIPPED[report.nodeid] = None
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node):
-    SKIPPED.update(dict.fromkeys(getattr(node, "workeroutput", {}).get("skipped", ())))
-
-
-def pytest_sessionfinish(session):
-    """In CI a skip that `skips.txt` does not list is a failure."""
-    if hasattr(session.config, "workeroutput"):  # a worker of xdist, whose controller comes here last
-        session.config.workeroutput["skipped"] = list(SKIPPED)
-        return
-    lines = (Path(__file__).parent / "skips.txt").read_text(encoding="utf-8").splitlines()
-    patterns = [line.split("\t")[0].replace("[", "[[]") for line in lines if line[:1] not in ("", "#")]
-    unlisted = [name for name in sorted(SKIPPED) if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
-    if unlisted and os.environ.get("CI"):
-        print("\nskipped, and not listed in tests/skips.txt:", *unlisted, sep="\n  ")
-        session.exitstatus = 1
 
 
 @pytest.fixture(autouse=True)

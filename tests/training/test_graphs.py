@@ -11,7 +11,7 @@ from tools.common.ragged import ragged
 from tools.training import checkpoint
 from tools.training.static import GRAPHS
 
-STEPS, V, T, B = 20, 300, 7, 16
+STEPS, V, T, B = 8, 300, 7, 16
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def losses(run, model, optimizer, steps, targets=1):
     ],
     ids=str,
 )
-def test_losses_of_20_steps_agree(build, name, options):
+def test_losses_agree(build, name, options):
     targets = options.get("targets", 1)
     dynamic = losses(*build("dynamic", name, **options)[:3], range(STEPS), targets)
     static = losses(*build("static", name, **options)[:3], range(STEPS), targets)

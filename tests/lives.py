@@ -1,10 +1,12 @@
-"""Training in processes that are killed, forked from one that has imported Paddle: that takes longer than they live."""
+"""Training in processes forked from one that has imported Paddle: that takes longer than they live."""
 
 import multiprocessing
 import os
 import pathlib
 import shutil
 import signal
+
+import rank_worker
 
 import trainer
 from tools.common import checksums, files
@@ -30,6 +32,21 @@ def begin(arguments, errors, killed_at=0):
     process = _context.Process(target=_train, args=(arguments, os.fspath(errors), killed_at))
     process.start()
     return process
+
+
+def begin_rank(arguments, output, environment):
+    """A process that trains as one of several, or alone, as `rank_worker` does; a file gets all that it says."""
+    process = _context.Process(target=_train_rank, args=(list(map(str, arguments)), os.fspath(output), environment))
+    process.start()
+    return process
+
+
+def _train_rank(arguments, output, environment):
+    for stream in (1, 2):
+        os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+    os.environ.update(environment)
+    multiprocessing.set_start_method("fork", force=True)  # for processes that read; the fork server would be theirs too
+    rank_worker.main(arguments)
 
 
 def _train(arguments, errors, killed_at):

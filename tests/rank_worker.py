@@ -8,6 +8,7 @@ SLOW_SAVE is how many seconds more the first rank takes to write `best/`.
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -50,14 +51,21 @@ def slow_save(folder, *args):
 
 
 run: dict = {}
-trainer.Trainer.train_step = noting_step
-if os.environ.get("SLOW_SAVE"):
-    checkpoint.save = slow_save
-if os.environ.get("SAME_DRAWS"):
-    runtime.seed_step = lambda seed, step, rank: original_seed(seed, step)
-    CapsuleNetwork._first_logits = share_of_logits
-trainer.main()
-folder = Path(os.environ["NOTES"])
-(folder / f"losses-{ranks.rank()}.json").write_text(json.dumps(run["losses"]))
-arrays = {name: value.numpy() for name, value in run["model"].state_dict().items()}
-np.savez(folder / f"parameters-{ranks.rank()}.npz", **arrays)
+
+
+def main(arguments):
+    trainer.Trainer.train_step = noting_step
+    if os.environ.get("SLOW_SAVE"):
+        checkpoint.save = slow_save
+    if os.environ.get("SAME_DRAWS"):
+        runtime.seed_step = lambda seed, step, rank: original_seed(seed, step)
+        CapsuleNetwork._first_logits = share_of_logits
+    trainer.main(arguments)
+    folder = Path(os.environ["NOTES"])
+    (folder / f"losses-{ranks.rank()}.json").write_text(json.dumps(run["losses"]))
+    arrays = {name: value.numpy() for name, value in run["model"].state_dict().items()}
+    np.savez(folder / f"parameters-{ranks.rank()}.npz", **arrays)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -84,7 +84,7 @@ OPTIONS = {  # what a model needs here; some learn faster than the others
         "runner.eval_interval=300",
         "hyper_parameters.train_sampling=sequence",
         "hyper_parameters.optimizer.learning_rate=0.03",
-    ],  # fmt: skip
+    ],
     # 12,800 at D = 64: the variance is divided by D, squared.
     "remi": ["hyper_parameters.routing_regularization=200"],
 }

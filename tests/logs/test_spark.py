@@ -20,6 +20,8 @@ def _local(monkeypatch):
     options += (
         "--conf spark.driver.bindAddress=127.0.0.1 --conf spark.driver.host=127.0.0.1 --conf spark.ui.enabled=false "
     )
+    # Compiling for rows by the thousand takes longer than the rows.
+    options += "--conf spark.sql.codegen.wholeStage=false --conf spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 "
     monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", options + "--master local[2] pyspark-shell")
     monkeypatch.setattr(protocol, "STRETCH", 37)
 

@@ -1,4 +1,4 @@
-"""Several processes train what one would; all with real processes, started by Paddle's own launcher."""
+"""Several processes train what one would; real ones, started by Paddle's own launcher where it matters."""
 
 import csv
 import json
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import lives
 import numpy as np
 import paddle
 import ports
@@ -49,10 +50,9 @@ def project(tmp_path_factory):
     return folder
 
 
-def launch(arguments, *, launcher=(), notes=None, network=(), script=WORKER, **environment):
-    """A launcher, started, with what it says and what its first rank says on stdout; without its options none."""
-    launched = ["-m", "paddle.distributed.launch", *launcher] if launcher else []
-    words = [*network, sys.executable, *launched, script, *arguments]
+def launch(arguments, *, launcher, notes=None, network=(), script=WORKER, **environment):
+    """A launcher, started, with what it says and what its first rank says on stdout."""
+    words = [*network, sys.executable, "-m", "paddle.distributed.launch", *launcher, script, *arguments]
     ours = {"PYTHONPATH": str(ROOT), "NOTES": str(notes), "PORT_RANGE": ports.LAUNCHER}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.Popen(list(map(str, words)), cwd=ROOT, env=os.environ | ours | environment, **pipes)
@@ -63,11 +63,28 @@ def options(project, output, *more, config="config.yaml"):
 
 
 def train(project, folder, *more, ranks=2, config="config.yaml", **environment):
-    """Train in so many processes, one without a launcher; gives the exit code and what was said."""
+    """Train in so many processes, without a launcher; gives the first exit code but 0, and what rank 0 said."""
+    (folder / "log").mkdir(exist_ok=True, parents=True)
+    logs = [folder / f"log/workerlog.{rank}" for rank in range(ranks)]
+    places = [f"127.0.0.1:{ports.free_port()}" for _ in logs]
+    processes = []
+    for rank, (log, place) in enumerate(zip(logs, places, strict=True)):
+        log.unlink(missing_ok=True)
+        own = {"NOTES": str(folder), **environment}
+        if ranks > 1:  # what the launcher would say
+            own |= {"PADDLE_TRAINER_ID": str(rank), "PADDLE_TRAINERS_NUM": str(ranks), "PADDLE_CURRENT_ENDPOINT": place}
+            own |= {"PADDLE_TRAINER_ENDPOINTS": ",".join(places)}
+        processes.append(lives.begin_rank(options(project, folder / "run", *more, config=config), log, own))
+    for process in processes:
+        process.join(300)
+    return next((one.exitcode for one in processes if one.exitcode), 0), logs[0].read_text()
+
+
+def train_launched(project, folder, *more, **environment):
+    """The same by Paddle's launcher in two processes: its own exit code, and what it said."""
     folder.mkdir(exist_ok=True)
-    launcher = ["--nproc_per_node", ranks, "--log_dir", folder / "log"] if ranks > 1 else []
-    arguments = options(project, folder / "run", *more, config=config)
-    process = launch(arguments, launcher=launcher, notes=folder, **environment)
+    launcher = ["--nproc_per_node", 2, "--log_dir", folder / "log"]
+    process = launch(options(project, folder / "run", *more), launcher=launcher, notes=folder, **environment)
     said, _ = process.communicate(timeout=300)
     return process.returncode, said
 
@@ -170,7 +187,7 @@ def test_ranks_begin_alike_on_a_data_set_that_grew(project, whole, tmp_path):
 
 @pytest.mark.parametrize("dying", [0, 1])
 def test_a_dead_rank_ends_the_job_and_the_resumed_run_is_the_whole_one(dying, project, whole, tmp_path):
-    code, said = train(project, tmp_path, "runner.save_interval=4", DIE_AT=f"{dying}:14")
+    code, said = train_launched(project, tmp_path, "runner.save_interval=4", DIE_AT=f"{dying}:14")
     assert code != 0
     left = (tmp_path / f"log/workerlog.{1 - dying}").read_text()
     assert f"error: rank {1 - dying} of 2: another process has ended or is out of reach (" in left
@@ -184,7 +201,7 @@ def test_a_dead_rank_ends_the_job_and_the_resumed_run_is_the_whole_one(dying, pr
 
 
 def test_a_signal_to_one_rank_stops_all_at_the_same_step(project, whole, tmp_path):
-    _, said = train(project, tmp_path, TERM_AT="1:7")
+    _, said = train_launched(project, tmp_path, TERM_AT="1:7")
     assert "SIGTERM: the run is saved; continue with: python -m paddle.distributed.launch --nproc_per_node 2 " in said
     step = resume.newest(tmp_path / "run").name
     assert step == "step-7"
@@ -238,7 +255,7 @@ def test_another_number_of_processes_does_not_resume(project, whole, tmp_path):
 
 
 def test_a_fault_is_that_of_all_ranks(project, tmp_path):
-    code, said = train(project, tmp_path, "hyper_parameters.optimizer.learning_rate=1e30")
+    code, said = train_launched(project, tmp_path, "hyper_parameters.optimizer.learning_rate=1e30")
     assert code == 2
     assert "error: the loss is nan at epoch 0, batch 1, step 1" in said
     assert {"batch.npz", "batch-1.npz", "rec.pdparams"} <= {path.name for path in (tmp_path / "run/failed").iterdir()}

@@ -2,6 +2,7 @@
 
 import argparse
 import codecs
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,11 @@ TOLD = {"description": None, "formatter_class": argparse.RawDescriptionHelpForma
 
 def parse_args(argv, prog, description):
     """The command line of `prog`, a command that reads logs."""
+    return _parser(prog, description).parse_args(argv)
+
+
+@functools.cache  # some 20 sources with 20 options each take longer than a small log
+def _parser(prog, description):
     told: dict[str, Any] = TOLD | {"description": description}
     parser = argparse.ArgumentParser(prog=prog, **told)
     shared = {"parents": [_common()], **told}
@@ -47,7 +53,7 @@ def parse_args(argv, prog, description):
             )
         if name == "amazon":
             one.add_argument("--metadata", type=Path, help="meta_….json.gz, or a folder of them: brands and categories")
-    return parser.parse_args(argv)
+    return parser
 
 
 def _output():

@@ -3,6 +3,8 @@ PYTHON ?= python3
 LOWEST ?= python3.10
 NEWEST ?= python3.13
 BIN := .venv/bin
+# Python compiles what it imports; pip would compile all there is, which takes as long as the rest.
+INSTALL := pip install --quiet --disable-pip-version-check --no-compile
 DATA := data/movielens-100k/meta.yaml
 BEST := output/movielens-100k/best/rec.pdparams
 # A worker a core, each with a part of the suite. A worker's libraries have one thread each: by themselves they start one a
@@ -50,25 +52,25 @@ $(BEST): config.yaml $(DATA)
 
 .venv/.core: requirements/core.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(BIN)/python -m $(INSTALL) -r $<
 	touch $@
 
 .venv/.dev: requirements/dev.txt .venv/.core
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(BIN)/python -m $(INSTALL) -r $<
 	touch $@
 
 .venv/.extras: requirements/extras.txt .venv/.dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(BIN)/python -m $(INSTALL) -r $<
 	touch $@
 
 .venv-lowest/.done: requirements/lowest.txt
 	$(LOWEST) -m venv .venv-lowest
-	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	.venv-lowest/bin/python -m $(INSTALL) -r $<
 	touch $@
 
 .venv-newest/.done: requirements/dev.txt
 	$(NEWEST) -m venv .venv-newest
-	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	.venv-newest/bin/python -m $(INSTALL) -r $<
 	touch $@
 
 lock:  ## renew the pinned versions from pyproject.toml

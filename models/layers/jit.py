@@ -10,9 +10,10 @@ import numpy as np
 SAFE = {"contract", "reassoc", "arcp", "nsz", "afn"}  # NaN stays NaN, infinity infinity
 inline = partial(numba.njit, inline="always", fastmath=SAFE)
 parallel = partial(numba.njit, parallel=True, fastmath=SAFE, cache=True)
-if "NUMBA_THREADING_LAYER" not in os.environ:
-    # Its threads sleep between two passes. OpenMP's spin, which on a busy machine takes four times as long.
-    numba.config.THREADING_LAYER = "workqueue"
+if not {"NUMBA_THREADING_LAYER", "NUMBA_THREADING_LAYER_PRIORITY"} & os.environ.keys():
+    # TBB's threads wait for a moment before they sleep, which takes a quarter off a small step; Paddle brings it along where
+    # it can. The next ones sleep at once. OpenMP's spin, which on a busy machine takes four times as long.
+    numba.config.THREADING_LAYER_PRIORITY = ["tbb", "workqueue", "omp"]
 LOG2_E = np.float32(1.4426950408889634)
 LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 TAYLOR = tuple(np.float32(1.0 / math.factorial(order)) for order in range(2, 8))

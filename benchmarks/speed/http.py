@@ -7,8 +7,8 @@ Makes an export of random vectors around common centres with an HNSW index (368,
 `tools.serve --watch` on the loopback interface and asks for lists of one history each over several connections. With
 --rate a request is due each 1/rate seconds and its latency counts from then, so that a stalled service is not spared;
 with --rate 0 each connection asks as soon as it has its answer. A failure is any reply other than a full list.
-Latencies are also told apart: `swap` while an export is opened, `still` in between. `slow_share` says how steady the
-processor is.
+Latencies are also told apart: `swap` while an export is opened, `still` in between, and `steady` where the load's own
+process, at the time and shortly before, got its usual work done in its usual processor time; `steady` is their share.
 """
 
 import argparse
@@ -32,7 +32,7 @@ import faiss
 import numpy as np
 import paddle
 
-from benchmarks.speed.steady import slow_share
+from benchmarks.speed.steady import Steady
 from tools.common import checksums, replacing
 from tools.common.errors import UserError, command
 from tools.common.written import save_array
@@ -74,7 +74,7 @@ def main(argv=None):
         alone = measure_alone(predictor, histories)
         items = predictor.item_num
         del predictor
-        row = {"items": items, **measure_http(folder, histories, args), **alone, "slow_share": round(slow_share(8), 3)}
+        row = {"items": items, **measure_http(folder, histories, args), **alone}
         row |= {"paddle": paddle.__version__, "faiss": faiss.__version__, "date": date.today().isoformat()}
         print(json.dumps(row), flush=True)
 
@@ -145,14 +145,18 @@ async def under_load(server, folder, port, bodies, args) -> dict:
     await warm.run(args.connections, 1)
     pause = args.seconds / (args.swaps + 1)
     swapped = (swap(server, port, one, folder, pause * number) for number, one in enumerate(swaps, 1))
+    watch = asyncio.create_task((machine := Steady()).watch())
     _, *spans = await asyncio.gather(load.run(args.connections, args.seconds), *swapped)
+    watch.cancel()
     due, spent = np.array(load.spent).T
+    steady = machine.steady(due, due + spent)
     within = np.any([(due > start) & (due < end) for start, end, _ in spans] or [due < 0], axis=0)
     return {
         "seconds": args.seconds, "connections": args.connections, "rate": args.rate, "requests": len(spent),
         "failures": load.failures, "swaps": len({export for *_, export in spans} - {first}),
         "requests_per_s": round(len(spent) / args.seconds), **percentiles(spent), "max_ms": round(1e3 * max(spent), 1),
         **percentiles(spent[~within], "still_"), **percentiles(spent[within], "swap_"),
+        "steady": round(float(steady.mean()), 3), **percentiles(spent[steady], "steady_"),
         "swap_s": [round(end - start, 1) for start, end, _ in spans],
     }  # fmt: skip
 

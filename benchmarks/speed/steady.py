@@ -1,25 +1,34 @@
-"""How steady the processor is: where others share it, the same work takes longer at times, and so do answers."""
+"""How steady the processor is while something is measured: others who share it take from it at times."""
 
+import asyncio
 import time
 
 import numpy as np
 
-WINDOW, SLOW = 0.05, 1.5  # seconds that are looked at together; times the median, from which on they are slow
+PAUSE, SLOW, AFTER = 0.01, 2.0, 0.1  # seconds between looks; times the median; seconds for a queue to be gone
 
 
-def slow_share(seconds) -> float:
-    """Share of the windows in which a piece of work took more processor time than usual; 0 on a machine of one's own.
+class Steady:
+    """Looks again and again how much processor time the same small work takes, beside other tasks of an event loop."""
 
-    Args:
-        seconds: how long to look.
-    """
-    values = np.random.default_rng(0).random(80_000, np.float32)
-    started, windows, spent = time.perf_counter(), [], []
-    while (now := time.perf_counter() - started) < seconds:
-        begun = time.thread_time()
-        np.sort(values)
-        windows.append(int(now / WINDOW))
-        spent.append(time.thread_time() - begun)
-    number, place = np.unique(windows, return_inverse=True)
-    mean = np.bincount(place, spent) / np.bincount(place, minlength=len(number))
-    return float((mean > SLOW * np.median(mean)).mean())
+    def __init__(self):
+        self.values = np.random.default_rng(0).random(20_000, np.float32)
+        self.looks: list[tuple[float, float]] = []  # when, processor seconds
+
+    async def watch(self):
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(PAUSE)
+            begun = time.thread_time()
+            np.sort(self.values)
+            self.looks.append((time.perf_counter(), time.thread_time() - begun))
+
+    def steady(self, start, end) -> np.ndarray:
+        """Whether no look from shortly before the start to the end took more than twice the usual processor time.
+
+        Args:
+            start, end: of each stretch, in seconds of `time.perf_counter`, arrays `[n]`.
+        """
+        when, spent = np.array(self.looks).reshape(-1, 2).T
+        slow = np.append(when[spent > SLOW * np.median(spent)] if len(spent) else when, np.inf)
+        return slow[np.searchsorted(slow, start - AFTER)] > end  # [n]

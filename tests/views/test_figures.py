@@ -101,6 +101,17 @@ def test_interests_have_their_colours_and_rings_are_explained():
     pyplot.close(figure)
 
 
+def test_heads_of_columns_have_the_interests_colours():
+    from matplotlib.colors import to_hex
+
+    pyplot = open_pyplot()
+    figure = coupling(pyplot)
+    heads = [to_hex(label.get_bbox_patch().get_facecolor()) for label in figure.axes[0].get_xticklabels()]
+    assert heads == [interest_colour(k) for k in range(len(heads))]
+    assert len(heads) == K
+    pyplot.close(figure)
+
+
 def test_the_picture_of_a_history_says_which_item_is_the_oldest():
     pyplot = open_pyplot()
     figure = coupling(pyplot)

@@ -32,10 +32,17 @@ def draw_coupling(pyplot, told, titles, coupling, live):
     axes.set_xticks(
         range(interest_num), [f"{interest_number(k)}" + ("" if alive else "\ndead") for k, alive in enumerate(live)]
     )
+    heads(axes.get_xticklabels())
     axes.set_xlabel("interest")
     axes.set_ylabel("history, oldest first")
     headline(figure, told)
     return figure
+
+
+def heads(labels):
+    """Give the labels of all interests, in order, the colours that these have everywhere."""
+    for row, label in enumerate(labels):
+        label.set(color="white", bbox={"boxstyle": "round", "facecolor": interest_colour(row), "edgecolor": "none"})
 
 
 def unit(vectors):
@@ -165,7 +172,9 @@ def draw_similarity(pyplot, told, curve, step, cosine):
     heat(axes[0, -1], cosine, "PuOr", (-1.0, 1.0))
     axes[0, -1].set(title="each two, test", aspect="equal")
     places = range(interest_num)
-    for ticks in (axes[0, -1].set_xticks, axes[0, -1].set_yticks):
-        ticks(places, [f"{interest_number(row)}" for row in places])
+    numbers = [f"{interest_number(row)}" for row in places]
+    axes[0, -1].set(xticks=places, xticklabels=numbers, yticks=places, yticklabels=numbers)
+    for labels in (axes[0, -1].get_xticklabels(), axes[0, -1].get_yticklabels()):
+        heads(labels)
     headline(figure, told)
     return figure

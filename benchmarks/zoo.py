@@ -4,7 +4,7 @@ Example: python -m benchmarks.zoo --output zoo
 Example: python -m benchmarks.zoo --output zoo --models mind comirec_dr
 
 Of each model MODEL.zip is its export, which recommends at once, and MODEL-run.zip its best checkpoint with what it was
-trained and measured with, which needs the data set. zoo.json has figures on test, seed, versions and checksums, and
+trained and measured with, which needs the data set. `comirec_dr` has half the size D, since it has many matrices. zoo.json has figures on test, seed, versions and checksums, and
 SHA256SUMS the checksums as `sha256sum -c` reads them. `tools.api.load` opens all of them. Trained models stay in
 FOLDER/work; a command that was killed goes on where it was.
 """
@@ -33,6 +33,7 @@ from tools.training.settings import load_settings
 
 DEFAULT = ("mind", "comirec_dr", "comirec_sa", "youtube_dnn", "sasrec")
 LARGEST = 2_000_000  # bytes of a file
+SMALLER = {"comirec_dr": ["hyper_parameters.embedding_dim=32"]}  # it has a matrix for each position and interest
 SUMS = "SHA256SUMS"
 
 
@@ -48,7 +49,8 @@ def main(argv=None):
     rows = []
     for name in args.models:
         folder = args.output / "work" / name
-        options = [*args.opt, f"hyper_parameters.model={name}", f"runner.model_save_path={json.dumps(str(folder))}"]
+        options = [*SMALLER.get(name, ()), *args.opt]
+        options += [f"hyper_parameters.model={name}", f"runner.model_save_path={json.dumps(str(folder))}"]
         trainer.main(["-m", args.config_yaml, "-o", *options, "runner.resume=auto"])
         infer.main(["-m", args.config_yaml, "-o", *options])
         settings = load_settings(args.config_yaml, options, MODELS)

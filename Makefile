@@ -3,8 +3,7 @@ PYTHON ?= python3
 LOWEST ?= python3.10
 NEWEST ?= python3.13
 BIN := .venv/bin
-# Python compiles what it imports; pip would compile all there is, which takes as long as the rest.
-INSTALL := pip install --quiet --disable-pip-version-check --no-compile
+INSTALL := pip install --quiet --disable-pip-version-check
 DATA := data/movielens-100k/meta.yaml
 BEST := output/movielens-100k/best/rec.pdparams
 # A worker a core, each with a part of the suite. A worker's libraries have one thread each: by themselves they start one a

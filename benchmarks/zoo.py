@@ -4,9 +4,10 @@ Example: python -m benchmarks.zoo --output zoo
 Example: python -m benchmarks.zoo --output zoo --models mind comirec_dr
 
 Of each model MODEL.zip is its export, which recommends at once, and MODEL-run.zip its best checkpoint with what it was
-trained and measured with, which needs the data set. `comirec_dr` has half the size D, since it has many matrices.
-zoo.json has figures on test, seed, versions and checksums, and SHA256SUMS the checksums as `sha256sum -c` reads them.
-`tools.api.load` opens all of them. Trained models stay in FOLDER/work; a command that was killed goes on where it was.
+trained and measured with, which needs the data set. `comirec_dr` has D = 32 whatever the yaml says, so that its many
+matrices fit; -o has the last word. zoo.json has figures on test, seed, versions and checksums, and SHA256SUMS the
+checksums as `sha256sum -c` reads them. `tools.api.load` opens all of them. Trained models stay in FOLDER/work; a
+command that was killed goes on where it was.
 """
 
 import argparse

@@ -145,7 +145,8 @@ async def under_load(server, folder, port, bodies, args) -> dict:
     await warm.run(args.connections, 1)
     pause = args.seconds / (args.swaps + 1)
     swapped = (swap(server, port, one, folder, pause * number) for number, one in enumerate(swaps, 1))
-    watch = asyncio.create_task((machine := Steady()).watch())
+    machine = Steady()
+    watch = asyncio.create_task(machine.watch())
     _, *spans = await asyncio.gather(load.run(args.connections, args.seconds), *swapped)
     watch.cancel()
     due, spent = np.array(load.spent).T

@@ -11,8 +11,8 @@ SAFE = {"contract", "reassoc", "arcp", "nsz", "afn"}  # NaN stays NaN, infinity 
 inline = partial(numba.njit, inline="always", fastmath=SAFE)
 parallel = partial(numba.njit, parallel=True, fastmath=SAFE, cache=True)
 if not {"NUMBA_THREADING_LAYER", "NUMBA_THREADING_LAYER_PRIORITY"} & os.environ.keys():
-    # TBB's threads wait for a moment before they sleep: 15 to 20 % off a step. Paddle brings it along where it can. The
-    # next ones sleep at once. OpenMP's spin, which on a busy machine takes four times as long.
+    # TBB's threads wait for a moment before they sleep: 15 to 20 % off a step. Paddle's Linux packages have TBB. The
+    # next choice is numba's own threads, which sleep at once. OpenMP's spin: on a busy machine four times as long.
     numba.config.THREADING_LAYER_PRIORITY = ["tbb", "workqueue", "omp"]
 LOG2_E = np.float32(1.4426950408889634)
 LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)

@@ -75,8 +75,9 @@ def train(project, folder, *more, ranks=2, config="config.yaml", **environment):
             own |= {"PADDLE_TRAINER_ID": str(rank), "PADDLE_TRAINERS_NUM": str(ranks), "PADDLE_CURRENT_ENDPOINT": place}
             own |= {"PADDLE_TRAINER_ENDPOINTS": ",".join(places)}
         processes.append(lives.begin_rank(options(project, folder / "run", *more, config=config), log, own))
-    for process in processes:
+    for process, log in zip(processes, logs, strict=True):
         process.join(300)
+        assert process.exitcode is not None, log.read_text()  # else it hangs
     return next((one.exitcode for one in processes if one.exitcode), 0), logs[0].read_text()
 
 

@@ -21,7 +21,7 @@ from tools.common.errors import UserError
 
 READY, REFUSED = b"ready", b"refused"
 PATIENCE = 10.0  # seconds for a process to end by itself
-NICE = 19  # by how much a thread steps back that opens an export while another one answers
+NICE = 5  # by how much a thread steps back that opens an export while another one answers
 ENDED = (ConnectionError, asyncio.IncompleteReadError)  # what a reader sees of a process that is gone
 
 

@@ -4,6 +4,9 @@ LOWEST ?= python3.10
 NEWEST ?= python3.13
 BIN := .venv/bin
 INSTALL := pip install --quiet --disable-pip-version-check
+# What only tests need comes by uv, in a third of pip's time, and from pip's index where that is a mirror.
+INDEX = $(or $(shell $(BIN)/python -m pip config get global.index-url 2>/dev/null),https://pypi.org/simple)
+QUICKLY = $(BIN)/uv pip install --quiet --compile-bytecode --default-index $(INDEX)
 DATA := data/movielens-100k/meta.yaml
 BEST := output/movielens-100k/best/rec.pdparams
 # A worker a core, each with a part of the suite. A worker's libraries have one thread each: by themselves they start one a
@@ -59,17 +62,17 @@ $(BEST): config.yaml $(DATA)
 	touch $@
 
 .venv/.extras: requirements/extras.txt .venv/.dev
-	$(BIN)/python -m $(INSTALL) -r $<
+	$(QUICKLY) --python $(BIN)/python -r $<
 	touch $@
 
-.venv-lowest/.done: requirements/lowest.txt
-	$(LOWEST) -m venv .venv-lowest
-	.venv-lowest/bin/python -m $(INSTALL) -r $<
+.venv-lowest/.done: requirements/lowest.txt .venv/.dev
+	$(LOWEST) -m venv --without-pip .venv-lowest
+	$(QUICKLY) --python .venv-lowest/bin/python -r $<
 	touch $@
 
-.venv-newest/.done: requirements/dev.txt
-	$(NEWEST) -m venv .venv-newest
-	.venv-newest/bin/python -m $(INSTALL) -r $<
+.venv-newest/.done: requirements/dev.txt .venv/.dev
+	$(NEWEST) -m venv --without-pip .venv-newest
+	$(QUICKLY) --python .venv-newest/bin/python -r $<
 	touch $@
 
 lock:  ## renew the pinned versions from pyproject.toml

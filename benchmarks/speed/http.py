@@ -167,7 +167,7 @@ async def swap(server, port, one, folder, pause) -> tuple[float, float, str]:
     await asyncio.sleep(pause)
     before = now = await wait_ready(server, port)
     start = time.perf_counter()
-    replacing.put(one, folder)
+    await asyncio.to_thread(replacing.put, one, folder)  # which also removes the old one
     while now == before and time.perf_counter() < start + WAIT:
         await asyncio.sleep(0.1)
         now = await wait_ready(server, port)

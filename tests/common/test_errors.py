@@ -1,10 +1,12 @@
 """A command whose standard streams are closed or full ends quietly and rightly; what the system says is one line."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from signals import hears
 
 REPO = Path(__file__).parents[2]
 GOLDEN = REPO / "tests/golden/before_rooms"
@@ -57,3 +59,15 @@ def test_long_names_are_told(words, told):
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process's handlers")
+def test_sigterm_ends_a_command_that_has_imported_paddle():
+    """Paddle's own handler asks for memory, and waits for ever where the signal came while some was being given out."""
+    script = "import time, paddle; from tools.common.errors import command\n"
+    script += "command(lambda: (print('ready', flush=True), time.sleep(60)))()"
+    with subprocess.Popen([sys.executable, "-c", script], cwd=REPO, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        handled = hears(process.pid, signal.SIGTERM)
+        process.terminate()
+    assert (handled, process.returncode) == (False, -signal.SIGTERM)

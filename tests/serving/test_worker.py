@@ -1,42 +1,45 @@
-"""Opening an export beside one that answers: at a lower priority, which is not that of answering."""
+"""Opening an export beside one that answers: in the time that others leave, unlike answering."""
 
+import asyncio
 import gc
+import logging
 import os
 import signal
 import socket
-import sys
-import threading
 from types import SimpleNamespace
 
+import exports
 import pytest
+from signals import hears
 
 from tools.serving import worker
 
 pytestmark = pytest.mark.extras
+linux = pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="elsewhere a thread has no priority of its own")
 
 
-def priority():
-    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+def policy():
+    return os.sched_getscheduler(0)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
+@linux
 @pytest.mark.parametrize("beside", [True, False])
 def test_who_opens_steps_back_where_another_answers_and_who_answers_does_not(monkeypatch, beside):
     seen = {}
 
     def ask(bodies):
-        seen["answer"] = priority()
+        seen["answer"] = policy()
         return [SimpleNamespace(status=200, unknown=0, empty=0, popular=0, body=one) for one in bodies]
 
     def open_export(folder, filters):
-        seen["open"] = priority()
-        return SimpleNamespace(told={}, recommend=ask)
+        seen["open"] = policy()
+        return SimpleNamespace(told={}, recommend=ask, renew_threads=lambda: None)
 
     monkeypatch.setattr(worker, "_open", open_export)
     ours, own = socket.socketpair()
     ours.sendall(worker.pack([b"recommend", b"{}"]))
     ours.shutdown(socket.SHUT_WR)
-    before, handler = priority(), signal.getsignal(signal.SIGINT)
+    handler = signal.getsignal(signal.SIGINT)
     try:
         worker.serve(own, "folder", None, beside)
     finally:
@@ -46,4 +49,43 @@ def test_who_opens_steps_back_where_another_answers_and_who_answers_does_not(mon
     with ours, ours.makefile("rb") as replies:
         assert worker._receive(replies) == [worker.READY, b"{}"]
         assert worker._receive(replies) == [b"[[200, 0, 0, 0]]", b"{}"]
-    assert seen == {"open": min(before + worker.NICE * beside, 19), "answer": before}
+    assert seen == {"open": os.SCHED_IDLE if beside else os.SCHED_OTHER, "answer": os.SCHED_OTHER}
+
+
+@linux
+def test_who_answers_has_no_thread_that_steps_back(tmp_path):
+    """A thread that opening has started would hold up each request that needs it, whenever others are at work."""
+    exports.make_two(tmp_path)
+
+    async def open_and_ask():
+        one = await worker.Worker.start(tmp_path / "out/export", None, beside=True)
+        try:
+            for kind, body in (("recommend", b'{"history": ["i1"]}'), ("similar", b'{"item": "i1", "top_n": 3}')):
+                ((status, *_),) = await one.ask(kind, [body])
+                assert status == 200
+            assert not hears(one.process.pid, signal.SIGTERM)
+            return {os.sched_getscheduler(int(thread)) for thread in os.listdir(f"/proc/{one.process.pid}/task")}
+        finally:
+            await one.close()
+
+    assert asyncio.run(open_and_ask()) == {os.SCHED_OTHER}
+
+
+def test_where_others_leave_no_time_it_is_opened_all_the_same(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(worker, "BESIDE", 0.5)
+    started = []
+
+    class Answers:
+        def __init__(self, beside):
+            self.beside = beside
+
+    async def start(cls, folder, filters, beside):
+        started.append(beside)
+        await asyncio.sleep(10 * beside)
+        return Answers(beside)
+
+    monkeypatch.setattr(worker.Worker, "_start", classmethod(start))
+    with caplog.at_level(logging.WARNING):
+        assert asyncio.run(worker.Worker.start(tmp_path, None, beside=True)).beside is False
+    assert started == [True, False]
+    assert "the processor left too little time" in caplog.text

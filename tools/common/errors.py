@@ -43,7 +43,7 @@ def command(main):
     @functools.wraps(main)
     def wrapped(*args, **kwargs):
         open_standard_streams()
-        hear_ctrl_c()
+        hear_signals()
         try:
             main(*args, **kwargs)
             sys.stdout.flush()  # what fails here is caught, and at the interpreter's end is not
@@ -56,10 +56,16 @@ def command(main):
     return wrapped
 
 
-def hear_ctrl_c():
-    """Let Ctrl-C end a wait for a pipe or a slow disk: Polars sets a handler that restarts such reads."""
-    if hasattr(signal, "siginterrupt") and threading.current_thread() is threading.main_thread():
-        signal.siginterrupt(signal.SIGINT, True)
+def hear_signals():
+    """Let SIGTERM end a process, and Ctrl-C a wait for a pipe or a slow disk; in the main thread, after all imports.
+
+    Paddle's import sets a handler for SIGTERM that asks for memory, and waits for ever where the signal came while some
+    was being given out. Polars sets one for Ctrl-C that restarts reads.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if hasattr(signal, "siginterrupt"):
+            signal.siginterrupt(signal.SIGINT, True)
 
 
 def _code(error) -> int:

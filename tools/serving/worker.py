@@ -13,15 +13,13 @@ import os
 import signal
 import socket
 import struct
-import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from tools.common.errors import UserError
+from tools.common.errors import UserError, hear_signals
 
 READY, REFUSED = b"ready", b"refused"
 PATIENCE = 10.0  # seconds for a process to end by itself
-NICE = 5  # by how much a thread steps back that opens an export while another one answers
+BESIDE = 120.0  # seconds for an export to be opened in the time that others leave of the processor
 ENDED = (ConnectionError, asyncio.IncompleteReadError)  # what a reader sees of a process that is gone
 
 
@@ -39,6 +37,8 @@ def serve(own, folder, filters, beside=False):
         beside: whether another process answers meanwhile, to which opening is to leave the processor.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks, which then closes
+    import numpy  # noqa: F401  # starts threads, and threads have the priority of the one that starts them
+
     try:
         # Of a thread the priority can be lowered alone, so that this one answers as ever; it could not be raised again.
         with ThreadPoolExecutor(1, initializer=_step_back if beside else None) as opening:
@@ -46,6 +46,8 @@ def serve(own, folder, filters, beside=False):
     except UserError as error:
         own.sendall(pack([REFUSED, str(error).encode()]))
         return
+    service.renew_threads()
+    hear_signals()  # Paddle is here since
     from tools.serving.service import fault
 
     freeze()
@@ -59,9 +61,10 @@ def serve(own, folder, filters, beside=False):
 
 
 def _step_back():
-    if sys.platform == "linux":  # elsewhere a thread has no priority of its own
-        own = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + NICE)
+    """Run in the time only that no other thread of the machine wants; a low `nice` would still hold the others up."""
+    if hasattr(os, "SCHED_IDLE"):  # Linux
+        with contextlib.suppress(PermissionError):  # a container may forbid it
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _open(folder, filters):
@@ -106,6 +109,17 @@ class Worker:
     @classmethod
     async def start(cls, folder, filters, *, beside=False) -> "Worker":
         """A new process, once it has opened and checked the export; a `UserError` where it refuses it. See `serve`."""
+        if beside:
+            try:
+                return await asyncio.wait_for(cls._start(folder, filters, beside), BESIDE)
+            except asyncio.TimeoutError:
+                logging.warning(
+                    "%s: the processor left too little time to open it in %d s; it has its share now", folder, BESIDE
+                )
+        return await cls._start(folder, filters, beside=False)
+
+    @classmethod
+    async def _start(cls, folder, filters, beside):
         ours, own = socket.socketpair()
         arguments = (own, folder, filters, beside)
         process = multiprocessing.get_context("spawn").Process(target=serve, args=arguments, daemon=True)
@@ -117,6 +131,8 @@ class Worker:
             if kind == REFUSED:
                 raise UserError(told.decode())
         except (UserError, asyncio.CancelledError, *ENDED) as error:
+            if isinstance(error, asyncio.CancelledError):
+                process.kill()  # it has only read
             await worker.close()
             if isinstance(error, ENDED):
                 raise UserError(f"{folder}: the process that opened it ended ({process.exitcode})") from None

@@ -5,7 +5,7 @@ NEWEST ?= python3.13
 BIN := .venv/bin
 INSTALL := pip install --quiet --disable-pip-version-check
 # What only tests need comes by uv, in a third of pip's time, and from pip's index where that is a mirror.
-INDEX = $(or $(shell $(BIN)/python -m pip config get global.index-url 2>/dev/null),https://pypi.org/simple)
+INDEX = $(or $(PIP_INDEX_URL),$(shell $(BIN)/python -m pip config get global.index-url 2>/dev/null),https://pypi.org/simple)
 QUICKLY = $(BIN)/uv pip install --quiet --compile-bytecode --default-index $(INDEX)
 DATA := data/movielens-100k/meta.yaml
 BEST := output/movielens-100k/best/rec.pdparams

@@ -21,7 +21,6 @@ from pathlib import Path
 from tools.common import progress
 from tools.common.errors import UserError, command
 from tools.config.arguments import positive
-from tools.retrieval.selection import add_filter_arguments, read_filters
 from tools.serving.limits import MOST_OPEN
 from tools.serving.watched import Watched
 
@@ -29,6 +28,9 @@ from tools.serving.watched import Watched
 @command
 def main(argv=None):
     """Open the export, serve it until Ctrl-C."""
+    # Not above: a process that opens an export imports this module, too, before it can step back.
+    from tools.retrieval.selection import add_filter_arguments, read_filters
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="EXPORT", help="what tools.export wrote")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets others in; default: 127.0.0.1")

@@ -68,10 +68,6 @@ class Service:
         sums = read_regular(folder / checksums.NAME, checksums.LARGEST)
         self.told = {"export": digest(sums), "items": predictor.item_num, "user_features": predictor.features}
 
-    def renew_threads(self):
-        """Let go of threads that opening has started, which have the priority of the thread that opened."""
-        self.predictor.tower.renew()
-
     def recommend(self, bodies) -> list[Reply]:
         """Lists: of each body a request or an array of them, answered together."""
         asked = [self._read(body, (*KEYS, "top_n")) for body in bodies]

@@ -24,12 +24,8 @@ class Tower:
     """
 
     def __init__(self, *, folder):
-        self.model, self.cloning = _open(folder), threading.Lock()
-        self.idle: list = []  # list.pop and list.append are one step each, in every thread
-
-    def renew(self):
-        """Make clones anew: a clone's own threads are started by its first run, by the thread that runs it."""
-        self.idle.clear()
+        self.idle = [_open(folder)]  # list.pop and list.append are one step each, in every thread
+        self.model, self.cloning = self.idle[0].clone(), threading.Lock()
 
     def run(self, inputs) -> list:
         """What the tower gives for arrays by the names of its inputs: arrays in the order of `OUTPUTS`."""

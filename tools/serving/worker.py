@@ -37,7 +37,7 @@ def serve(own, folder, filters, beside=False):
         beside: whether another process answers meanwhile, to which opening is to leave the processor.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks, which then closes
-    import numpy  # noqa: F401  # starts threads, and threads have the priority of the one that starts them
+    import numpy  # noqa: F401  # its threads have the priority of the one that imports it
 
     try:
         # Of a thread the priority can be lowered alone, so that this one answers as ever; it could not be raised again.
@@ -46,7 +46,6 @@ def serve(own, folder, filters, beside=False):
     except UserError as error:
         own.sendall(pack([REFUSED, str(error).encode()]))
         return
-    service.renew_threads()
     hear_signals()  # Paddle is here since
     from tools.serving.service import fault
 

@@ -66,12 +66,12 @@ $(BEST): config.yaml $(DATA)
 	touch $@
 
 .venv-lowest/.done: requirements/lowest.txt .venv/.dev
-	$(LOWEST) -m venv --without-pip .venv-lowest
+	$(LOWEST) -m venv .venv-lowest
 	$(QUICKLY) --python .venv-lowest/bin/python -r $<
 	touch $@
 
 .venv-newest/.done: requirements/dev.txt .venv/.dev
-	$(NEWEST) -m venv --without-pip .venv-newest
+	$(NEWEST) -m venv .venv-newest
 	$(QUICKLY) --python .venv-newest/bin/python -r $<
 	touch $@
 

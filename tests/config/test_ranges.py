@@ -58,6 +58,7 @@ def loaded(path, key, value, model="mind"):
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NUMBERS)
 def test_a_number_beyond_its_range_is_refused_in_a_line(name, path):
     rule = NUMBERS[name].metadata

@@ -39,6 +39,7 @@ def impatient():
     sys.setswitchinterval(before)
 
 
+@pytest.mark.slow
 def test_any_number_of_threads_get_their_own_answers(predictor, impatient):
     rng = np.random.default_rng(0)
     histories = [rng.permutation(predictor.item_num)[: rng.integers(1, 9)] + 1 for _ in range(60)]

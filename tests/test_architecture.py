@@ -103,10 +103,12 @@ def test_scripts_do_not_import_commands(name):
 
 @pytest.mark.parametrize("path", [one for one in SOURCES if relative(one).startswith("models/")], ids=relative)
 def test_models_are_mathematics(path):
-    # One file has the libraries of an extra, and only inside the function that says what installs them.
-    extra = {"implicit", "scipy", "threadpoolctl"} if relative(path) == "models/base/fit_libraries.py" else set()
+    # One file has the libraries of an extra, only inside the function that says what installs them, and their threads.
+    of_fits = relative(path) == "models/base/fit_libraries.py"
+    extra = {"implicit", "scipy", "threadpoolctl"} if of_fits else set()
     # Another is about signatures, not mathematics.
     language = {"functools", "inspect", "textwrap", "typing"} if relative(path) == "models/base/keywords.py" else set()
+    language |= {"concurrent"} if of_fits else set()
     language |= {"warnings"} if relative(path) == "models/__init__.py" else set()  # Paddle's import gives one
     # And these stand for plain formulas beside them, compiled.
     language |= {"functools", "importlib", "os", "numba", "numpy"} if relative(path) in COMPILED else set()

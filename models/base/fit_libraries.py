@@ -1,6 +1,16 @@
 """The libraries that `fit` of some models needs, and the matrix they work on."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import paddle
+
+THREADS = 2  # of a fit's sparse products, each of which SciPy gives to one
+
+
+def in_threads(function, parts):
+    """What a function gives of each part, as a list; SciPy's products run side by side."""
+    with ThreadPoolExecutor(THREADS) as threads:
+        return list(threads.map(function, parts))
 
 
 def libraries(model):

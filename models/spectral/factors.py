@@ -10,12 +10,9 @@ from models.base.keywords import flat_options, option
 from models.base.options import Sizes
 from models.base.recommender import Recommender, frozen_table
 from models.layers.functional import length_mask
+from models.spectral.counts import count
 from models.spectral.subspaces import find_subspaces, in_own
-
-BLOCK = 16  # directions that are multiplied at once
-EXTRA = 64  # directions beside those that are kept, at least; else as many again
-EVENTS = 1 << 19  # whose counts are made at once, at least, to spare memory
-PARTS = 8  # of the events, at most
+from models.spectral.svd import truncated_svd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,27 +65,21 @@ class SpectralModel(Recommender):
     def factorise(self, items):
         """`X^-1/2 U` and `Q S^1/2`, both `[item_count, R]`, and `Y^-1/2`, `[item_count, 1]`; items as in `fit`."""
         sparse = libraries(self.name)[1]
-        matrix = self.count(sparse, items)
+        matrix = count(
+            sparse,
+            items,
+            item_count=self.item_count,
+            maxlen=self.maxlen,
+            recency=self.recency,
+            outlook=self.outlook,
+            backward=self.backward,
+        )
         row, column = (paddle.to_tensor(matrix.sum(axis=axis)).flatten() + self.smoothing for axis in (1, 0))
         row, column = row.astype("float32").rsqrt(), column.astype("float32").rsqrt()  # X^-1/2, Y^-1/2
         matrix.data *= row.numpy().repeat(matrix.getnnz(axis=1))  # in place: no copies of what is largest here
         matrix.data *= column.numpy()[matrix.indices]
         left, strength, right = truncated_svd(matrix, self.rank)
         return left * row.unsqueeze(1), right * strength.sqrt(), column.unsqueeze(1)
-
-    def count(self, sparse, items):
-        """C as a sparse matrix `[item_count, item_count]`; arguments as in `Spectral.fit`."""
-        first, end = items.offsets[:-1], items.offsets[1:]
-        lengths, events = end - first, len(items.values)
-        event = paddle.arange(events).numpy()
-        before = (event - first.repeat(lengths)).clip(max=self.maxlen)  # how many items belong to each event
-        after = (end.repeat(lengths) - event).clip(max=self.maxlen)
-        step, count = max(EVENTS, -(-events // PARTS)), sparse.csr_matrix((self.item_count,) * 2, dtype="float32")
-        for part in (event[at : at + step] for at in range(0, events, step)):
-            left = shares(sparse, items.values, part - 1, -1, before[part], self.recency, self.item_count)
-            right = shares(sparse, items.values, part, 1, after[part], self.outlook, self.item_count)
-            count = count + (right.T @ left).T  # by rows, where leftᵀ right would be by columns
-        return count + self.backward * count.T
 
     def set_target(self, own, owner):
         """Take what interests are searched among.
@@ -177,59 +168,3 @@ class Spectral(SpectralModel):
         owner, bases = find_subspaces(right, self.interest_num, self.size)
         self.item_table.weight.set_value(paddle.matmul(left, paddle.concat(bases, axis=1)))
         self.set_target(in_own(right / column, owner, bases), owner)
-
-
-def shares(sparse, values, first, step, number, decay, item_count):
-    """What the items of each event count: a CSR matrix `[E, item_count]`; a row's sum is 1, or 0 without items.
-
-    Args:
-        sparse: `scipy.sparse`.
-        values: items, of which an event has those at `first`, `first + step`, …; they count 1, decay, decay² …
-        first, number: where its items begin, and how many there are, `[E]`.
-        step: 1 or -1.
-        decay, item_count: numbers.
-    """
-    end = number.cumsum()
-    start, entries = end - number, int(number.sum())
-    column, entry = paddle.empty([entries], "int32").numpy(), paddle.empty([entries], "float32").numpy()
-    weight = paddle.to_tensor(decay) ** paddle.arange(int(number.max()), dtype="float32")
-    total = paddle.concat([paddle.ones([1]), weight.cumsum()]).numpy()[number]  # 1 where there is nothing to divide
-    for n, one in enumerate(weight.tolist()):
-        event = (number > n).nonzero()[0]
-        place = start[event] + n
-        column[place] = values[first[event] + n * step]
-        entry[place] = one / total[event]
-    bounds = paddle.concat([paddle.zeros([1], "int64"), paddle.to_tensor(end, "int64")]).numpy()
-    return sparse.csr_matrix((entry, column, bounds), shape=(len(number), item_count))
-
-
-def truncated_svd(matrix, rank):
-    """The largest singular values of a sparse matrix `[V, V]`: U `[V, rank]`, S `[rank]`, Q `[V, rank]`.
-
-    Q is sought among twice as many directions: a few random vectors and what `MᵀM` makes of them, again and again
-    (block Lanczos with full orthogonalisation; Golub and Underwood 1977, Musco and Musco 2015). It takes a third of the
-    products of a subspace iteration that is as near. Where the matrix is smaller than the rank, the rest is zero.
-    """
-    size = matrix.shape[1]
-    total = min(rank + max(rank, EXTRA), size)
-    basis, product = paddle.zeros([total, size]), paddle.zeros([total, matrix.shape[0]])  # a direction a row
-    block = paddle.randn([size, min(BLOCK, total)])
-    for at in range(0, total, BLOCK):
-        block = orthonormal(block[:, : total - at], basis[: max(at, 1)])
-        image = matrix @ block.numpy()
-        basis[at : at + BLOCK], product[at : at + BLOCK] = block.t(), paddle.to_tensor(image).t()
-        block = paddle.to_tensor(matrix.T @ image)
-        # Where all is found already, what is left is rounding, which is not orthogonal; a little of anything then is.
-        block = block + 1e-5 * block.norm() / size**0.5 * paddle.randn(block.shape)
-    square, vectors = paddle.linalg.eigh(paddle.matmul(product, product, transpose_y=True))  # rising
-    vectors = vectors.flip(1)[:, :rank]
-    strength = paddle.clip(square.flip(0)[:rank], min=1e-12).sqrt()
-    left, right = (paddle.matmul(one, vectors, transpose_x=True) for one in (product, basis))
-    return left / strength, strength, right
-
-
-def orthonormal(block, basis):
-    """Columns `[V, b]` made orthonormal, and orthogonal to the rows of `[n, V]`, which are orthonormal or zero."""
-    for _ in range(2):  # once leaves what rounding adds
-        block = paddle.linalg.qr(block - paddle.matmul(basis, paddle.matmul(basis, block), transpose_x=True))[0]
-    return block

@@ -7,9 +7,9 @@ from registry import training_items
 
 from models import MODELS
 from models.base.fit_libraries import libraries
-from models.spectral import factors, subspaces
-from models.spectral.factors import truncated_svd
+from models.spectral import counts, subspaces, svd
 from models.spectral.subspaces import find_subspaces
+from models.spectral.svd import truncated_svd
 
 V, D, T = 40, 6, 3
 pytestmark = pytest.mark.extras
@@ -47,8 +47,8 @@ def counted(items, recency, backward, outlook=1.0):
 
 def test_each_event_counts_once_over_what_came_before_and_after():
     items = training_items(V, users=7, length=9)
-    made = model(fitted=False, spectral_recency=0.7, spectral_backward=0.3, spectral_outlook=0.6)
-    got = made.count(libraries("spectral")[1], items).toarray()
+    options = {"recency": 0.7, "backward": 0.3, "outlook": 0.6}
+    got = counts.count(libraries("spectral")[1], items, item_count=V, maxlen=T, **options).toarray()
     np.testing.assert_allclose(got, counted(items, 0.7, 0.3, 0.6), rtol=1e-4, atol=1e-6)
     assert got.sum() == pytest.approx(1.3 * 7 * 8, rel=1e-4)
 
@@ -132,10 +132,21 @@ def test_directions_beyond_the_rank_of_the_matrix_count_none_twice():
 
 
 def test_counts_in_parts_are_those_at_once(monkeypatch):
-    made, items, sparse = model(fitted=False), training_items(V), libraries("spectral")[1]
-    whole = made.count(sparse, items).toarray()
-    monkeypatch.setattr(factors, "EVENTS", 7)
-    np.testing.assert_allclose(made.count(sparse, items).toarray(), whole, rtol=1e-5)
+    sparse, items = libraries("spectral")[1], training_items(V)
+    options = {"item_count": V, "maxlen": T, "recency": 0.75, "outlook": 1.0, "backward": 0.1}
+    whole = counts.count(sparse, items, **options).toarray()
+    monkeypatch.setattr(counts, "EVENTS", 7)
+    np.testing.assert_allclose(counts.count(sparse, items, **options).toarray(), whole, rtol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 50])
+def test_a_product_in_parts_is_that_at_once_to_the_digit(monkeypatch, threads):
+    sparse, rng = libraries("spectral")[1], np.random.default_rng(0)
+    matrix = sparse.random(40, 30, density=0.1, format="csr", dtype="float32", rng=rng)
+    block = paddle.to_tensor(rng.random((30, 5), "float32"))
+    monkeypatch.setattr(svd, "THREADS", threads)
+    got = svd.times(list(svd.halves(matrix)), block)
+    np.testing.assert_array_equal(got.numpy(), matrix @ block.numpy())
 
 
 def test_a_sample_tells_the_planes_of_all(monkeypatch):

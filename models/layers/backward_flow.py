@@ -6,6 +6,8 @@ Only training runs them. Shapes: interests z `[B, K, D]`, behaviours x `[B, T, D
 import paddle
 from paddle import nn
 
+from models.layers.functional import same_ids
+
 NEVER = -1e30  # the logit of what is left out; not -inf, which makes a row with nothing in it NaN
 
 
@@ -59,8 +61,9 @@ def re_contrast(interests, item_eb, hist_item, mask, positives, live, temperatur
     ]
     if negatives:
         drawn = draw_behaviours(mask, negatives)  # [n]
-        drawn_item = paddle.gather((hist_item * mask.astype(hist_item.dtype)).flatten(), drawn)
-        own = ((hist_item.unsqueeze(2) == drawn_item) & (mask.unsqueeze(2) > 0)).any(axis=1)  # [B, n]
+        real_item = hist_item * mask.astype(hist_item.dtype)  # [B, T]
+        drawn_item = paddle.gather(real_item.flatten(), drawn)
+        own = same_ids(real_item.unsqueeze(2), drawn_item).any(axis=1)  # [B, n]
         far = paddle.matmul(query, paddle.gather(item_eb.flatten(0, 1), drawn), transpose_y=True)  # [B, K, n]
         against.append(_only(far, ((drawn_item > 0) & ~own).unsqueeze(1)))
     total = paddle.logsumexp(paddle.concat(against, axis=2), axis=2, keepdim=True)  # [B, K, 1]

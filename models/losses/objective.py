@@ -10,6 +10,7 @@ import paddle
 from paddle import nn
 
 from models.layers.compiled import usable
+from models.layers.functional import same_ids
 from models.losses.fused import SampledLoss
 from models.losses.samplers import SAMPLERS, AllItems
 
@@ -120,7 +121,7 @@ class HardNegativeSoftmax(SampledSoftmax):
             step = (user, target_eb, candidate_eb, target_item, candidate_item)
             return SampledLoss.apply(*step, "hard_negatives", 0.0, self.beta)
         positive = paddle.sum(user * target_eb, axis=1)
-        same = (target_item.unsqueeze(1) == candidate_item).astype(user.dtype)
+        same = same_ids(target_item.unsqueeze(1), candidate_item).astype(user.dtype)
         allowed = paddle.clip((1.0 - same).sum(axis=1), min=1.0)  # [B]
         # Not -inf, whose multiples would be NaN in a row without any negative.
         score = paddle.addmm(-1e30 * same, user, candidate_eb.t())  # [B, n]
@@ -155,14 +156,14 @@ class GeneralizedBCE(SampledSoftmax):
         beta = self.calibration * (drawn - 1.0) + 1.0
         positive = paddle.sum(user * target_eb, axis=1)
         score = paddle.matmul(user, candidate_eb, transpose_y=True)  # [B, n]
-        same = target_item.unsqueeze(1) == candidate_item
+        same = same_ids(target_item.unsqueeze(1), candidate_item)
         against = paddle.where(same, paddle.zeros([1]), nn.functional.softplus(score))
         return (beta * nn.functional.softplus(-positive) + against.sum(axis=1)) / (1.0 + n)
 
 
 def _mask(target_item, candidate_item, never, otherwise):
     """`[B, n]`: `never` where a candidate is the row's target, `otherwise` elsewhere."""
-    return paddle.where(target_item.unsqueeze(1) == candidate_item, paddle.full([1], never), otherwise)
+    return paddle.where(same_ids(target_item.unsqueeze(1), candidate_item), paddle.full([1], never), otherwise)
 
 
 def create_objective(

@@ -4,7 +4,7 @@ import paddle
 
 from models.base.fit_libraries import inverse, taken_once
 from models.base.recommender import Recommender
-from models.layers.functional import length_mask, same_ids
+from models.layers.functional import length_mask
 
 
 class EASE(Recommender):
@@ -51,7 +51,7 @@ class EASE(Recommender):
         Item after item of the histories, so that it takes room for twice B·V numbers.
         """
         mask = length_mask(seq_len, hist_item.shape[1])  # [B, T]
-        same = same_ids(hist_item.unsqueeze(2), hist_item.unsqueeze(1)).astype("float32")  # [B, T, T]
+        same = (hist_item.unsqueeze(2) == hist_item.unsqueeze(1)).astype("float32")  # [B, T, T]
         earlier = (paddle.tril(same, diagonal=-1) * mask.unsqueeze(1)).sum(axis=2)
         vote = mask * (earlier == 0).astype(mask.dtype)  # an item once
         scores = paddle.zeros([len(hist_item), self.item_count])

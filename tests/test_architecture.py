@@ -6,6 +6,8 @@ import re
 import pytest
 from paths import ROOT
 
+pytestmark = pytest.mark.slow  # by their number
+
 FOLDERS = ("models", "tools", "benchmarks", "multi_interest")
 SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 SOURCES += [ROOT / name for name in ("reader.py", "trainer.py", "infer.py", "setup.py", "notebooks/build.py")]

@@ -19,7 +19,9 @@ TRANSFORMER = {"encoder": "transformer", "transformer_blocks": 2, "transformer_h
 # What an encoder computes is the same before all extractors.
 ENCODED = [("mind", TRANSFORMER), ("comirec_dr", TRANSFORMER), ("comirec_sa", {"encoder": "gru"})]
 CASES = [  # every model that ONNX knows, with what changes its tower's operators
-    pytest.param(name, options, marks=[pytest.mark.extras] if name in NEEDS_EXTRA else [])
+    pytest.param(
+        name, options, marks=[*([pytest.mark.extras] * (name in NEEDS_EXTRA)), *([pytest.mark.slow] * bool(options))]
+    )
     for name, model in MODELS.items()
     for options in OPTIONS
     if options.keys() <= constructor_options(model) and model.has_onnx and not model.gives_scores

@@ -9,6 +9,7 @@ Makes an export of random vectors around common centres with an HNSW index (368,
 with --rate 0 each connection asks as soon as it has its answer. A failure is any reply other than a full list.
 Latencies are also told apart: `swap` while an export is opened, `still` in between, and `steady` where the load's own
 process, at the time and shortly before, got its usual work done in its usual processor time; `steady` is their share.
+Then `echo`: as many requests, as long, to a service that computes nothing, which is the least that this machine takes.
 """
 
 import argparse
@@ -32,6 +33,7 @@ import faiss
 import numpy as np
 import paddle
 
+from benchmarks.speed.load import TOP_N, Load, ask, percentiles
 from benchmarks.speed.steady import Steady
 from tools.common import checksums, replacing
 from tools.common.errors import UserError, command
@@ -47,7 +49,7 @@ from tools.serving.user_tower import save_tower
 from tools.training import runtime
 from tools.training.dygraph import DygraphModel
 
-CENTRES, TOP_N, LENGTH, HISTORIES, ALONE = 2000, 50, 20, 1000, 2000  # the last: requests to the Predictor
+CENTRES, LENGTH, HISTORIES, ALONE = 2000, 20, 1000, 2000  # the last: requests to the Predictor
 WAIT = 60  # seconds for an export to be served
 
 
@@ -126,14 +128,31 @@ def measure_http(folder, histories, args) -> dict:
     """The service under load, exports put in its place meanwhile."""
     names = Predictor(folder=folder).names
     bodies = [json.dumps({"history": [names[item] for item in one], "top_n": TOP_N}).encode() for one in histories]
+    with started("tools.serve", str(folder), "--watch", "--port") as (server, port):
+        row = asyncio.run(under_load(server, folder, port, bodies, args))
+    with started("benchmarks.speed.echo") as (server, port):
+        spent = asyncio.run(echoed(server, port, bodies, args))
+    return row | percentiles(spent, "echo_")
+
+
+@contextlib.contextmanager
+def started(*command):
+    """A module's process on a free port, its last argument: the process and the port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "tools.serve", str(folder), "--port", str(port), "--watch"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+    with subprocess.Popen([sys.executable, "-m", *command, str(port)], stderr=subprocess.DEVNULL) as server:
         try:
-            return asyncio.run(under_load(server, folder, port, bodies, args))
+            yield server, port
         finally:
             server.terminate()
+
+
+async def echoed(server, port, bodies, args) -> np.ndarray:
+    """What the same requests take where nothing is computed, in seconds."""
+    await wait_ready(server, port)
+    load = Load(port=port, bodies=bodies, rate=args.rate)
+    await load.run(args.connections, args.seconds)
+    return np.array(load.spent)[:, 1]
 
 
 async def under_load(server, folder, port, bodies, args) -> dict:
@@ -194,55 +213,6 @@ async def wait_ready(server, port) -> str:
                 return json.loads(body)["export"]
         await asyncio.sleep(0.2)
     raise UserError(f"the service ended with code {server.returncode}; see: python -m tools.serve --help")
-
-
-async def ask(reader, writer, method, path, body) -> tuple[int, bytes]:
-    """Status and body of a reply; the connection stays open."""
-    writer.write(b"%s %s HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s"
-                 % (method.encode(), path.encode(), len(body), body))  # fmt: skip
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
-    return int(head[9:12]), await reader.readexactly(length)
-
-
-class Load:
-    """Requests over several connections.
-
-    Args:
-        port: of the service.
-        bodies: of the requests.
-        rate: requests a second of all connections; 0: as many as are answered.
-    """
-
-    def __init__(self, *, port, bodies, rate):
-        self.port, self.bodies, self.rate = port, bodies, rate
-        self.number, self.failures, self.spent = 0, 0, []
-
-    async def run(self, connections, seconds):
-        """Ask for so many seconds."""
-        self.start = time.perf_counter()
-        await asyncio.gather(*(self._connection(self.start + seconds) for _ in range(connections)))
-
-    async def _connection(self, end):
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        while time.perf_counter() < end:
-            number, self.number = self.number, self.number + 1
-            due = time.perf_counter()
-            if self.rate and (due := self.start + number / self.rate) > time.perf_counter():
-                await asyncio.sleep(due - time.perf_counter())
-            try:
-                status, body = await ask(reader, writer, "POST", "/recommend", self.bodies[number % len(self.bodies)])
-                self.failures += status != 200 or body.count(b'"item":') != TOP_N
-            except (OSError, asyncio.IncompleteReadError):
-                self.failures += 1
-                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            self.spent.append((due, time.perf_counter() - due))
-        writer.close()
-
-
-def percentiles(spent, name="") -> dict:
-    """Median and 99th percentile in milliseconds; none of nothing."""
-    return {f"{name}p{one}_ms": round(1e3 * float(np.percentile(spent, one)), 2) for one in (50, 99) if len(spent)}
 
 
 if __name__ == "__main__":

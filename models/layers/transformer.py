@@ -4,7 +4,6 @@ import paddle
 from paddle import nn
 
 from models.layers.extractor import Extractor
-from models.layers.functional import same_ids
 from models.layers.tower import Linear
 
 
@@ -121,7 +120,7 @@ class Layout:
     def hidden(self):
         """What is added to attention's scores, `[R, 1, W, W]`: very little where one looks ahead, or at others."""
         owner = self.spread((self.user + 1).astype("float32").unsqueeze(1)).squeeze(2)  # [R, W]
-        same = same_ids(owner.unsqueeze(1), owner.unsqueeze(2)).astype("float32")
+        same = (owner.unsqueeze(1) == owner.unsqueeze(2)).astype("float32")
         # Not -inf: on a CPU, Paddle's softmax of it is not 0.
         return ((1.0 - same * paddle.tril(paddle.ones([self.width, self.width]))) * -1e30).unsqueeze(1)
 

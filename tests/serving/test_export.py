@@ -217,11 +217,18 @@ def test_a_model_without_user_features_takes_no_profile(exported, tmp_path, caps
     fails(predict.main, [str(exported), str(tmp_path / "h")], message, capsys, answered=True)
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    return tmp_path_factory.mktemp("kept") / "export"
+
+
 @pytest.fixture
-def exported(trained, dataset, tmp_path):
-    config, _ = trained(dataset, filter_seen=True)
-    exporter.export(config, tmp_path / "export")
-    return tmp_path / "export"
+def exported(kept, request, tmp_path):
+    """A copy of one export, which is made once."""
+    if not kept.exists():
+        trained, dataset = map(request.getfixturevalue, ("trained", "dataset"))
+        exporter.export(trained(dataset, filter_seen=True)[0], kept)
+    return shutil.copytree(kept, tmp_path / "export")
 
 
 def test_unknown_items_are_skipped_and_counted(exported, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """Opening an export beside one that answers: in the time that others leave, unlike answering."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -52,6 +53,13 @@ def test_who_opens_steps_back_where_another_answers_and_who_answers_does_not(mon
     assert seen == {"open": os.SCHED_IDLE if beside else os.SCHED_OTHER, "answer": os.SCHED_OTHER}
 
 
+def policy_of(thread):
+    """How the system schedules a thread; None where it has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        return os.sched_getscheduler(thread)
+    return None
+
+
 @linux
 def test_who_answers_has_no_thread_that_steps_back_and_is_waited_for(tmp_path):
     """Each request that needs such a thread would wait, whenever others are at work. Paddle's own helper it may be."""
@@ -64,11 +72,16 @@ def test_who_answers_has_no_thread_that_steps_back_and_is_waited_for(tmp_path):
                 ((status, *_),) = await one.ask(kind, [body])
                 assert status == 200
             assert not hears(one.process.pid, signal.SIGTERM)
-            return [os.sched_getscheduler(int(thread)) for thread in os.listdir(f"/proc/{one.process.pid}/task")]
+            for _ in range(100):  # on a busy machine the thread that opened it takes its time to end
+                threads = map(int, os.listdir(f"/proc/{one.process.pid}/task"))
+                if [policy_of(thread) for thread in threads].count(os.SCHED_IDLE) <= 1:
+                    return True
+                await asyncio.sleep(0.1)
+            return False
         finally:
             await one.close()
 
-    assert asyncio.run(open_and_ask()).count(os.SCHED_IDLE) <= 1
+    assert asyncio.run(open_and_ask())
 
 
 def test_where_others_leave_no_time_it_is_opened_all_the_same(tmp_path, monkeypatch, caplog):

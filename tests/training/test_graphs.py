@@ -55,11 +55,16 @@ def losses(run, model, optimizer, steps, targets=1):
     "options",
     [
         {"negatives": "log_uniform"},
-        {"negatives": "uniform", "similarity": "cosine", "temperature": 0.1},
-        {"negatives": "full", "pow_p": 2.0},
-        {"dynamic_interest_num": True, "pow_p": 0.0, "interest_spread_weight": 0.5, "interests": "mind"},
         {"targets": 3, "negatives": "in_batch", "hard_negative_beta": 1.0},
-        {"targets": 2, "negatives": "unigram", "pow_p": 1.0, "dropout": 0.3},
+        *(
+            pytest.param(options, marks=pytest.mark.slow)
+            for options in (
+                {"negatives": "uniform", "similarity": "cosine", "temperature": 0.1},
+                {"negatives": "full", "pow_p": 2.0},
+                {"dynamic_interest_num": True, "pow_p": 0.0, "interest_spread_weight": 0.5, "interests": "mind"},
+                {"targets": 2, "negatives": "unigram", "pow_p": 1.0, "dropout": 0.3},
+            )
+        ),
     ],
     ids=str,
 )
@@ -110,6 +115,7 @@ def test_negatives_by_counts_agree(build):
     assert losses(run, model, optimizer, range(5)) != got[0]
 
 
+@pytest.mark.slow
 @gradient_models
 @pytest.mark.parametrize("first, second", [("dynamic", "static"), ("static", "dynamic")])
 def test_a_checkpoint_of_either_is_continued_by_the_other(build, name, first, second, tmp_path):

@@ -11,7 +11,9 @@ DATA := data/movielens-100k/meta.yaml
 BEST := output/movielens-100k/best/rec.pdparams
 # A worker a core, each with a part of the suite. A worker's libraries have one thread each: by themselves they start one a
 # core, and those of two workers only take the cores from each other.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal
+# Tests of processes, browsers and kills wait a third of their time, in which another one can run.
+ONE_MORE = $(shell $(BIN)/python -c "import os; print(min(8, os.cpu_count() + 1))")
 
 .PHONY: run test test-extras test-lowest test-newest lint format docs lock clean
 
@@ -19,10 +21,10 @@ run: $(BEST)  ## from nothing to measured recommendations on MovieLens 100K
 	$(BIN)/python infer.py -m config.yaml
 
 test: .venv/.dev  ## the core suite
-	$(PYTEST) -m "not extras"
+	$(PYTEST) -n logical --maxprocesses 8 -m "not extras"
 
 test-extras: .venv/.extras  ## what needs optional packages
-	$(PYTEST) -m extras
+	$(PYTEST) -n $(ONE_MORE) -m extras
 
 # The core suite without its slow tests, with other versions; with a newer Python what depends on it.
 OTHERS := -m pytest -q -n logical --maxprocesses 8 --dist worksteal -m "not extras and not slow"

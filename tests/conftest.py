@@ -40,6 +40,11 @@ def pytest_configure(config):
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items):
+    """Slow tests first: a worker that begins one last leaves the others with nothing to do."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True)
 def _alike(monkeypatch):
     """A test begins as if it were alone, and a command says on a slow machine what it says on a fast one."""

@@ -44,16 +44,19 @@ def test_the_page_of_all_keys_is_that_of_the_schema():
     assert written == config_reference.page(), f"run: {config_reference.COMMAND}"
 
 
+@pytest.mark.slow
 @pytest.mark.extras
 def test_your_own_data(repository):
     run_page("data.md", repository)
 
 
+@pytest.mark.slow
 @pytest.mark.extras
 def test_add_a_model(films):
     run_page("add_a_model.md", films)
 
 
+@pytest.mark.slow
 @pytest.mark.extras
 def test_serving(films):
     shell("python trainer.py -m config.yaml -o runner.epochs=1", films)

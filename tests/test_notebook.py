@@ -40,6 +40,7 @@ def pictures(notebook):
     return [output.data["image/png"] for output in outputs(notebook) if "image/png" in output.get("data", ())]
 
 
+@pytest.mark.slow
 def test_it_runs_from_top_to_bottom(build, tmp_path):
     build.copy_repository(tmp_path)
     if not (tmp_path / "data/download").is_dir():

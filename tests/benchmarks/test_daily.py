@@ -36,6 +36,7 @@ def house(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.extras  # the study runs compiled
 def test_days_follow_each_other_and_a_row_is_not_run_twice(house, capsys, monkeypatch):
     daily.main([])

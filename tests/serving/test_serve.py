@@ -102,6 +102,7 @@ def test_what_cannot_be_gets_a_status_and_a_line(client, method, path, options, 
     assert client.post("/recommend", json=ASK).status_code == 200
 
 
+@pytest.mark.slow
 def test_no_request_is_lost_while_exports_come_and_a_damaged_one_is_refused(client, folder):
     def loaded():
         return client.get("/ready").json()["export"]

@@ -242,6 +242,7 @@ def test_ranks_save_and_end_with_a_killed_launcher(project, tmp_path):
     assert resume.newest(folder) is not None
 
 
+@pytest.mark.slow
 def test_the_others_wait_for_a_checkpoint_longer_than_gloo_would(project, tmp_path):
     fixed = "hyper_parameters.optimizer.learning_rate=0.0"  # so the first evaluation is the best
     code, said = train(project, tmp_path, fixed, SLOW_SAVE="33")

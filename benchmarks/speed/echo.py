@@ -3,11 +3,13 @@
 Example: python -m benchmarks.speed.echo 8000
 """
 
+import argparse
 import asyncio
 import json
-import sys
 
 from benchmarks.speed.load import TOP_N
+from tools.common.errors import command
+from tools.config.arguments import positive
 
 BODY = json.dumps(
     {"export": "echo", "items": [{"item": f"item-{n}", "score": n / 7, "interest": 0} for n in range(TOP_N)]}
@@ -26,11 +28,19 @@ async def answer(reader, writer):
         writer.close()
 
 
-async def main(port):
+@command
+def main(argv=None):
     """Listen until ended."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("port", type=positive)
+    asyncio.run(listen(parser.parse_args(argv).port))
+
+
+async def listen(port):
+    """Answer on that port of the loopback interface."""
     async with await asyncio.start_server(answer, "127.0.0.1", port) as server:
         await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    main()

@@ -3,6 +3,7 @@
 Example: python -m benchmarks.speed.steady
 """
 
+import argparse
 import asyncio
 import json
 import multiprocessing
@@ -11,8 +12,24 @@ import time
 
 import numpy as np
 
-SECONDS = 15  # of a run by itself
+from tools.common.errors import command
+from tools.config.arguments import positive
+
 PAUSE, SLOW, AFTER = 0.01, 2.0, 0.1  # seconds between looks; times the median; seconds for a queue to be gone
+
+
+@command
+def main(argv=None):
+    """A line a core, while all of them do nothing else."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=positive, default=15, help="default: 15")
+    seconds = parser.parse_args(argv).seconds
+    out: multiprocessing.Queue = multiprocessing.Queue()
+    cores = [multiprocessing.Process(target=measure, args=(seconds, out)) for _ in range(os.cpu_count() or 1)]
+    for core in cores:
+        core.start()
+    for _ in cores:
+        print(json.dumps({"seconds": seconds, **out.get()}), flush=True)
 
 
 class Steady:
@@ -58,16 +75,6 @@ def measure(seconds, out):
             "worst": round(float(spent.max() / np.median(spent)), 1),
         }
     )
-
-
-def main():
-    """A line a core, while all of them do nothing else."""
-    out: multiprocessing.Queue = multiprocessing.Queue()
-    cores = [multiprocessing.Process(target=measure, args=(SECONDS, out)) for _ in range(os.cpu_count() or 1)]
-    for core in cores:
-        core.start()
-    for _ in cores:
-        print(json.dumps({"seconds": SECONDS, **out.get()}), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import re
 import pytest
 from paths import ROOT
 
-pytestmark = pytest.mark.slow  # by their number
+pytestmark = pytest.mark.slow  # no version changes what they say
 
 FOLDERS = ("models", "tools", "benchmarks", "multi_interest")
 SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))

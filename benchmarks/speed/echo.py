@@ -7,7 +7,7 @@ import argparse
 import asyncio
 import json
 
-from benchmarks.speed.load import TOP_N
+from benchmarks.speed.load import TOP_N, receive
 from tools.common.errors import command
 from tools.config.arguments import positive
 
@@ -21,8 +21,7 @@ async def answer(reader, writer):
     reply = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY.encode())
     try:
         while True:
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            await reader.readexactly(int(head.partition(b"content-length:")[2].partition(b"\r\n")[0]))
+            await receive(reader)
             writer.write(reply)
     except (asyncio.IncompleteReadError, OSError):
         writer.close()

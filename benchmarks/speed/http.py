@@ -131,8 +131,7 @@ def measure_http(folder, histories, args) -> dict:
     with started("tools.serve", str(folder), "--watch", "--port") as (server, port):
         row = asyncio.run(under_load(server, folder, port, bodies, args))
     with started("benchmarks.speed.echo") as (server, port):
-        spent = asyncio.run(echoed(server, port, bodies, args))
-    return row | percentiles(spent, "echo_")
+        return row | asyncio.run(echoed(server, port, bodies, args))
 
 
 @contextlib.contextmanager
@@ -147,12 +146,12 @@ def started(*command):
             server.terminate()
 
 
-async def echoed(server, port, bodies, args) -> np.ndarray:
-    """What the same requests take where nothing is computed, in seconds."""
+async def echoed(server, port, bodies, args) -> dict:
+    """What the same requests take where nothing is computed."""
     await wait_ready(server, port)
     load = Load(port=port, bodies=bodies, rate=args.rate)
     await load.run(args.connections, args.seconds)
-    return np.array(load.spent)[:, 1]
+    return {"echo_failures": load.failures, **percentiles(np.array(load.spent)[:, 1], "echo_")}
 
 
 async def under_load(server, folder, port, bodies, args) -> dict:

@@ -12,9 +12,15 @@ async def ask(reader, writer, method, path, body) -> tuple[int, bytes]:
     """Status and body of a reply; the connection stays open."""
     writer.write(b"%s %s HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s"
                  % (method.encode(), path.encode(), len(body), body))  # fmt: skip
+    head, body = await receive(reader)
+    return int(head[9:12]), body
+
+
+async def receive(reader) -> tuple[bytes, bytes]:
+    """Head, in lower case, and body of a request or a reply."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
-    return int(head[9:12]), await reader.readexactly(length)
+    return head, await reader.readexactly(length)
 
 
 class Load:

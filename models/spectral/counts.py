@@ -33,7 +33,7 @@ def count(sparse, items, *, item_count, maxlen, recency, outlook, backward):
     for at in range(0, events, step):
         part = event[at : at + step]
         half = -(-len(part) // THREADS)
-        total = total + sum(in_threads(of, [part[near : near + half] for near in range(0, len(part), half)]))
+        total = total + sum(in_threads(of, [part[start : start + half] for start in range(0, len(part), half)]))
     return total + backward * total.T
 
 

@@ -19,7 +19,7 @@ def truncated_svd(matrix, rank):
     total = min(rank + max(rank, EXTRA), size)
     basis, product = paddle.zeros([total, size]), paddle.zeros([total, matrix.shape[0]])  # a direction a row
     block = paddle.randn([size, min(BLOCK, total)])
-    upright, across = list(halves(matrix)), list(halves(matrix.T.tocsr()))
+    upright, across = list(row_parts(matrix)), list(row_parts(matrix.T.tocsr()))
     for at in range(0, total, BLOCK):
         block = orthonormal(block[:, : total - at], basis[: max(at, 1)])
         image = times(upright, block)
@@ -34,7 +34,7 @@ def truncated_svd(matrix, rank):
     return left / strength, strength, right
 
 
-def halves(matrix):
+def row_parts(matrix):
     """The rows of a CSR matrix, in as many parts as there are threads, of about as many values each; not copied."""
     places = [int(matrix.indptr.searchsorted(matrix.nnz * part // THREADS)) for part in range(1, THREADS)]
     for first, end in zip([0, *places], [*places, matrix.shape[0]], strict=True):

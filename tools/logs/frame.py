@@ -5,6 +5,7 @@ Example: prepare_frame(frame, user="uid", item="sku", time="ts", output="data/cl
 
 import contextlib
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,23 +45,24 @@ def prepare_frame(
     named = {role: str(name) for role, name in columns.items() if name is not None}
     form = Form(named, min_rating=min_rating, where=chosen)
     output = Path(output)
-
-    def read(scratch):
-        if isinstance(frame, str | Path):
-            return read_log(Path(frame), form, scratch)
-        path = scratch / "frame.parquet"
-        table = as_polars(frame, list(dict.fromkeys(form.wanted.values())))
-        table.select(polars.exclude(polars.Object)).write_parquet(path)  # which no file holds
-        try:
-            return read_log(path, form, scratch, log_files(path))
-        except UserError as error:  # which names a file that is gone by then
-            raise UserError(str(error).replace(str(path), "frame")) from None
-
     least = {"min_items": min_items, "min_users": min_users, "level": logging.WARNING}
     given = {"protocol": open_protocol(protocol, options), "ties": ties, "overwrite": overwrite, "extend": extend}
-    meta = build(output, read, **given, **least)
+    meta = build(output, partial(_read, frame, form), **given, **least)
     print(report(output, meta))
     return meta
+
+
+def _read(frame, form, scratch):
+    """The log of a frame or of the path of a table, from a scratch folder."""
+    if isinstance(frame, str | Path):
+        return read_log(Path(frame), form, scratch)
+    path = scratch / "frame.parquet"
+    table = as_polars(frame, list(dict.fromkeys(form.wanted.values())))
+    table.select(polars.exclude(polars.Object)).write_parquet(path)  # which no file holds
+    try:
+        return read_log(path, form, scratch, log_files(path))
+    except UserError as error:  # which names a file that is gone by then
+        raise UserError(str(error).replace(str(path), "frame")) from None
 
 
 def as_polars(frame, wanted=()) -> polars.DataFrame:

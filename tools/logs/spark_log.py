@@ -45,16 +45,7 @@ def read_rows(spark, files, form: Form):
     tables = [table.withColumn("file", F.lit(str(source))) for source, (table, _) in zip(files, read, strict=True)]
     rows = reduce(lambda one, other: one.unionByName(other), tables)  # whose partitions are in this order
     rows = rows.withColumn("row", F.monotonically_increasing_id()).persist()
-    names = form.columns
-    bad = {f"{names[role]} is empty": F.trim(role).isin(*EMPTY) for role in ("user", "item", "time")}
-    if form.min_rating is not None:
-        _check_numbers(rows, "rating", names)
-        if form.unrated == "drop" and rows.where(F.col("rating").isin(*EMPTY)).limit(1).count():
-            bad[f"{names['rating']} is empty"] = F.col("rating").isin(*EMPTY)
-        low = F.expr("try_cast(rating as double)") < form.min_rating
-        bad[f"{names['rating']} below {form.min_rating:g}"] = low & ~F.col("rating").isin(*EMPTY)
-    for one in form.where:
-        bad[one.reason] = ~_quoted(one.role).isin(*one.values)
+    names, bad = form.columns, _rules(rows, form)
     kind = "bigint" if _check_numbers(rows, "time", names) else "double"
     factor, told = _unit(rows, read[0][1], names["time"])
     reason = F.coalesce(*(F.when(rule, F.lit(number)) for number, rule in enumerate(bad.values())), F.lit(-1))
@@ -70,6 +61,23 @@ def read_rows(spark, files, form: Form):
     columns += ["category"] if "category" in names else []
     kept, notes = _whole_ids(rows.where("reason = -1").select(*columns), names)
     return kept, {one: counts.get(n, 0) for n, one in enumerate(bad)}, [told] * bool(told) + notes
+
+
+def _rules(rows, form: Form) -> dict:
+    """Why a row is left out, and which are; the first that holds counts."""
+    from pyspark.sql import functions as F
+
+    names = form.columns
+    bad = {f"{names[role]} is empty": F.trim(role).isin(*EMPTY) for role in ("user", "item", "time")}
+    if form.min_rating is not None:
+        _check_numbers(rows, "rating", names)
+        if form.unrated == "drop" and rows.where(F.col("rating").isin(*EMPTY)).limit(1).count():
+            bad[f"{names['rating']} is empty"] = F.col("rating").isin(*EMPTY)
+        low = F.expr("try_cast(rating as double)") < form.min_rating
+        bad[f"{names['rating']} below {form.min_rating:g}"] = low & ~F.col("rating").isin(*EMPTY)
+    for one in form.where:
+        bad[one.reason] = ~_quoted(one.role).isin(*one.values)
+    return bad
 
 
 def _unit(rows, dates, name) -> tuple[int, str]:

@@ -67,7 +67,7 @@ def re_contrast(interests, item_eb, hist_item, mask, positives, live, temperatur
         far = paddle.matmul(query, paddle.gather(item_eb.flatten(0, 1), drawn), transpose_y=True)  # [B, K, n]
         against.append(_only(far, ((drawn_item > 0) & ~own).unsqueeze(1)))
     total = paddle.logsumexp(paddle.concat(against, axis=2), axis=2, keepdim=True)  # [B, K, 1]
-    return _mean(nn.functional.softplus(total - near), positives)
+    return _mean(nn.functional.softplus(total.expand_as(near) - near), positives)
 
 
 def re_attend(interests, item_eb, attention, mask, live):
@@ -77,7 +77,8 @@ def re_attend(interests, item_eb, attention, mask, live):
     `re_contrast`.
     """
     scores = _only(paddle.matmul(interests, item_eb, transpose_y=True), mask.unsqueeze(1) > 0)  # [B, K, T]
-    surprise = paddle.logsumexp(scores, axis=2, keepdim=True) - scores  # [B, K, T]; Paddle's log_softmax is slow
+    total = paddle.logsumexp(scores, axis=2, keepdim=True)  # [B, K, 1]; Paddle's log_softmax is slow
+    surprise = total.expand_as(scores) - scores  # [B, K, T]
     term = (attention.detach() * surprise).sum(axis=2)  # [B, K]
     return _mean(term, live & (mask.sum(axis=1, keepdim=True) > 0))
 
@@ -112,7 +113,8 @@ class ReConstruct(nn.Layer):
 
     def loss(self, interests, item_eb, mask, positives):
         """`L_CT`: `|x̂_kj - x_j|²`, the mean over positives: a scalar; arguments as in `re_contrast`."""
-        error = paddle.square(self(interests, mask) - item_eb.unsqueeze(1)).sum(axis=3)  # [B, K, T]
+        again = self(interests, mask)
+        error = paddle.square(again - item_eb.unsqueeze(1).expand_as(again)).sum(axis=3)  # [B, K, T]
         return _mean(error, positives)
 
 

@@ -148,6 +148,7 @@ class CapsuleNetwork(Extractor):
             interests, coupling = Routing.apply(item_eb, capsules.matrices(), mask, logits, self.routing_times)
             return self.relu(interests) if self.relu_layer else interests, coupling
         live = live_mask(mask.sum(axis=1), self.interest_num, self.dynamic_interest_num)  # [B, K]
+        mask = mask.unsqueeze(1).expand([-1, self.interest_num, -1])  # by hand: a product's own spreading is slow
         frozen = capsules.detach()
         for _ in range(self.routing_times - 1):
             coupling = self._couple(logits, mask, live)
@@ -176,11 +177,11 @@ class CapsuleNetwork(Extractor):
         return paddle.zeros([batch, self.interest_num, length])
 
     def _couple(self, logits, mask, live):
-        """Softmax of the routing logits, 0 at padding and at dead interests: `[B, K, T]`."""
+        """Softmax of the routing logits, 0 at padding and at dead interests; mask and result `[B, K, T]`."""
         alive = live.unsqueeze(2)  # [B, K, 1]
         if self.dynamic_interest_num:
             logits = paddle.where(alive, logits, paddle.full([1], -1e30))
-        weight = nn.functional.softmax(logits, axis=self.softmax_axis) * mask.unsqueeze(1)
+        weight = nn.functional.softmax(logits, axis=self.softmax_axis) * mask
         return weight * alive.astype(weight.dtype) if self.dynamic_interest_num else weight
 
     def _shared(self, item_eb):

@@ -1,5 +1,7 @@
 """The few functions that several parts of a model share."""
 
+import math
+
 import paddle
 
 EPSILON = 1e-18  # added to squared norms: value and gradient stay finite at the zero vector
@@ -18,12 +20,25 @@ def squash(capsule, power=1.0):
         `[..., D]`, zero where the capsule is zero.
     """
     squared_norm = paddle.sum(paddle.square(capsule), axis=-1, keepdim=True) + EPSILON  # [..., 1]
-    return (squared_norm / (1.0 + squared_norm)) ** power * paddle.rsqrt(squared_norm) * capsule
+    # The larger operand first: Paddle takes eight times as long to spread the first one, on a CPU.
+    return capsule * ((squared_norm / (1.0 + squared_norm)) ** power * paddle.rsqrt(squared_norm))
 
 
 def l2_normalize(vector):
     """Scale `[..., D]` to unit length along the last axis; the zero vector stays zero."""
     return vector * paddle.rsqrt(paddle.sum(paddle.square(vector), axis=-1, keepdim=True) + EPSILON)
+
+
+def drop(values, share):
+    """Dropout: so much of the values is 0, the rest is scaled to the same mean. `share` counts in steps of 1/65536.
+
+    By 16 random bits a value; Paddle's own takes three times as long on a CPU. Not for a static program.
+    """
+    number = math.prod(values.shape)
+    bits = paddle.randint(-(2**31), 2**31 - 1, [(number + 1) // 2], dtype="int32").view("int16")
+    dropped = round(65536 * share)
+    kept = (bits[:number] >= dropped - 32768).astype(values.dtype).reshape(values.shape)
+    return values * kept.scale_(65536 / (65536 - dropped))
 
 
 def same_ids(left, right):
@@ -37,7 +52,7 @@ def same_ids(left, right):
 
 def length_mask(seq_len, maxlen):
     """Which positions of a right-padded history are real: `[B]` lengths to `[B, maxlen]` of 1.0 and 0.0."""
-    return (paddle.arange(maxlen) < seq_len.unsqueeze(1)).astype("float32")
+    return (seq_len.unsqueeze(1).expand([-1, maxlen]) > paddle.arange(maxlen)).astype("float32")
 
 
 def live_mask(seq_len, interest_num, dynamic):

@@ -31,7 +31,8 @@ class SelfAttention(Extractor):
         # Expanded by hand: the sum's own broadcast has a gradient that takes a fifth of the layer's time.
         position = self.position[:, : item_eb.shape[1]].expand(paddle.shape(item_eb))  # [B, T, D]
         logits = self.linear2(paddle.tanh(self.linear1(item_eb + position))).transpose([0, 2, 1])  # [B, K, T]
+        mask = mask.unsqueeze(1).expand([-1, logits.shape[1], -1])  # by hand, too
         # Not -inf, which makes an empty history NaN; and selected, not added, so that no gradient reaches padding.
-        logits = paddle.where(mask.unsqueeze(1) > 0, logits, paddle.full([1], -1e30))
-        attention = nn.functional.softmax(logits, axis=2) * mask.unsqueeze(1)
+        logits = paddle.where(mask > 0, logits, paddle.full([1], -1e30))
+        attention = nn.functional.softmax(logits, axis=2) * mask
         return paddle.matmul(attention, item_eb), attention

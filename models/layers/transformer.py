@@ -120,7 +120,8 @@ class Layout:
     def hidden(self):
         """What is added to attention's scores, `[R, 1, W, W]`: very little where one looks ahead, or at others."""
         owner = self.spread((self.user + 1).astype("float32").unsqueeze(1)).squeeze(2)  # [R, W]
-        same = (owner.unsqueeze(1) == owner.unsqueeze(2)).astype("float32")
+        square = [-1, self.width, self.width]
+        same = (owner.unsqueeze(1).expand(square) == owner.unsqueeze(2).expand(square)).astype("float32")
         # Not -inf: on a CPU, Paddle's softmax of it is not 0.
         return ((1.0 - same * paddle.tril(paddle.ones([self.width, self.width]))) * -1e30).unsqueeze(1)
 

@@ -34,5 +34,5 @@ class SampledLoss(PyLayer):
         user, target_eb, candidate_eb, score, slope = ctx.saved_tensor()
         gradient = gradient.unsqueeze(1)  # [B, 1]
         pull = gradient * slope.unsqueeze(1)
-        by_user = paddle.matmul(score, candidate_eb) * gradient + pull * target_eb
-        return by_user, pull * user, paddle.matmul(score, gradient * user, transpose_x=True)
+        by_user = paddle.matmul(score, candidate_eb) * gradient + target_eb * pull
+        return by_user, user * pull, paddle.matmul(score, user * gradient, transpose_x=True)

@@ -10,6 +10,7 @@ with --rate 0 each connection asks as soon as it has its answer. A failure is an
 Latencies are also told apart: `swap` while an export is opened, `still` in between, and `steady` where the load's own
 process, at the time and shortly before, got its usual work done in its usual processor time; `steady` is their share.
 Then `echo`: as many requests, as long, to a service that computes nothing, which is the least that this machine takes.
+`index_recall`: the share of the exact lists of the interests that the index finds.
 """
 
 import argparse
@@ -37,12 +38,13 @@ from benchmarks.speed.load import TOP_N, Load, ask, percentiles
 from benchmarks.speed.steady import Steady
 from tools.common import checksums, replacing
 from tools.common.errors import UserError, command
+from tools.common.ragged import cut_histories, ragged
 from tools.common.written import save_array
 from tools.config.arguments import positive
 from tools.config.load import Config
 from tools.config.schema import HyperParameters, Runner
 from tools.data.dataset import write_map
-from tools.retrieval.index import store
+from tools.retrieval.index import recall, store
 from tools.serving import exported
 from tools.serving.predictor import Predictor
 from tools.serving.user_tower import save_tower
@@ -73,7 +75,7 @@ def main(argv=None):
             write_export(folder, args.item_count)
         predictor = Predictor(folder=folder)
         histories = draw_histories(predictor)
-        alone = measure_alone(predictor, histories)
+        alone = measure_alone(predictor, histories) | {"index_recall": index_recall(predictor, histories)}
         items = predictor.item_num
         del predictor
         row = {"items": items, **measure_http(folder, histories, args), **alone}
@@ -111,6 +113,13 @@ def draw_histories(predictor) -> list[list[int]]:
         items, _ = predictor.retriever.search(vectors[None], np.ones((1, 3), bool), 10)
         histories.append(rng.permutation(items[items > 0])[:LENGTH].tolist())
     return histories
+
+
+def index_recall(predictor, histories) -> float:
+    """Share of the exact lists of the histories' interests that the index finds."""
+    items = ragged([len(one) for one in histories], np.concatenate(histories))
+    interests, live = predictor.embed(*cut_histories(items, np.arange(len(histories)), items.lengths, predictor.maxlen))
+    return round(recall(predictor.retriever.index, predictor.vectors[1:], interests[live], TOP_N), 4)
 
 
 def measure_alone(predictor, histories) -> dict:

@@ -70,9 +70,9 @@ def test_a_factory_string_is_built_as_it_says(caplog):
     assert (index.nlist, index.nprobe, index.pq.M) == (32, 32, 8)
     first, second = built(caplog)
     found = recall(index, vectors[1:], vectors[1:1001], 50)
-    assert first == f"index IVF32,PQ8np: recall@50 {found:.4f} against exact search, 1000 queries"
+    assert first == f"index IVF32,PQ8np: recall@50 {found:.4f} against exact search of 1000 items"
     assert second.startswith("index hnsw, HNSW32: recall@50 ")
-    assert second.endswith(" against exact search, 70 queries")
+    assert second.endswith(" against exact search of 70 interests")
 
 
 def test_search_parameters_win_over_the_kinds_own():

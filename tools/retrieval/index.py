@@ -124,15 +124,15 @@ def build(item_vectors, runner, *, queries=None):
             index.train(vectors)
             counted["items"] = len(vectors)
         add(index, vectors)
-        asked = (queries() if queries else vectors[:: max(1, len(vectors) // SAMPLE)])[:SAMPLE]
-        depth = min(max(runner.top_n), len(vectors))
+        kind, asked = ("interests", queries()) if queries else ("items", vectors[:: max(1, len(vectors) // SAMPLE)])
+        asked, depth = asked[:SAMPLE], min(max(runner.top_n), len(vectors))
         found = recall(index, vectors, asked, depth)
     except (RuntimeError, ValueError, MemoryError) as error:
         raise UserError(
             f"runner.index: {chosen.factory} cannot be made of {len(vectors)} items ({reason(error)}); choose another "
             "or flat"
         ) from None
-    logging.info("index %s: recall@%d %.4f against exact search, %d queries", name, depth, found, len(asked))
+    logging.info("index %s: recall@%d %.4f against exact search of %d %s", name, depth, found, len(asked), kind)
     return index
 
 

@@ -2,6 +2,8 @@
 
 import paddle
 
+SORTED = 32  # batches that are dealt at once
+
 
 class Items:
     """Users' items one user after the other: `values` `[E]`, and `offsets` `[U + 1]` of each user's first."""
@@ -22,6 +24,18 @@ def passes(place, *, epochs, size):
     orders = (place[paddle.randperm(len(place))] for _ in range(epochs))
     batches = (order[at : at + size] for order in orders for at in range(0, len(order), size))
     return batches, epochs * -(-len(place) // size)
+
+
+def of_like_lengths(events, batches):
+    """Batches of places, `[B]` each, 32 of them at a time dealt anew: those of a batch have as long histories.
+
+    Most histories are short. Where each batch has a long one, three quarters of its places are padding.
+    """
+    batches = iter(batches)
+    while some := [one for _, one in zip(range(SORTED), batches, strict=False)]:
+        place = paddle.concat(some)
+        dealt = place[events.number_before(place).argsort()].split([len(one) for one in some])
+        yield from (dealt[index] for index in paddle.randperm(len(dealt)).tolist())
 
 
 class Events:

@@ -31,7 +31,7 @@ class Likelihood(nn.Layer):
     def mass(self, item, score):
         """What probabilities are proportional to: ids, and scores before q."""
         scale, shift, power = self.shape.unbind()
-        score = scale.exp() * score * self.wanted(item) - shift
+        score = score * (scale.exp() * self.wanted(item)).expand_as(score) - shift
         # Not `**`, whose gradient takes several times as long on a CPU.
         return paddle.exp(power.exp() * paddle.log(nn.functional.softplus(score) + 1e-6))
 

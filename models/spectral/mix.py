@@ -1,27 +1,24 @@
 """Spectral factors and an attention model that is learned by gradient, side by side."""
 
 import paddle
+from paddle import nn
 
-from models.base.gradient_model import GradientModel
 from models.base.keywords import flat_options
-from models.base.options import Common, Interests, Loss
-from models.layers.features import create_item_table
-from models.layers.functional import l2_normalize
-from models.layers.read_out import LabelAwareAttention
+from models.layers.features import ItemTable
+from models.layers.functional import drop, l2_normalize, length_mask
 from models.layers.self_attention import SelfAttention
-from models.losses.objective import create_objective
+from models.losses.softmax import NEVER, LogMass
 from models.spectral.descent import descend
+from models.spectral.events import of_like_lengths
 from models.spectral.factors import Factors
 from models.spectral.mixture import Distillation, Mixture
 from models.spectral.net import Network
 
 HEADS = 4  # of the attention
 UNITS = 64  # of its hidden layer
-BATCH = 256  # samples a step
-SORTED = 32  # batches that are drawn at once, for histories of like lengths to stand together
-RATE = 3e-3  # learning rate of the first step; it falls as a cosine
+BATCH = 512  # samples a step
+RATE = 4e-3  # learning rate of the first step; it falls as a cosine
 TARGETS = 3  # the next so many items a sample
-HARDNESS = 0.1  # of negatives, see `HardNegativeSoftmax`
 TEMPERATURE = 0.1
 
 
@@ -33,7 +30,7 @@ class SpectralMix(Mixture):
         f(u, j) = v · b(j) E_j + c y · g_j / |g_j|                          the first product as in `SpectralNet`
 
     The attention learns by itself from random vectors, as `REMI` does without its regularisation: cosine, the next
-    items, hard uniform negatives (`attend`). What it finds is another thing than what counts say.
+    items, uniform negatives (`attend`). What it finds is another thing than what counts say.
 
     Args:
         mix_size: W, size of the attention's vectors.
@@ -50,10 +47,10 @@ class SpectralMix(Mixture):
         network: Network,
         distillation: Distillation,
         *,
-        mix_size=256,
+        mix_size=128,
         mix_share=0.3,
         mix_dropout=0.6,
-        mix_epochs=8,
+        mix_epochs=5,
     ):
         super().__init__(factors, network, distillation, size=mix_size, share=mix_share)
         self.extractor = SelfAttention(hidden_size=mix_size, seq_len=factors.maxlen, interest_num=HEADS, units=UNITS)
@@ -69,47 +66,34 @@ class SpectralMix(Mixture):
 
     def attend(self, events):
         """Learn the attention by the next items: its rows, `[item_count, W]`."""
-        common = Common(
-            item_count=self.item_count,
-            embedding_dim=self.extra,
-            maxlen=self.maxlen,
-            similarity="cosine",
-            dropout=self.mix_dropout,
-        )
-        loss = Loss(
-            temperature=TEMPERATURE,
-            negatives="uniform",
-            neg_samples=self.neg_samples,
-            hard_negative_beta=HARDNESS,
-        )
-        model = GradientModel(
-            common,
-            Interests(interest_num=HEADS),
-            item_table=create_item_table(common, loss),
-            extractor=self.extractor,
-            read_out=LabelAwareAttention(),
-            objective=create_objective(item_num=self.item_count - 1, **vars(loss)),
-        )
+        table = ItemTable(item_count=self.item_count, embedding_dim=self.extra, sparse=True, init_std=self.extra**-0.5)
         steps = self.mix_epochs * -(-len(events.values) // BATCH)
-        places = self.watch(of_like_lengths(events, steps), name="attention", total=steps)
-        losses = (model.loss(*sample(events, place)) for place in places)
-        model.train()
-        descend(losses, steps=steps, rate=RATE, parameters=model.parameters())
-        model.eval()
-        return model.item_rows().detach()
+        drawn = of_like_lengths(events, (events.draw(BATCH) for _ in range(steps)))
+        places = self.watch(drawn, name="attention", total=steps)
+        losses = (self.attention_loss(table, *sample(events, place)) for place in places)
+        descend(losses, steps=steps, rate=RATE, parameters=[table.weight, *self.extractor.parameters()])
+        return table.weight.detach()
 
+    def attention_loss(self, table, hist_item, target_item, seq_len):
+        """Mean cross-entropy of each of the next items by its cosine with y, against negatives that are none of them.
 
-def of_like_lengths(events, steps):
-    """Events' places for so many steps, `[BATCH]` each: drawn at random, those of a batch with as long histories.
-
-    Most histories are short. Where each batch has a long one, three quarters of its places are padding.
-    """
-    for at in range(0, steps, SORTED):
-        number = min(SORTED, steps - at)
-        place = events.draw(number * BATCH)
-        batches = place[events.number_before(place).argsort()].reshape([number, BATCH])
-        for index in paddle.randperm(number).tolist():
-            yield batches[index]
+        Args:
+            table: the attention's rows g.
+            hist_item, target_item, seq_len: `[B, T]`, `[B, M]`, `[B]`.
+        """
+        negative_item = paddle.unique(paddle.randint(1, self.item_count, [self.neg_samples]))  # [n], rising
+        hist_eb, target_eb, negative_eb = table.look_up(hist_item, target_item, negative_item)
+        interests = self.extractor(drop(hist_eb, self.mix_dropout), length_mask(seq_len, hist_item.shape[1]))
+        user = self.vector(interests) / TEMPERATURE  # [B, W]
+        positive = paddle.matmul(self.side(target_eb), user.unsqueeze(2)).squeeze(2)  # [B, M]
+        # Where each target would stand among the negatives: all pairs compared cost as much as their scores.
+        place = paddle.clip(paddle.searchsorted(negative_item, target_item), max=len(negative_item) - 1)
+        same = (negative_item[place] == target_item).astype(user.dtype)  # [B, M]
+        never = paddle.zeros([len(user), len(negative_item)])
+        never = paddle.put_along_axis(never, place, NEVER * same, axis=1, reduce="add")
+        mass = LogMass.apply(user, self.side(negative_eb), never, 0.0)
+        real = (target_item > 0).astype(user.dtype)
+        return (nn.functional.softplus(mass.unsqueeze(1) - positive) * real).sum() / real.sum()
 
 
 def sample(events, place):

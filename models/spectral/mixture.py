@@ -108,7 +108,8 @@ class Mixture(NetworkModel):
     def users(self, events, place):
         """v and y of the histories of events at places `[B]`: `[B, R + W]`."""
         hist_item, seq_len = events.histories(place)
-        return self.both(self.item_table(hist_item), self.weigh(seq_len, self.maxlen), seq_len)
+        longest = int(seq_len.max())
+        return self.both(self.item_table(hist_item[:, :longest]), self.weigh(seq_len, longest), seq_len)
 
 
 def best_spread(user, side):

@@ -8,8 +8,9 @@ import pytest
 from registry import USERS, training_items
 
 from models import MODELS
+from models.layers.features import ItemTable
 from models.layers.functional import l2_normalize
-from models.spectral import mix as spectral_mix
+from models.spectral import events as events_of
 from models.spectral import mixture
 from models.spectral.events import Events
 from models.spectral.mix import sample
@@ -74,17 +75,32 @@ def test_samples_are_as_wide_as_their_longest_history():
 
 
 def test_histories_of_a_batch_are_as_long(monkeypatch):
-    monkeypatch.setattr(spectral_mix, "BATCH", 16)
-    monkeypatch.setattr(spectral_mix, "SORTED", 3)
+    monkeypatch.setattr(events_of, "SORTED", 3)
     paddle.seed(0)
     events = Events(USERS, T)
-    batches = list(spectral_mix.of_like_lengths(events, 5))
+    given = [events.draw(16) for _ in range(5)]
+    batches = list(events_of.of_like_lengths(events, iter(given)))
     lengths = [events.number_before(place).numpy() for place in batches]
-    assert [len(place) for place in batches] == [16] * 5  # three drawn at once, then the two that are left
-    for drawn in (lengths[:3], lengths[3:]):
-        drawn = sorted(drawn, key=lambda one: (one.min(), one.max()))
-        assert all(one.max() <= other.min() for one, other in pairwise(drawn))
-    assert {1, 2, 3} == set(np.concatenate(lengths).tolist())  # no length is left out
+    assert [len(place) for place in batches] == [16] * 5
+    for part in (slice(3), slice(3, 5)):  # three dealt at once, then the two that are left
+        assert sorted(paddle.concat(batches[part]).tolist()) == sorted(paddle.concat(given[part]).tolist())
+        dealt = sorted(lengths[part], key=lambda one: (one.min(), one.max()))
+        assert all(one.max() <= other.min() for one, other in pairwise(dealt))
+
+
+def test_targets_are_no_negatives(monkeypatch):
+    mix = model()
+    table = ItemTable(item_count=V, embedding_dim=10, sparse=True, init_std=1.0)
+    batch = paddle.to_tensor([[5, 9], [7, 0]]), paddle.to_tensor([[3, 8, 3], [6, 0, 0]]), paddle.to_tensor([2, 1])
+    monkeypatch.setattr(mix, "mix_dropout", 0.0)
+    monkeypatch.setattr(paddle, "unique", lambda drawn: paddle.to_tensor([3, 8, 9, 20]))
+    loss = mix.attention_loss(table, *batch)
+    rows = l2_normalize(table.weight)
+    interests = mix.extractor(table(batch[0]), paddle.to_tensor([[1.0, 1.0], [1.0, 0.0]]))
+    score = (paddle.matmul(mix.vector(interests), rows, transpose_y=True) / 0.1).detach().numpy().astype("float64")
+    terms = [(0, 3, [9, 20]), (0, 8, [9, 20]), (0, 3, [9, 20]), (1, 6, [3, 8, 9, 20])]  # user, target, negatives
+    wanted = [np.log(np.exp(score[u, [t, *others]]).sum()) - score[u, t] for u, t, others in terms]
+    assert float(loss) == pytest.approx(np.mean(wanted), rel=1e-5)
 
 
 def test_the_spread_of_the_best_scores():

@@ -346,3 +346,12 @@ def test_use_gpu_without_a_gpu_says_what_is_missing():
     missing = "Paddle sees no GPU" if paddle.is_compiled_with_cuda() else "this Paddle has no CUDA"
     with pytest.raises(UserError, match=f"runner.use_gpu: true, but {missing}.* or set false"):
         runtime.prepare(use_gpu=True, seed=1)
+
+
+def test_a_saved_configuration_may_have_defaults_of_another_version(tmp_path):
+    path = tmp_path / "config.yaml"
+    Config(Runner(), HyperParameters(model="spectral", item_count=10)).save(path)
+    text = path.read_text()
+    assert "mix_epochs: 5" in text
+    path.write_text(text.replace("mix_epochs: 5", "mix_epochs: 8"))
+    assert load_settings(path, models=MODELS).hyper_parameters.mix_epochs == 8

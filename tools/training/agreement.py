@@ -3,10 +3,11 @@
 from dataclasses import fields
 from pathlib import Path
 
+from models import MODELS
 from tools.common import replacing
 from tools.common.errors import UserError
 from tools.common.files import shown
-from tools.config.load import Config
+from tools.config.load import Config, useless_keys
 from tools.config.schema import HyperParameters
 from tools.data import identity
 from tools.data.dataset import read_meta
@@ -24,18 +25,21 @@ MUST_AGREE = [
 def check(folder, trained: Config, config: Config, keys=MUST_AGREE):
     """A `UserError` with a line for each of the keys that differs from training's, with both values.
 
+    Keys of other models don't matter.
+
     Args:
         folder: of the model, for the message.
         trained: the configuration that the model was trained with.
         config: the one that it is to be used with.
         keys: dotted, as in the yaml.
     """
-    then, now = trained.flat(), config.flat()
+    then, now, model = trained.flat(), config.flat(), config.hyper_parameters.model
+    useless = useless_keys(model, MODELS) if model in MODELS else set()  # their defaults are of any version
     different = [
         f"{folder}: trained with {key}: {then[key]}, the configuration has {now[key]}; "
         f"set it to {then[key]} or train again"
         for key in keys
-        if then[key] != now[key]
+        if then[key] != now[key] and key not in useless
     ]
     if different:
         raise UserError("\n       ".join(different))

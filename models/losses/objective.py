@@ -13,7 +13,6 @@ from models.layers.compiled import usable
 from models.layers.functional import same_ids
 from models.losses.fused import SampledLoss
 from models.losses.samplers import SAMPLERS, AllItems
-from models.losses.softmax import NEVER, LogMass
 
 NEGATIVES = (*SAMPLERS, "full")
 
@@ -58,10 +57,13 @@ class SampledSoftmax(nn.Layer):
             own, log_q = correction[: len(target_item)], correction[len(target_item) :]
             step = (user, target_eb, candidate_eb, target_item, candidate_item)
             return SampledLoss.apply(*step, "sampled_softmax", own, log_q)
-        positive = paddle.sum(user * target_eb, axis=1) - self._correction(target_item)
+        positive = paddle.sum(user * target_eb, axis=1, keepdim=True) - self._correction(target_item).unsqueeze(1)
         # One constant [B, n] into the GEMM: correcting and masking the product itself costs five passes over it.
-        bias = _mask(target_item, candidate_item, NEVER, -self._correction(candidate_item))
-        return nn.functional.softplus(LogMass.apply(user, candidate_eb, bias, 0.0) - positive)
+        bias = _mask(target_item, candidate_item, -math.inf, -self._correction(candidate_item))
+        negative = paddle.addmm(bias, user, candidate_eb.t())  # [B, n]
+        logits = paddle.concat([positive, negative], axis=1)  # [B, 1 + n]
+        label = paddle.zeros_like(target_item).unsqueeze(1)
+        return nn.functional.cross_entropy(logits, label, reduction="none").squeeze(1)
 
     def _correction(self, item):
         """`log(n q_i)`, the log of how often item i is expected among the negatives; 0 without `log_q`."""
@@ -121,7 +123,13 @@ class HardNegativeSoftmax(SampledSoftmax):
         positive = paddle.sum(user * target_eb, axis=1)
         same = same_ids(target_item.unsqueeze(1), candidate_item).astype(user.dtype)
         allowed = paddle.clip((1.0 - same).sum(axis=1), min=1.0)  # [B]
-        negative = LogMass.apply(user, candidate_eb, NEVER * same, self.beta) + paddle.log(allowed)
+        # Not -inf, whose multiples would be NaN in a row without any negative.
+        score = paddle.addmm(-1e30 * same, user, candidate_eb.t())  # [B, n]
+        # Both sums by hand, at least 1 after the shift: Paddle's logsumexp costs ten exponentials on a CPU.
+        top = score.detach().max(axis=1, keepdim=True)
+        boost = paddle.exp(score - top)
+        weight = boost if self.beta == 1.0 else paddle.exp(self.beta * (score - top))
+        negative = paddle.log((weight * boost).sum(axis=1) * allowed / weight.sum(axis=1)) + top.squeeze(1)
         return nn.functional.softplus(negative - positive)
 
 

@@ -8,21 +8,15 @@ NEVER = -1e30  # a score that has no share, whose multiples are still numbers
 
 
 class LogMass(PyLayer):
-    """`log Σ_j w_j exp(s_j)` of each user's scores, `[B]`, with `w_j = exp(beta s_j) / Σ_k exp(beta s_k)`; 1 at beta 0.
+    """`log Σ_j exp(s_j)` of each user's scores, `[B]`.
 
     With `s = bias + user · candidates`; going back, no pass over the scores is made but the products.
     """
 
     @staticmethod
-    def forward(ctx, user, candidate_eb, bias, beta):
-        """Users `[B, D]`, candidates `[n, D]`, a constant added to the scores `[B, n]`, and beta, at least 0."""
-        score = paddle.addmm(bias, user, candidate_eb.t())  # [B, n]
-        if beta:
-            mass, slope = _log_sum_exp((1.0 + beta) * score)
-            weights, share = _log_sum_exp(beta * score)
-            mass, slope = mass - weights, slope.scale_(1.0 + beta).subtract_(share.scale_(beta))
-        else:
-            mass, slope = _log_sum_exp(score)
+    def forward(ctx, user, candidate_eb, bias):
+        """Users `[B, D]`, candidates `[n, D]`, and a constant added to the scores `[B, n]`."""
+        mass, slope = _log_sum_exp(paddle.addmm(bias, user, candidate_eb.t()))
         ctx.save_for_backward(user, candidate_eb, slope)
         return mass
 

@@ -91,7 +91,7 @@ class SpectralMix(Mixture):
         same = (negative_item[place] == target_item).astype(user.dtype)  # [B, M]
         never = paddle.zeros([len(user), len(negative_item)])
         never = paddle.put_along_axis(never, place, NEVER * same, axis=1, reduce="add")
-        mass = LogMass.apply(user, self.side(negative_eb), never, 0.0)
+        mass = LogMass.apply(user, self.side(negative_eb), never)
         real = (target_item > 0).astype(user.dtype)
         return (nn.functional.softplus(mass.unsqueeze(1) - positive) * real).sum() / real.sum()
 

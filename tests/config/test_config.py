@@ -355,3 +355,5 @@ def test_a_saved_configuration_may_have_defaults_of_another_version(tmp_path):
     assert "mix_epochs: 5" in text
     path.write_text(text.replace("mix_epochs: 5", "mix_epochs: 8"))
     assert load_settings(path, models=MODELS).hyper_parameters.mix_epochs == 8
+    with pytest.raises(UserError, match=r"^-o .*mix_epochs: does not apply to the model spectral; remove it$"):
+        load_settings(path, [HYPER + "mix_epochs=8"], MODELS)

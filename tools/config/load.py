@@ -199,9 +199,10 @@ def _model_errors(config, given, models):
         return
     useless = useless_keys(hyper.model, models)
     # A saved configuration states all keys, with the defaults of the version that wrote it; nobody means them.
-    saved = 2 * len(useless & given.keys()) > len(useless)
+    in_file = {key for key, (_, where) in given.items() if key in useless and not where.startswith("-o ")}
+    saved = in_file if 2 * len(in_file) > len(useless) else set()
     for key in given:
-        if key in useless and not saved and _attribute(config, key) != _attribute(Config(), key):
+        if key in useless - saved and _attribute(config, key) != _attribute(Config(), key):
             yield (key, "hyper_parameters.model"), f"does not apply to the model {hyper.model}; remove it"
     if hyper.encoder != "transformer" and "encoder" in constructor_options(models[hyper.model]):
         for one in ("transformer_blocks", "transformer_heads"):

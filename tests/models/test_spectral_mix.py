@@ -88,6 +88,7 @@ def test_histories_of_a_batch_are_as_long(monkeypatch):
         assert all(one.max() <= other.min() for one, other in pairwise(dealt))
 
 
+@pytest.mark.extras
 def test_targets_are_no_negatives(monkeypatch):
     mix = model()
     table = ItemTable(item_count=V, embedding_dim=10, sparse=True, init_std=1.0)

@@ -3,7 +3,6 @@
 from dataclasses import fields
 from pathlib import Path
 
-from models import MODELS
 from tools.common import replacing
 from tools.common.errors import UserError
 from tools.common.files import shown
@@ -34,15 +33,20 @@ def check(folder, trained: Config, config: Config, keys=MUST_AGREE):
         keys: dotted, as in the yaml.
     """
     then, now, model = trained.flat(), config.flat(), config.hyper_parameters.model
-    useless = useless_keys(model, MODELS) if model in MODELS else set()  # their defaults are of any version
-    different = [
-        f"{folder}: trained with {key}: {then[key]}, the configuration has {now[key]}; "
-        f"set it to {then[key]} or train again"
-        for key in keys
-        if then[key] != now[key] and key not in useless
-    ]
+    different = [key for key in keys if then[key] != now[key]]
     if different:
-        raise UserError("\n       ".join(different))
+        from models import MODELS  # not above: who serves an export needs no model
+
+        useless = useless_keys(model, MODELS) if model in MODELS else set()  # their defaults are of any version
+        different = [key for key in different if key not in useless]
+    if different:
+        raise UserError(
+            "\n       ".join(
+                f"{folder}: trained with {key}: {then[key]}, the configuration has {now[key]}; "
+                f"set it to {then[key]} or train again"
+                for key in different
+            )
+        )
 
 
 def check_checkpoint(folder, config: Config, keys=MUST_AGREE, *, going_on=False):

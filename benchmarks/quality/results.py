@@ -9,7 +9,7 @@ from models import MODELS
 from tools.common.errors import UserError, did_you_mean
 from tools.common.files import read_text
 from tools.common.progress import SHAPE, SHOWN
-from tools.config.load import Config
+from tools.config.load import Config, useless_keys
 from tools.serving.histories import read_object
 from tools.training.run_rows import computed, pack, portable, unpack
 from tools.training.settings import load_settings
@@ -84,13 +84,19 @@ def configuration(dataset, label) -> Path:
 
 
 def runs(path, rows, overrides=()) -> dict[int, dict]:
-    """Seed -> the row of a configuration as it is now; the rows of other settings that it once had are passed over."""
+    """Seed -> the row of a configuration as it is now; the rows of other settings that it once had are passed over.
+
+    The seed makes no difference, nor do keys of other models, whose defaults are those of the row's time.
+    """
     name, settings = path.relative_to(ROOT).as_posix(), portable(load_settings(path, overrides, MODELS))
-    found = {}
-    for row in rows:
-        if row["config"] == name and settings_of(row) | {"runner.seed": settings["runner.seed"]} == settings:
-            found[row["seed"]] = row
-    return dict(sorted(found.items()))
+    passed_over = {"runner.seed"} | useless_keys(settings["hyper_parameters.model"], MODELS)
+    own = [row for row in rows if row["config"] == name]
+    same = [row for row in own if _but(settings_of(row), passed_over) == _but(settings, passed_over)]
+    return {row["seed"]: row for row in sorted(same, key=lambda row: row["seed"])}
+
+
+def _but(settings, keys) -> dict:
+    return {key: value for key, value in settings.items() if key not in keys}
 
 
 def settings_of(row) -> dict:

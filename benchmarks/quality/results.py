@@ -90,13 +90,14 @@ def runs(path, rows, overrides=()) -> dict[int, dict]:
     """
     name, settings = path.relative_to(ROOT).as_posix(), portable(load_settings(path, overrides, MODELS))
     passed_over = {"runner.seed"} | useless_keys(settings["hyper_parameters.model"], MODELS)
-    own = [row for row in rows if row["config"] == name]
-    same = [row for row in own if _but(settings_of(row), passed_over) == _but(settings, passed_over)]
-    return {row["seed"]: row for row in sorted(same, key=lambda row: row["seed"])}
-
-
-def _but(settings, keys) -> dict:
-    return {key: value for key, value in settings.items() if key not in keys}
+    now = {key: settings[key] for key in settings.keys() - passed_over}
+    found = {}
+    for row in rows:
+        if row["config"] == name:
+            then = settings_of(row)
+            if {key: then[key] for key in then.keys() - passed_over} == now:
+                found[row["seed"]] = row
+    return dict(sorted(found.items()))
 
 
 def settings_of(row) -> dict:

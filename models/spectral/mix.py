@@ -29,8 +29,8 @@ class SpectralMix(Mixture):
         y       = normalised mean of the heads' normalised interests        `SelfAttention` over rows g, [W]
         f(u, j) = v · b(j) E_j + c y · g_j / |g_j|                          the first product as in `SpectralNet`
 
-    The attention learns by itself from random vectors, as `REMI` does without its regularisation: cosine, the next
-    items, uniform negatives (`attend`). What it finds is another thing than what counts say.
+    The attention learns by itself from random vectors: the next items by their cosine with y, against uniform negatives
+    (`attend`). What it finds is another thing than what counts say.
 
     Args:
         mix_size: W, size of the attention's vectors.

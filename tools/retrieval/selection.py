@@ -68,6 +68,11 @@ class Catalogue:
             logging.info("filters leave %d of %d items", len(self.base.items), item_count - 1)
 
     @cached_property
+    def spelled(self) -> list[str]:
+        """The user's own id of each row of the item table, its number where it has none."""
+        return [self.names.get(item, str(item)) for item in range(self.item_count)]
+
+    @cached_property
     def category(self) -> np.ndarray | None:
         """Category of each row of the item table, -1 for none; None where the folder has none."""
         return read_categories(self.folder, self.item_count)
@@ -89,7 +94,7 @@ class Catalogue:
 
     def rows(self, names) -> list[int]:
         """Our ids of the user's own, those that are unknown left out."""
-        return [self.numbers[name] for name in names if name in self.numbers]
+        return [row for row in map(self.numbers.get, names) if row]
 
     def choose(self, filters: Filters) -> Selection | None:
         """The items that a user's own `allow` and `category` let pass; what holds for all where there are neither."""

@@ -55,8 +55,7 @@ class Lists(Written):
     def __init__(self, *, predictor: Predictor, path, top_n, settings):
         self.predictor, self.top_n = predictor, top_n
         self.parts = Parts(path=path, settings=settings | {"top_n": top_n}, kinds=TABLES)
-        names = predictor.names
-        self.names = polars.Series([names.get(one, str(one)) for one in range(predictor.item_num + 1)])
+        self.names = polars.Series(predictor.spelled)
 
     def write(self, number, people: People):
         """Write the part of some users."""
@@ -170,7 +169,7 @@ def _vectors(predictor, asked):
 def write_items(path, predictor: Predictor):
     """Write item vectors: .parquet has item, vector; .npy is `[V, D]`, with the items' own ids in NAME.items.csv."""
     path, vectors = Path(path), np.asarray(_vectors(predictor, "--items")[1:], np.float32)
-    names = polars.DataFrame({"item": [predictor.names.get(one, str(one)) for one in range(1, len(vectors) + 1)]})
+    names = polars.DataFrame({"item": predictor.spelled[1:]})
     with progress.stage(f"write {path}"), atomic_path(path) as temporary:
         if path.suffix.lower() == ".parquet":
             names.with_columns(vector=_lists_of(vectors)).write_parquet(temporary)

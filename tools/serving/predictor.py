@@ -58,6 +58,7 @@ class Predictor:
         self.diversity = Diversity.open(folder, first, self.item_num + 1) if first else PLAIN
         self.catalogue = Catalogue(folder=folder, item_count=self.item_num + 1, filters=self.filters)
         self.names, self.numbers = self.catalogue.names, self.catalogue.numbers  # our ids -> the user's own, and back
+        self.spelled = self.catalogue.spelled
         if max(self.names) > self.item_num:
             raise UserError(f"{folder}: item_map.csv has item {max(self.names)} of {self.item_num}; export it again")
         if self.vectors is None:
@@ -170,7 +171,7 @@ class Answer(NamedTuple):
     """What one user gets."""
 
     user: str | int
-    items: list[tuple[str, str, int]]  # the user's own id, score, interest from 1; best first
+    items: list[tuple[int, str, float, int]]  # our id, the user's own, score, interest from 1; best first
     unknown: int  # items of the history that were skipped
 
 
@@ -195,28 +196,35 @@ def answer_all(predictor: Predictor, users: list[History], top_n) -> list[Answer
             [items for _, items in embedded], top_n, [one.profile for one, _ in embedded],
             exclude=[catalogue.rows(one.exclude) for one in filters], selection=chosen if any(chosen) else None,
         )  # fmt: skip
-        found = found._replace(interest=interest_number(found.interest))
+        found = found._replace(scores=eight_digits(found.scores), interest=interest_number(found.interest))
         lists = zip(*(one.tolist() for one in found), strict=True)
     return [
-        Answer(one.user, _named(catalogue.names, *next(lists)) if items else [], len(one.items) - len(items))
+        Answer(one.user, _named(predictor.spelled, *next(lists)) if items else [], len(one.items) - len(items))
         for one, items in zip(users, known, strict=True)
     ]
 
 
-def _named(names, items, scores, interests) -> list[tuple[str, str, int]]:
+def _named(spelled, items, scores, interests) -> list[tuple[int, str, float, int]]:
     """A list as people read it, ended where there are no more items."""
     return [
-        (names[item] if item in names else str(item), f"{score:.8g}", interest)
+        (item, spelled[item], score, interest)
         for item, score, interest in zip(items, scores, interests, strict=True)
         if item
     ]
+
+
+def eight_digits(scores) -> np.ndarray:
+    """Scores of float32 as what eight digits say of them, float64: `float(f"{score:.8g}")` of each."""
+    size = np.floor(np.log10(np.clip(np.abs(scores.astype(np.float64)), 1e-15, 1e38)))  # below, fewer digits
+    unit = 10.0 ** (7 - size)
+    return np.rint(scores * unit) / unit
 
 
 def json_text(answer: Answer | Fault) -> str:
     """One line."""
     if isinstance(answer, Fault):
         return json.dumps(answer._asdict()) + "\n"
-    rows = [{"item": item, "score": float(score), "interest": interest} for item, score, interest in answer.items]
+    rows = [{"item": item, "score": score, "interest": interest} for _, item, score, interest in answer.items]
     return json.dumps({"user": answer.user, "items": rows, "unknown": answer.unknown}) + "\n"
 
 
@@ -225,7 +233,10 @@ def csv_text(answer: Answer | Fault) -> str:
     if isinstance(answer, Fault):
         rows: list[tuple] = [(answer.user, "error", answer.error, "", "")]
     else:
-        rows = [(answer.user, rank, *row) for rank, row in enumerate(answer.items, 1)]
+        rows = [
+            (answer.user, rank, item, f"{score:.8g}", interest)
+            for rank, (_, item, score, interest) in enumerate(answer.items, 1)
+        ]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()

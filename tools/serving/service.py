@@ -88,10 +88,9 @@ class Service:
         return {"user": _user(history), "items": items, "unknown": answer.unknown, "popular": not known}
 
     def _items(self, rows) -> list[dict]:
-        numbers, names = self.predictor.numbers, self.titles
         return [
-            {"item": item, "score": float(score), "interest": interest, "title": names[numbers[item]]}
-            for item, score, interest in rows
+            {"item": item, "score": score, "interest": interest, "title": self.titles[row]}
+            for row, item, score, interest in rows
         ]
 
     def _most_popular(self, filters, top_n) -> list[dict]:
@@ -99,7 +98,7 @@ class Service:
         items = self.popular.best(top_n, catalogue.rows(filters.exclude), catalogue.choose(filters))
         return [
             {
-                "item": catalogue.names.get(item, str(item)), "score": float(self.popular.counts[item]),
+                "item": catalogue.spelled[item], "score": float(self.popular.counts[item]),
                 "interest": None, "title": self.titles[item],
             }
             for item in items
@@ -137,13 +136,13 @@ class Service:
         return [self._similar(**parse_json(body.decode())) for body in bodies]
 
     def _similar(self, item, top_n) -> Reply:
-        names, numbers = self.predictor.names, self.predictor.numbers
+        names, numbers = self.predictor.spelled, self.predictor.numbers
         if self.similar_items is None:
             return self._no_vectors()
         if item not in numbers:
             return fault(404, f"item {shown(item)!r} is unknown; give one of the export's items")
         rows = [
-            {"item": names.get(one, str(one)), "score": float(f"{score:.8g}"), "title": self.titles[one]}
+            {"item": names[one], "score": float(f"{score:.8g}"), "title": self.titles[one]}
             for one, score in zip(*self.similar_items.nearest(numbers[item], top_n), strict=True)
         ]
         return Reply(200, _json({"item": item, "title": self.titles[numbers[item]], "items": rows}))

@@ -120,7 +120,7 @@ class ReConstruct(nn.Layer):
 
 def _only(scores, allowed):
     """Scores where they are allowed; no gradient reaches the others."""
-    return paddle.where(allowed, scores, paddle.full([1], NEVER))
+    return paddle.where(allowed, scores, paddle.full_like(scores, NEVER))
 
 
 def _mean(terms, valid):

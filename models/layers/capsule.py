@@ -180,7 +180,7 @@ class CapsuleNetwork(Extractor):
         """Softmax of the routing logits, 0 at padding and at dead interests; mask and result `[B, K, T]`."""
         alive = live.unsqueeze(2)  # [B, K, 1]
         if self.dynamic_interest_num:
-            logits = paddle.where(alive, logits, paddle.full([1], -1e30))
+            logits = paddle.where(alive, logits, paddle.full_like(logits, -1e30))
         weight = nn.functional.softmax(logits, axis=self.softmax_axis) * mask
         return weight * alive.astype(weight.dtype) if self.dynamic_interest_num else weight
 

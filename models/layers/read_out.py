@@ -42,4 +42,4 @@ class LabelAwareAttention(nn.Layer):
 
 
 def _only_live(scores, live):
-    return paddle.where(live, scores, paddle.full([1], -math.inf))
+    return paddle.where(live, scores, paddle.full_like(scores, -math.inf))

@@ -33,6 +33,6 @@ class SelfAttention(Extractor):
         logits = self.linear2(paddle.tanh(self.linear1(item_eb + position))).transpose([0, 2, 1])  # [B, K, T]
         mask = mask.unsqueeze(1).expand([-1, logits.shape[1], -1])  # by hand, too
         # Not -inf, which makes an empty history NaN; and selected, not added, so that no gradient reaches padding.
-        logits = paddle.where(mask > 0, logits, paddle.full([1], -1e30))
+        logits = paddle.where(mask > 0, logits, paddle.full_like(logits, -1e30))
         attention = nn.functional.softmax(logits, axis=2) * mask
         return paddle.matmul(attention, item_eb), attention

@@ -59,7 +59,8 @@ class SampledSoftmax(nn.Layer):
             return SampledLoss.apply(*step, "sampled_softmax", own, log_q)
         positive = paddle.sum(user * target_eb, axis=1, keepdim=True) - self._correction(target_item).unsqueeze(1)
         # One constant [B, n] into the GEMM: correcting and masking the product itself costs five passes over it.
-        bias = _mask(target_item, candidate_item, -math.inf, -self._correction(candidate_item))
+        same = same_ids(target_item.unsqueeze(1), candidate_item)
+        bias = paddle.masked_fill((-self._correction(candidate_item)).expand_as(same), same, -math.inf)
         negative = paddle.addmm(bias, user, candidate_eb.t())  # [B, n]
         logits = paddle.concat([positive, negative], axis=1)  # [B, 1 + n]
         label = paddle.zeros_like(target_item).unsqueeze(1)
@@ -157,13 +158,8 @@ class GeneralizedBCE(SampledSoftmax):
         positive = paddle.sum(user * target_eb, axis=1)
         score = paddle.matmul(user, candidate_eb, transpose_y=True)  # [B, n]
         same = same_ids(target_item.unsqueeze(1), candidate_item)
-        against = paddle.where(same, paddle.zeros([1]), nn.functional.softplus(score))
+        against = paddle.masked_fill(nn.functional.softplus(score), same, 0.0)
         return (beta * nn.functional.softplus(-positive) + against.sum(axis=1)) / (1.0 + n)
-
-
-def _mask(target_item, candidate_item, never, otherwise):
-    """`[B, n]`: `never` where a candidate is the row's target, `otherwise` elsewhere."""
-    return paddle.where(same_ids(target_item.unsqueeze(1), candidate_item), paddle.full([1], never), otherwise)
 
 
 def create_objective(

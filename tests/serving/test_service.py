@@ -58,6 +58,12 @@ REQUESTS = [
 ]  # fmt: skip
 
 
+def check_alike(found, wanted):
+    """Two lists of items are the same, but for the last digits of their scores, which differ from batch to batch."""
+    assert [one | {"score": 0} for one in found] == [one | {"score": 0} for one in wanted]
+    np.testing.assert_allclose([one["score"] for one in found], [one["score"] for one in wanted], rtol=1e-5)
+
+
 def test_lists_are_those_of_the_command_line(folder, service, monkeypatch, capsys):
     expected = predicted(folder, monkeypatch, capsys, *REQUESTS)
     replies = ask(service, *(one | {"top_n": 7} for one in REQUESTS))  # in one batch
@@ -68,13 +74,11 @@ def test_lists_are_those_of_the_command_line(folder, service, monkeypatch, capsy
         assert found["user"] == want["user"]
         assert found["unknown"] == want["unknown"]
         assert not found["popular"]
-        assert [(one["item"], one["interest"]) for one in found["items"]] == [
-            (one["item"], one["interest"]) for one in want["items"]
-        ]
-        np.testing.assert_allclose(
-            [one["score"] for one in found["items"]], [one["score"] for one in want["items"]], rtol=1e-5
+        check_alike(
+            found["items"],
+            [one | {"title": service.titles[service.predictor.numbers[one["item"]]]} for one in want["items"]],
         )
-    assert shorter["items"] == replies[0][1]["items"][:2]
+    check_alike(shorter["items"], replies[0][1]["items"][:2])
     title = replies[0][1]["items"][0]
     assert title["title"] == service.titles[service.predictor.numbers[title["item"]]] != title["item"]
     items = [{one["item"] for one in found["items"]} for _, found in replies]
@@ -102,7 +106,9 @@ def test_what_is_no_request_is_refused_in_the_words_of_the_command_line(folder, 
     (first,) = ask(service, good)
     bodies = [part for bad in BAD for part in (bad.encode(), good)]
     replies = ask(service, *bodies)
-    assert all(one == first for one in replies[1::2])  # in one batch with all the bad ones
+    for status, found in replies[1::2]:  # in one batch with all the bad ones
+        assert (status, found | {"items": []}) == (200, first[1] | {"items": []})
+        check_alike(found["items"], first[1]["items"])
     lines = [one for one in BAD if one]
     expected = predicted(folder, monkeypatch, capsys, *lines)
     told = dict(zip(lines, expected, strict=True))

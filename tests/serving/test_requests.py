@@ -313,5 +313,7 @@ def test_scores_are_told_in_eight_digits():
     rng = np.random.default_rng(0)
     drawn = rng.normal(size=20_000) * 10.0 ** rng.integers(-7, 9, 20_000)
     ties = np.arange(524_288, 540_000, 0.0625)  # to hundredths, halfway
-    scores = np.concatenate([drawn, ties, [0, -0.0, 999.99994, 1, 1e7, -np.inf]]).astype(np.float32)
+    large = rng.normal(size=20_000) * 10.0 ** rng.integers(9, 28, 20_000)
+    small = rng.uniform(1, 9, 20_000) * 10.0 ** rng.integers(-15, -7, 20_000)
+    scores = np.concatenate([drawn, ties, large, small, [0, -0.0, 999.99994, 1, 1e7, 3e29, -np.inf]]).astype(np.float32)
     assert eight_digits(scores).tolist() == [float(f"{one:.8g}") for one in scores.tolist()]

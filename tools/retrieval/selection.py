@@ -94,7 +94,7 @@ class Catalogue:
 
     def rows(self, names) -> list[int]:
         """Our ids of the user's own, those that are unknown left out."""
-        return [row for row in map(self.numbers.get, names) if row]
+        return [row for row in map(self.numbers.get, names) if row is not None]
 
     def choose(self, filters: Filters) -> Selection | None:
         """The items that a user's own `allow` and `category` let pass; what holds for all where there are neither."""

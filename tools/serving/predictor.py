@@ -26,6 +26,7 @@ from tools.serving.probe import AGAIN, check_parts, check_table, check_tower
 from tools.serving.requests import check_arrays, check_excluded, check_histories, check_length, check_profiles
 from tools.serving.tower import Tower
 
+TENS = np.array([10**power for power in range(23)], np.float64)  # all exact, as `10.0 ** power` is not on each processor
 Chosen = Selection | list[Selection | None] | None  # for all histories, or for each; None: no filter of its own
 
 
@@ -214,10 +215,14 @@ def _named(spelled, items, scores, interests) -> list[tuple[int, str, float, int
 
 
 def eight_digits(scores) -> np.ndarray:
-    """Scores of float32 as what eight digits say of them, float64: `float(f"{score:.8g}")` of each."""
-    size = np.floor(np.log10(np.clip(np.abs(scores.astype(np.float64)), 1e-15, 1e38)))  # below, fewer digits
-    unit = 10.0 ** (7 - size)
-    return np.rint(scores * unit) / unit
+    """Scores of float32 as what eight digits say of them, float64: `float(f"{score:.8g}")` of each.
+
+    Below 1e-15 there are fewer digits, from 1e30 on more.
+    """
+    scores = np.asarray(scores, np.float64)
+    digits = 7 - np.floor(np.log10(np.clip(np.abs(scores), 1e-15, 9e29))).astype(int)  # after the point
+    unit = TENS[np.abs(digits)]
+    return np.where(digits < 0, np.rint(scores / unit) * unit, np.rint(scores * unit) / unit)
 
 
 def json_text(answer: Answer | Fault) -> str:

@@ -21,7 +21,7 @@ from tools.retrieval.selection import Filters
 from tools.serving.histories import KEYS, History, check_keys, no_request, read_request
 from tools.serving.limits import LONGEST_LIST, MOST_HISTORIES, TOP_N
 from tools.serving.popular import Popular
-from tools.serving.predictor import Predictor, answer_all
+from tools.serving.predictor import Predictor, answer_all, eight_digits
 from tools.serving.requests import check_length
 from tools.serving.similar import Similar
 
@@ -141,9 +141,10 @@ class Service:
             return self._no_vectors()
         if item not in numbers:
             return fault(404, f"item {shown(item)!r} is unknown; give one of the export's items")
+        found, cosines = self.similar_items.nearest(numbers[item], top_n)
         rows = [
-            {"item": names[one], "score": float(f"{score:.8g}"), "title": self.titles[one]}
-            for one, score in zip(*self.similar_items.nearest(numbers[item], top_n), strict=True)
+            {"item": names[one], "score": score, "title": self.titles[one]}
+            for one, score in zip(found, eight_digits(cosines).tolist(), strict=True)
         ]
         return Reply(200, _json({"item": item, "title": self.titles[numbers[item]], "items": rows}))
 

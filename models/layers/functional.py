@@ -52,7 +52,7 @@ def same_ids(left, right):
 
 def length_mask(seq_len, maxlen):
     """Which positions of a right-padded history are real: `[B]` lengths to `[B, maxlen]` of 1.0 and 0.0."""
-    number = paddle.ones([maxlen], "int64").cumsum()  # 1…T; `arange` takes five times as long
+    number = paddle.ones([maxlen], "int64").cumsum()  # 1…T; `arange` takes 2.5 times as long
     return (seq_len.unsqueeze(1).expand([-1, maxlen]) >= number).astype("float32")
 
 

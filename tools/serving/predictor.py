@@ -26,7 +26,7 @@ from tools.serving.probe import AGAIN, check_parts, check_table, check_tower
 from tools.serving.requests import check_arrays, check_excluded, check_histories, check_length, check_profiles
 from tools.serving.tower import Tower
 
-TENS = np.array([10**power for power in range(23)], np.float64)  # all exact, as `10.0 ** power` is not on each processor
+TENS = np.array([10**power for power in range(23)], np.float64)  # exact; NumPy's power is not on each processor
 Chosen = Selection | list[Selection | None] | None  # for all histories, or for each; None: no filter of its own
 
 

@@ -6,6 +6,7 @@ from paddle import inference
 
 from tools.common.errors import UserError
 from tools.serving.tower_files import check
+from tools.training.runtime import keep_arrays
 
 OUTPUTS = ("interests", "live", "coupling")  # of the user tower, in this order
 
@@ -44,6 +45,7 @@ class Tower:
 
 def _open(folder):
     check(folder / "user_tower")
+    keep_arrays()
     config = inference.Config(str(folder / "user_tower.json"), str(folder / "user_tower.pdiparams"))
     config.disable_glog_info()
     config.disable_mkldnn()  # the default: on Paddle 3.3.1 it gives wrong squashed vectors and live masks

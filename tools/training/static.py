@@ -8,6 +8,7 @@ from paddle.static import InputSpec
 from models.layers.compiled import usable
 from tools.config.load import Config
 from tools.training.dygraph import DygraphModel
+from tools.training.runtime import keep_arrays
 
 
 class StaticModel(DygraphModel):
@@ -25,6 +26,8 @@ class StaticModel(DygraphModel):
         hyper = config.hyper_parameters
         # One operator after another: handing each to a thread pool, the default, costs a small step a sixth of it.
         paddle.set_flags({"FLAGS_enable_pir_in_executor_trace_run": True})
+        if not config.runner.use_gpu:  # where memory is short
+            keep_arrays()
         warnings.filterwarnings("ignore", message="Tensor do not have 'place' interface")  # Paddle's own `where` asks
         # Of histories, targets and candidates, after their first axis.
         targets = 1 if getattr(model, "all_positions", False) else hyper.targets

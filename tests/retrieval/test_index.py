@@ -125,6 +125,15 @@ def test_other_vectors_or_another_setting_are_not_mistaken_for_the_kept_index(tm
     assert len(built(caplog)) == 4
 
 
+def test_what_another_graph_comes_of_builds_another_index(tmp_path, caplog):
+    vectors, _ = clustered(2000)
+    with caplog.at_level(logging.INFO):
+        for search in (None, "efConstruction=9", "efSearch=7, efConstruction = 9", "efSearch=7"):
+            index = IndexFiles(runner=runner("hnsw", search)).keep(tmp_path, vectors)
+            assert index.hnsw.efSearch == (7 if "efSearch" in (search or "") else 128)
+    assert len(built(caplog)) == len(list(tmp_path.iterdir())) == 2
+
+
 @pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf", "ivf_pq"])
 def test_a_grown_index_keeps_its_kind_and_finds_the_new(kind, tmp_path):
     vectors, _ = clustered(3000)

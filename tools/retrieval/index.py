@@ -22,10 +22,10 @@ from tools.retrieval.exact import exact, faiss
 from tools.retrieval.index_file import made_of, reason, save
 from tools.retrieval.milvus import MilvusStore
 
-BLOCK = 65_536  # items that are added at once
-LARGEST = 2**20  # number in a factory string: the most inverted lists that Faiss itself speaks of
+BLOCK, LARGEST = 65_536, 2**20  # items added at once; number in a factory string: the most inverted lists of Faiss
 # Of search parameters: what a search allocates grows with them.
 DEEPEST, MOST_SEARCHED = {"k_factor_rf": 1000, "k_factor": 1000}, 65_536
+BUILDING = re.compile(r"efConstruction *= *(\d+)")  # of search parameters: what another index comes of
 SAMPLE = 1000  # queries that an approximate index is held against exact search with
 MAPPED = getattr(faiss, "IO_FLAG_MMAP_IFC", 0)  # from Faiss 1.11 on
 
@@ -87,7 +87,7 @@ def create(factory, size):
 def set_search(index, text):
     """Set search parameters, `nprobe=32,…`; a `ValueError` for what is no parameter of the index."""
     for one in filter(None, text.split(",")):
-        name, _, value = (part.strip() for part in one.partition("="))
+        name, _, value = map(str.strip, one.partition("="))
         if not value.isdecimal() or not 0 < int(value) < 2**31:
             raise ValueError(f"{shown(one)!r} is not name=number, a whole number above 0; write nprobe=32, say")
         if int(value) > (most := DEEPEST.get(name, MOST_SEARCHED)):
@@ -188,8 +188,7 @@ class IndexFiles:
 
     def errors(self, size):
         """`(key, what is wrong with it)` of the settings, for vectors of `size`."""
-        chosen = plan(self.runner.index, 10**6, size)
-        key = "index"
+        chosen, key = plan(self.runner.index, 10**6, size), "index"
         try:
             index = create(chosen.factory, size)
             key = "index_search"
@@ -205,7 +204,8 @@ class IndexFiles:
         chosen = plan(self.runner.index, len(item_vectors) - 1, item_vectors.shape[1])
         if chosen.factory == "Flat":
             return exact(item_vectors)
-        made = digest(chosen.factory.encode(), item_vectors)
+        building = BUILDING.findall(self.runner.index_search or "")
+        made = digest(",".join([chosen.factory, *building]).encode(), item_vectors)
         path = Path(folder) / f"index-{made}.faiss"
         if path.is_file():
             with contextlib.suppress(UserError):

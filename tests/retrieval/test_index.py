@@ -8,7 +8,8 @@ import pytest
 from tools.common.errors import UserError
 from tools.config.schema import Runner
 from tools.retrieval.exact import exact
-from tools.retrieval.index import IndexFiles, build, load, plan, recall, save, store
+from tools.retrieval.index import IndexFiles, build, load, recall, save, store
+from tools.retrieval.kinds import plan
 from tools.retrieval.retriever import Retriever
 from tools.training.settings import load_settings
 

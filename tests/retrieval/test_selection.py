@@ -10,7 +10,8 @@ from tools.common.ragged import ragged
 from tools.config.schema import Runner
 from tools.retrieval import selected
 from tools.retrieval.aggregate import Diversity
-from tools.retrieval.index import KINDS, build, store
+from tools.retrieval.index import build, store
+from tools.retrieval.kinds import KINDS
 from tools.retrieval.retriever import Retriever, ScoreIndex
 from tools.retrieval.selection import Catalogue, Filters, Selection, add_filter_arguments, read_filters
 

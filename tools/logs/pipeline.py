@@ -20,17 +20,9 @@ COMIREC = ComiRec()
 
 
 def build(
-    output: Path,
-    read,
-    *,
-    protocol=COMIREC,
-    min_items=5,
-    min_users=5,
-    ties="",
-    overwrite=False,
-    extend=None,
+    output: Path, read, *, protocol=COMIREC, min_items=5, min_users=5, ties="", overwrite=False, extend=None,
     level=logging.INFO,
-) -> dict:
+) -> dict:  # fmt: skip
     """Write the folder of a data set; gives the content of its `meta.yaml`, with `notes` on the log beside it.
 
     Args:

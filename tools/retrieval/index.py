@@ -1,4 +1,4 @@
-"""Faiss indexes of item vectors: their kinds, search parameters and files, and what an approximate one finds.
+"""Faiss indexes of item vectors: how they are built, searched and kept, and what an approximate one finds.
 
 `runner.index` is a kind or a Faiss factory string, `runner.index_search` what `faiss.ParameterSpace` takes. Scores are
 inner products everywhere: where a model means cosines, its interests and item vectors are units.
@@ -6,10 +6,9 @@ inner products everywhere: where a model means cosines, its interests and item v
 
 import contextlib
 import logging
-import math
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,54 +19,16 @@ from tools.common.ragged import ragged
 from tools.data import identity
 from tools.retrieval.exact import exact, faiss
 from tools.retrieval.index_file import made_of, reason, save
+from tools.retrieval.kinds import KINDS, plan
 from tools.retrieval.milvus import MilvusStore
 
-BLOCK, LARGEST = 65_536, 2**20  # items added at once; number in a factory string: the most inverted lists of Faiss
+BLOCK = 65_536  # items that are added at once
+LARGEST = 2**20  # number in a factory string: the most inverted lists that Faiss itself speaks of
 # Of search parameters: what a search allocates grows with them.
 DEEPEST, MOST_SEARCHED = {"k_factor_rf": 1000, "k_factor": 1000}, 65_536
-BUILDING = re.compile(r"efConstruction *= *(\d+)")  # of search parameters: what another index comes of
+BUILDING = re.compile(r"efConstruction\s*=\s*(\d+)")  # of search parameters: that with which an index is built
 SAMPLE = 1000  # queries that an approximate index is held against exact search with
 MAPPED = getattr(faiss, "IO_FLAG_MMAP_IFC", 0)  # from Faiss 1.11 on
-
-
-class Plan(NamedTuple):
-    """How an index is made and searched."""
-
-    factory: str
-    search: str = ""  # name=number, …
-
-
-def _lists(item_num):
-    """Inverted lists for so many items: 4·sqrt(V), but no fewer than the 39 items a list that k-means asks for."""
-    return max(1, min(round(4 * math.sqrt(item_num)), item_num // 39))
-
-
-def _probes(item_num):
-    return f"nprobe={max(16, _lists(item_num) // 32)}"
-
-
-def _ivf_pq(item_num, size):
-    """Two dimensions a byte, or what the size and few items leave; 8-bit copies of the items rank the best again.
-
-    `np` spares Faiss's polysemous codes, which take most of the building and serve another kind of search.
-    """
-    parts = max((one for one in range(1, size // 2 + 1) if size % one == 0), default=1)
-    bits = max(1, min(8, int(math.log2(max(2, item_num // 39)))))
-    return Plan(f"IVF{_lists(item_num)},PQ{parts}x{bits}np,Refine(SQ8)", f"{_probes(item_num)},k_factor_rf=4")
-
-
-# Number of items and D to a plan whose recall is .95 or more on clustered vectors.
-KINDS = {
-    "flat": lambda item_num, size: Plan("Flat"),
-    "ivf": lambda item_num, size: Plan(f"IVF{_lists(item_num)},Flat", _probes(item_num)),
-    "hnsw": lambda item_num, size: Plan("HNSW32", "efSearch=128"),
-    "ivf_pq": _ivf_pq,
-}
-
-
-def plan(index, item_num, size) -> Plan:
-    """How to make `runner.index`, a kind or itself a factory string, of `item_num` vectors of `size`."""
-    return KINDS.get(index, lambda *_: Plan(index))(item_num, size)
 
 
 def create(factory, size):
@@ -188,7 +149,8 @@ class IndexFiles:
 
     def errors(self, size):
         """`(key, what is wrong with it)` of the settings, for vectors of `size`."""
-        chosen, key = plan(self.runner.index, 10**6, size), "index"
+        chosen = plan(self.runner.index, 10**6, size)
+        key = "index"
         try:
             index = create(chosen.factory, size)
             key = "index_search"

@@ -30,15 +30,15 @@ def keep_memory():
         libc.mallopt(M_TRIM_THRESHOLD, KEPT)
 
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+LARGE = 32 << 20  # bytes: glibc's own upper bound; what is larger, as an item table, is mapped and given back at once
+KEPT = 512 << 20  # bytes: more than what a step frees
+
+
 def keep_arrays():
     """Let a program keep its arrays for the next run. Else a thread of Paddle's frees each after its last use and
     spins in between, which takes two thirds as much processor time as a small run itself."""
     paddle.set_flags({"FLAGS_eager_delete_tensor_gb": -1.0})
-
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-LARGE = 32 << 20  # bytes: glibc's own upper bound; what is larger, as an item table, is mapped and given back at once
-KEPT = 512 << 20  # bytes: more than what a step frees
 
 
 def seed_step(seed, step, rank=0):

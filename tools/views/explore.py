@@ -120,14 +120,9 @@ class Explorer:
         own = kept & (kept.cumsum(axis=1) <= top_n)
         weight = 0.0 if self.category is None or not kept.any() else question.variety * float(np.ptp(scores[kept]))
         plain, chosen = predictor.retriever.recommend_each(
-            interests,
-            used,
-            top_n,
-            Diversity((0.0, weight), self.category),
-            seen=ragged([len(seen)], seen) if len(seen) else None,
-            maxlen=predictor.maxlen,
-            selection=selection,
-        )
+            interests, used, top_n, Diversity((0.0, weight), self.category),
+            seen=ragged([len(seen)], seen) if len(seen) else None, maxlen=predictor.maxlen, selection=selection,
+        )  # fmt: skip
         rank = {item: place for place, item in enumerate(plain.items[0].tolist(), 1)}
         shown = self._items([one[0] for one in chosen], rank, question.target)
         listed = [one.score for one in shown]

@@ -13,12 +13,14 @@ import os
 import signal
 import socket
 import struct
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from tools.common.errors import UserError, hear_signals
 
 READY, REFUSED = b"ready", b"refused"
 PATIENCE = 10.0  # seconds for a process to end by itself
+ENOUGH = 256  # rows of a product that takes all of NumPy's threads
 BESIDE = 120.0  # seconds for an export to be opened in the time that others leave of the processor
 ENDED = (ConnectionError, asyncio.IncompleteReadError)  # what a reader sees of a process that is gone
 
@@ -37,8 +39,7 @@ def serve(own, folder, filters, beside=False):
         beside: whether another process answers meanwhile, to which opening is to leave the processor.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks, which then closes
-    import numpy  # noqa: F401  # its threads have the priority of the one that imports it
-
+    _start_threads()
     try:
         # Of a thread the priority can be lowered alone, so that this one answers as ever; it could not be raised again.
         with ThreadPoolExecutor(1, initializer=_step_back if beside else None) as opening:
@@ -59,6 +60,14 @@ def serve(own, folder, filters, beside=False):
             own.sendall(pack([told.encode(), *(one.body for one in replies)]))
 
 
+def _start_threads():
+    """Let NumPy have its threads: they get the priority of the one that multiplies first, a fork has none yet."""
+    import numpy
+
+    square = numpy.ones([ENOUGH, ENOUGH], "float32")
+    square @ square
+
+
 def _step_back():
     """Run in the time only that no other thread of the machine wants; a low `nice` would still hold the others up."""
     if hasattr(os, "SCHED_IDLE"):  # Linux
@@ -70,6 +79,17 @@ def _open(folder, filters):
     from tools.serving.service import Service  # here, since this process alone needs Paddle
 
     return Service(folder=folder, filters=filters)
+
+
+def _processes():
+    """How processes start: forked from one with what each imports, which takes 0.2 s before it can step back."""
+    try:
+        context = multiprocessing.get_context("forkserver")
+    except ValueError:  # Windows
+        return multiprocessing.get_context("spawn")
+    main = sys.modules["__main__"].__spec__
+    context.set_forkserver_preload(["numpy", __name__, *([main.name] if main else [])])
+    return context
 
 
 def freeze():
@@ -120,8 +140,7 @@ class Worker:
     @classmethod
     async def _start(cls, folder, filters, beside):
         ours, own = socket.socketpair()
-        arguments = (own, folder, filters, beside)
-        process = multiprocessing.get_context("spawn").Process(target=serve, args=arguments, daemon=True)
+        process = _processes().Process(target=serve, args=(own, folder, filters, beside), daemon=True)
         await asyncio.to_thread(process.start)
         own.close()
         worker = cls(process, *await asyncio.open_connection(sock=ours))

@@ -21,6 +21,7 @@ from models.shared_capsule import SharedCapsule
 from models.spectral.factors import Spectral
 from models.spectral.mix import SpectralMix
 from models.spectral.net import SpectralNet
+from models.spectral_blend import SpectralBlend
 from models.spectral_sas import SpectralSAS
 from models.two_tower import TwoTower
 from models.wals import WALS
@@ -47,6 +48,7 @@ MODELS = {
     "spectral_net": SpectralNet,
     "spectral_mix": SpectralMix,
     "spectral_sas": SpectralSAS,
+    "spectral_blend": SpectralBlend,
 }
 
 __all__ = ["MODELS", "CapsuleNetwork"]

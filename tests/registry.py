@@ -11,7 +11,7 @@ from tools.config.load import constructor_options
 
 # Their `fit` needs the package implicit.
 NEEDS_EXTRA = {"item_knn", "rp3beta", "ease", "wals", "maxmf"}
-NEEDS_EXTRA |= {"spectral", "spectral_net", "spectral_mix", "spectral_sas"}
+NEEDS_EXTRA |= {"spectral", "spectral_net", "spectral_mix", "spectral_sas", "spectral_blend"}
 GRADIENT = [name for name, model in MODELS.items() if hasattr(model, "loss")]
 SEVERAL = [name for name, model in MODELS.items() if "interest_num" in constructor_options(model)]
 

@@ -42,7 +42,7 @@ KINDS = (  # of models, one row each of the short table
     ("mind", "shared_capsule", "comirec_dr"),
     ("comirec_sa", "re4", "remi"),
     ("spectral",),
-    ("spectral_net", "spectral_mix", "spectral_sas"),
+    ("spectral_net", "spectral_mix", "spectral_sas", "spectral_blend"),
 )
 READMES = {  # README -> heads of the short table's columns of words, names of the kinds
     "README.md": (

@@ -1,4 +1,4 @@
-"""What models have in common that score by spectral factors and by a second model beside them, learned by gradient."""
+"""What models have in common that score by spectral factors and by others beside them, learned by gradient."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ import paddle
 from models.base.keywords import option
 from models.layers.functional import length_mask
 from models.layers.tower import Tower
+from models.spectral.beside import Beside
 from models.spectral.factors import Factors
 from models.spectral.net import Network, NetworkModel, silence
 from models.spectral.student import Student
@@ -27,65 +28,63 @@ class Distillation:
 
 
 class Mixture(NetworkModel):
-    """`SpectralNet`, a second model that scores beside it, and a student of both.
+    """`SpectralNet`, models that score beside it, and a student of all.
 
-        f(u, j) = v · b(j) E_j + c y · g_j                                  the first product as in `SpectralNet`
+        f(u, j) = v · b(j) E_j + Σ_m c_m y_m · g_mj                         the first product as in `SpectralNet`
 
-    y `[W]` and g are of the second model, which learns by itself from random vectors. c is such that the best scores
-    of a user deviate `share` times as much by the second product as by the first (`best_spread`).
+    y_m `[W_m]` and g_m are of model m, one of those `Beside`, which learns by itself from random vectors. c_m is such
+    that the best scores of a user deviate `share` times as much by its product as by the first (`best_spread`).
 
-    R + W dimensions are more than K vectors have. As many are kept as K subspaces have, found as in `Spectral`, in
-    coordinates x in which users' vectors [v; y] are alike in all directions (`cut`); from there a `Student` learns to
-    score as the whole does, and interest k is `(x B + MLP(x))_k` (`read`). It learns them without `spectral_strength`,
-    which is best left at 0.
+    R + Σ W_m dimensions are more than K vectors have. As many are kept as K subspaces have, found as in `Spectral`, in
+    coordinates x in which users' vectors [v; y_1; …] are alike in all directions (`cut`); from there a `Student` learns
+    to score as the whole does, and interest k is `(x B + MLP(x))_k` (`read`). It learns them without
+    `spectral_strength`, which is best left at 0.
 
-    An heir has `attend`, `vector` and `side`, and an `extractor`: rows `[B, T, W]` and mask to what `vector` reads.
+    An heir makes those `Beside` attributes of its own, and gives the sum of their W.
 
     Args:
         factors, network, distillation: options.
-        size: W.
-        share: how much the second model's scores count; those of the factors count 1.
+        extra: that sum.
     """
 
-    def __init__(self, factors: Factors, network: Network, distillation: Distillation, *, size, share):
-        super().__init__(factors, network, extra=size)
-        self.extra, self.share = size, share
+    def __init__(self, factors: Factors, network: Network, distillation: Distillation, *, extra):
+        super().__init__(factors, network, extra=extra)
         self.student_epochs, self.truth = distillation.mix_student_epochs, distillation.mix_truth
-        self.refine = Tower(input_size=self.rank + size, output_size=self.interest_num * self.size, sizes=(STUDENT,))
+        self.refine = Tower(input_size=self.rank + extra, output_size=self.interest_num * self.size, sizes=(STUDENT,))
         silence(self.refine)  # it says nothing unless the student learns
 
-    def attend(self, events):
-        """Learn the second model of `events`: its rows, `[item_count, W]`."""
-        raise NotImplementedError(f"{type(self).__name__} has no attend")
+    @property
+    def beside(self) -> list[Beside]:
+        """What scores beside the network."""
+        return [one for one in self.children() if isinstance(one, Beside)]
 
-    def vector(self, interests):
-        """y of what the extractor gives, `[B, ?, W]`: `[B, W]`."""
-        raise NotImplementedError(f"{type(self).__name__} has no vector")
-
-    def side(self, rows):
-        """g of rows `[item_count, W]`: `[item_count, W]`."""
-        raise NotImplementedError(f"{type(self).__name__} has no side")
+    @property
+    def sizes(self) -> list[int]:
+        """R, W_1, …, of the parts of a row and of a user's vector."""
+        return [self.rank, *(one.size for one in self.beside)]
 
     def read(self, hist_eb, weight, seq_len):
-        """Rows `[B, T, R + W]`, weights `[B, 1, T]` and lengths `[B]` to interests side by side, `[B, K·size]`."""
+        """Rows `[B, T, R']`, weights `[B, 1, T]` and lengths `[B]` to interests side by side, `[B, K·size]`."""
         both = self.both(hist_eb, weight, seq_len)
         return paddle.matmul(both, self.bases) + self.refine(both)
 
     def both(self, hist_eb, weight, seq_len):
-        """v and y above, of rows `[B, T, R + W]`, weights `[B, 1, T]` and lengths `[B]`: `[B, R + W]`."""
-        counted, learned = hist_eb.split([self.rank, self.extra], axis=2)
+        """v, y_1, … above, of rows `[B, T, R']`, weights `[B, 1, T]` and lengths `[B]`: `[B, R']`."""
+        counted, *learned = hist_eb.split(self.sizes, axis=2)
         # Not where the weight is above 0: r^n of an old item may be too small a number.
-        interests = self.extractor(learned, length_mask(seq_len, hist_eb.shape[1]))  # [B, ?, W]
+        mask = length_mask(seq_len, hist_eb.shape[1])
         vector = self.encode(paddle.matmul(weight, counted).squeeze(1))
-        return paddle.concat([vector, self.vector(interests)], axis=1)
+        others = [one.vector(one(rows, mask)) for one, rows in zip(self.beside, learned, strict=True)]
+        return paddle.concat([vector, *others], axis=1)
 
     def cut(self, events, left, right, column, spread):
-        """Learn the second model, find the subspaces, learn in them; arguments as in `NetworkModel.cut`."""
-        rows = self.attend(events)  # [item_count, W]
-        self.item_table.weight.set_value(paddle.concat([left, rows], axis=1))
+        """Learn those beside, find the subspaces, learn in them; arguments as in `NetworkModel.cut`."""
+        rows = [one.learn(events, self.watch) for one in self.beside]  # [item_count, W] each
+        self.item_table.weight.set_value(paddle.concat([left, *rows], axis=1))
         users = paddle.concat([self.users(events, events.draw(BATCH)) for _ in range(SAMPLE // BATCH)])
-        sides = [right / column, self.side(rows)]
-        parts = zip(users.split([self.rank, self.extra], axis=1), sides, (1.0, self.share), strict=True)
+        sides = [right / column, *(one.side(its) for one, its in zip(self.beside, rows, strict=True))]
+        shares = [1.0, *(one.share for one in self.beside)]
+        parts = zip(users.split(self.sizes, axis=1), sides, shares, strict=True)
         both = paddle.concat([share / best_spread(user, side) * side for user, side, share in parts], axis=1)
         square, turn = paddle.linalg.eigh(paddle.matmul(users, users, transpose_x=True) / len(users))
         root = paddle.clip(square, min=1e-9 * float(square.max())).sqrt()
@@ -106,7 +105,7 @@ class Mixture(NetworkModel):
 
     @paddle.no_grad()
     def users(self, events, place):
-        """v and y of the histories of events at places `[B]`: `[B, R + W]`."""
+        """v, y_1, … of the histories of events at places `[B]`: `[B, R']`."""
         hist_item, seq_len = events.histories(place)
         longest = int(seq_len.max())
         return self.both(self.item_table(hist_item[:, :longest]), self.weigh(seq_len, longest), seq_len)

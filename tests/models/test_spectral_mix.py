@@ -12,8 +12,8 @@ from models.layers.features import ItemTable
 from models.layers.functional import l2_normalize
 from models.spectral import events as events_of
 from models.spectral import mixture
+from models.spectral.attention import sample
 from models.spectral.events import Events
-from models.spectral.mix import sample
 from models.spectral.mixture import best_spread
 from models.spectral.student import Student
 
@@ -93,12 +93,12 @@ def test_targets_are_no_negatives(monkeypatch):
     mix = model()
     table = ItemTable(item_count=V, embedding_dim=10, sparse=True, init_std=1.0)
     batch = paddle.to_tensor([[5, 9], [7, 0]]), paddle.to_tensor([[3, 8, 3], [6, 0, 0]]), paddle.to_tensor([2, 1])
-    monkeypatch.setattr(mix, "mix_dropout", 0.0)
+    monkeypatch.setattr(mix.extractor, "dropout", 0.0)
     monkeypatch.setattr(paddle, "unique", lambda drawn: paddle.to_tensor([3, 8, 9, 20]))
-    loss = mix.attention_loss(table, *batch)
+    loss = mix.extractor.loss(table, *batch)
     rows = l2_normalize(table.weight)
-    interests = mix.extractor(table(batch[0]), paddle.to_tensor([[1.0, 1.0], [1.0, 0.0]]))
-    score = (paddle.matmul(mix.vector(interests), rows, transpose_y=True) / 0.1).detach().numpy().astype("float64")
+    user = mix.extractor.vector(mix.extractor(table(batch[0]), paddle.to_tensor([[1.0, 1.0], [1.0, 0.0]])))
+    score = (paddle.matmul(user, rows, transpose_y=True) / 0.1).detach().numpy().astype("float64")
     terms = [(0, 3, [9, 20]), (0, 8, [9, 20]), (0, 3, [9, 20]), (1, 6, [3, 8, 9, 20])]  # user, target, negatives
     wanted = [np.log(np.exp(score[u, [t, *others]]).sum()) - score[u, t] for u, t, others in terms]
     assert float(loss) == pytest.approx(np.mean(wanted), rel=1e-5)

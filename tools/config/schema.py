@@ -240,8 +240,8 @@ class HyperParameters:
     sas_share: float = key(
         0.5, "spectral_sas: deviation of the transformer's scores relative to the factors'", low=0, training=True
     )
-    sas_dropout: float = key(0.2, "spectral_sas: dropout of the transformer", low=0, high=0.99, training=True)
-    sas_epochs: int = key(15, "spectral_sas: passes of the transformer over all users", low=1, training=True)
+    sas_dropout: float = key(0.4, "spectral_sas: dropout of the transformer", low=0, high=0.99, training=True)
+    sas_epochs: int = key(30, "spectral_sas: passes of the transformer over all users", low=1, training=True)
     mix_student_epochs: int = key(
         2, "spectral_mix: passes of the student, which learns the whole model's scores; 0: none", low=0, training=True
     )

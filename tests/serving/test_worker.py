@@ -84,6 +84,33 @@ def test_who_answers_has_no_thread_that_steps_back_and_is_waited_for(tmp_path):
     assert asyncio.run(open_and_ask())
 
 
+@pytest.mark.parametrize(
+    "fault", [ValueError("cannot find context"), FileNotFoundError("No usable temporary directory")]
+)
+def test_where_none_can_be_forked_a_process_starts_by_itself(monkeypatch, fault):
+    started = []
+
+    class Process:
+        def __init__(self, kind, args):
+            self.kind, self.args = kind, args
+
+        def start(self):
+            if self.kind == "forkserver" and isinstance(fault, OSError):
+                raise fault
+            started.append((self.kind, self.args))
+
+    def context(kind):
+        if kind == "forkserver" and isinstance(fault, ValueError):
+            raise fault
+        return SimpleNamespace(
+            set_forkserver_preload=lambda names: None, Process=lambda target, args, daemon: Process(kind, args)
+        )
+
+    monkeypatch.setattr(worker.multiprocessing, "get_context", context)
+    worker._begin("own", "folder", None, True)
+    assert started == [("spawn", ("own", "folder", None, True))]
+
+
 def test_where_others_leave_no_time_it_is_opened_all_the_same(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(worker, "BESIDE", 0.5)
     started = []

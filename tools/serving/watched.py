@@ -100,7 +100,7 @@ class Watched:
 
     def _lose(self, worker):
         self.worker = None
-        worker.writer.close()  # should it only seem so: where the process that forked it is gone, nothing is known of it
+        worker.writer.close()  # it ends then, should it only seem gone: where what forked it is, nobody knows
         logging.error("%s: its process has ended (%s); starting it again", self.folder, worker.process.exitcode)
 
     async def close(self):

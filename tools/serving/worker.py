@@ -81,15 +81,25 @@ def _open(folder, filters):
     return Service(folder=folder, filters=filters)
 
 
-def _processes():
-    """How processes start: forked from one with what each imports, which takes 0.2 s before it can step back."""
+def _begin(*arguments):
+    """A process that serves, with the arguments of `serve`.
+
+    It is forked from one that has what each imports, which takes 0.2 s before it can step back; where that cannot be,
+    on Windows or without a folder for its socket, it imports them itself.
+    """
     try:
         context = multiprocessing.get_context("forkserver")
-    except ValueError:  # Windows
-        return multiprocessing.get_context("spawn")
-    main = sys.modules["__main__"].__spec__
-    context.set_forkserver_preload(["numpy", __name__, *([main.name] if main else [])])
-    return context
+        main = sys.modules["__main__"].__spec__
+        context.set_forkserver_preload(["numpy", __name__, *([main.name] if main else [])])
+        return _process(context, arguments)
+    except (ValueError, OSError):
+        return _process(multiprocessing.get_context("spawn"), arguments)
+
+
+def _process(context, arguments):
+    process = context.Process(target=serve, args=arguments, daemon=True)
+    process.start()
+    return process
 
 
 def freeze():
@@ -140,8 +150,7 @@ class Worker:
     @classmethod
     async def _start(cls, folder, filters, beside):
         ours, own = socket.socketpair()
-        process = _processes().Process(target=serve, args=(own, folder, filters, beside), daemon=True)
-        await asyncio.to_thread(process.start)
+        process = await asyncio.to_thread(_begin, own, folder, filters, beside)
         own.close()
         worker = cls(process, *await asyncio.open_connection(sock=ours))
         try:

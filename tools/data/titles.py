@@ -14,7 +14,7 @@ from tools.data.split_text import parse_json
 NAME = "item_title.json"  # in an export, which has of the items' attributes only those that the model was trained with
 
 
-def titles(folder, item_count=0) -> list[str]:
+def titles(folder, item_count=0, names: dict[int, str] | None = None) -> list[str]:
     """One text an item id; the one of 0, padding, is empty.
 
     It is the item's attribute `title` where the data set has one, else the item's own id by `item_map.csv`, else the
@@ -23,11 +23,12 @@ def titles(folder, item_count=0) -> list[str]:
     Args:
         folder: of a data set, or of an export.
         item_count: rows of the item table, where the folder may name fewer.
+        names: what `item_map.csv` says, where it has been read.
 
     Raises:
         UserError: for a file that is not as `tools.preprocess` and `tools.export` write it.
     """
-    known, names = _attribute(Path(folder)), read_map(Path(folder) / "item_map.csv")
+    known, names = _attribute(Path(folder)), read_map(Path(folder) / "item_map.csv") if names is None else names
     item_count = max(item_count, len(known), max(names, default=0) + 1)
     known += [""] * (item_count - len(known))
     return ["", *(known[item] or names.get(item, str(item)) for item in range(1, item_count))]

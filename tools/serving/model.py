@@ -46,7 +46,9 @@ class Served:
         """What each item is called, where the data set says it."""
         if not (self.predictor.folder / titles.NAME).is_file():
             return None
-        return polars.Series("title", titles.titles(self.predictor.folder, self.predictor.item_num + 1))
+        return polars.Series(
+            "title", titles.titles(self.predictor.folder, self.predictor.item_num + 1, self.predictor.names)
+        )
 
     def recommend(
         self, histories, *, top_n=10, exclude=None, profiles=None, user=None, item=None, time: str | None = UNSAID

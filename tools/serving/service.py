@@ -62,7 +62,7 @@ class Service:
 
     def _open(self, folder):
         self.predictor = predictor = Predictor(folder=folder, filters=self.filters)
-        self.titles = titles(folder, predictor.item_num + 1)
+        self.titles = titles(folder, predictor.item_num + 1, predictor.names)
         self.popular = Popular(folder=folder, item_count=predictor.item_num + 1)
         self.similar_items = None if predictor.vectors is None else Similar(vectors=predictor.vectors)
         sums = read_regular(folder / checksums.NAME, checksums.LARGEST)

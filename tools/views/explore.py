@@ -100,7 +100,7 @@ class Explorer:
         self.predictor = Predictor(folder=folder, filters=self.filters)
         self.model = load_config(Path(folder) / exported.CONFIG).hyper_parameters.model  # its name
         item_count = self.predictor.item_num + 1
-        self.titles = titles(folder, item_count)
+        self.titles = titles(folder, item_count, self.predictor.names)
         self.category = self.predictor.catalogue.category  # [item_count]
         self.category_names = {number: name for name, number in self.predictor.catalogue.category_numbers.items()}
         self.features = sorted(self.predictor.features)  # of users

@@ -116,6 +116,7 @@ def test_an_index_tells_its_stages_and_is_the_same_in_blocks(kind, settings, tmp
     assert found[1] == pytest.approx(found[0], abs=0.02)
 
 
+@pytest.mark.slow
 def test_an_export_tells_its_stages(tmp_path, caplog):
     best = exports.make(tmp_path)
     with caplog.at_level(logging.DEBUG):

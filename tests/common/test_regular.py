@@ -16,6 +16,7 @@ def largest():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused_unopened(tmp_path):
     np.savez_compressed(tmp_path / "bomb.npz", a=np.zeros(1 << 28, np.int8))
     before = largest()

@@ -92,6 +92,7 @@ def test_text_and_sums_are_written_to_their_end(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.slow
 def test_a_full_standard_output_is_an_error():
     with open("/dev/full", "w", encoding="utf-8") as full:
         command = [sys.executable, "-m", "tools.config_reference"]

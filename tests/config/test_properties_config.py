@@ -81,6 +81,7 @@ def nested(flat):
 
 
 @given(GIVEN, st.sampled_from([None, True, False]), st.booleans())
+@pytest.mark.slow
 def test_any_values_of_keys(tmp_path, given, style, unicode):
     try:
         text = yaml.safe_dump(

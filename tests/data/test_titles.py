@@ -51,6 +51,7 @@ def test_an_export_s_titles_that_are_none_are_told(text, tmp_path):
         titles(tmp_path)
 
 
+@pytest.mark.slow
 def test_an_export_brings_the_titles_and_new_items_have_their_own_id(tmp_path, capsys):
     best = exports.make(tmp_path)
     config, folder, rows = load_settings(best), tmp_path / "out/export", exports.V - 1

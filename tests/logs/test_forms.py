@@ -461,6 +461,7 @@ def test_attributes_and_titles_of_the_log_itself():
     assert attributes_of(folder, "item", "brand")["i13"] == ["b3"]
 
 
+@pytest.mark.slow
 def test_long_ids_take_the_room_of_their_bytes():
     """One id of 999 characters in a log of 60,000 rows: as arrays of one width these were gigabytes."""
     import tracemalloc

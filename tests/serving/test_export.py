@@ -346,6 +346,7 @@ def test_bad_histories_end_with_code_2_and_a_line(name, text, message, exported,
     fails(predict.main, [str(exported), str(tmp_path / name)], message, capsys, answered=not whole)
 
 
+@pytest.mark.slow
 def test_bad_standard_input_names_its_line(exported):
     command = [sys.executable, "-m", "tools.predict", str(exported)]
     done = subprocess.run(command, cwd=ROOT, input=b"\n\xff", capture_output=True, check=False)

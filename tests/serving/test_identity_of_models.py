@@ -91,6 +91,7 @@ def test_users_of_another_data_set_are_refused(made):
         read_users(made / "other/test", [model])
 
 
+@pytest.mark.slow
 def test_a_grown_export_says_what_it_came_from(made, tmp_path, capsys):
     grown = shutil.copytree(made / "out/export", tmp_path / "export")
     argv = ["-m", str(made / "out/best/config.yaml"), "--output", str(grown)]

@@ -14,7 +14,7 @@ class SpectralBlend(Mixture):
 
         f(u, j) = v · b(j) E_j + c y · g_j / |g_j| + c' y' · g'_j           y, g: `Attention`; y', g': `NextItem`
 
-    Counts, a history read as a set and a history read in its order each know something that the others do not.
+    Counts, attention over a history, and a transformer that reads it in its order each know what the others do not.
     """
 
     name = "spectral_blend"

@@ -74,7 +74,8 @@ class Mixture(NetworkModel):
         # Not where the weight is above 0: r^n of an old item may be too small a number.
         mask = length_mask(seq_len, hist_eb.shape[1])
         vector = self.encode(paddle.matmul(weight, counted).squeeze(1))
-        others = [one.vector(one(rows, mask)) for one, rows in zip(self.beside, learned, strict=True)]
+        # By places: Paddle's translation of exports knows no `zip(…, strict=True)`.
+        others = [one.vector(one(learned[place], mask)) for place, one in enumerate(self.beside)]
         return paddle.concat([vector, *others], axis=1)
 
     def cut(self, events, left, right, column, spread):

@@ -165,6 +165,19 @@ def test_a_process_that_dies_is_started_again(client):
     assert client.post("/recommend", json=ASK).status_code == 200
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="tells who forked a process")
+def test_a_process_whose_forker_dies_is_replaced_and_ends(client):
+    """Nothing is known of it any more, so another one answers; it must not stay beside that, with a model in memory."""
+    before = client.watched.worker.process.pid
+    with open(f"/proc/{before}/stat", encoding="ascii") as file:
+        forker = int(file.read().rpartition(")")[2].split()[1])
+    assert forker != os.getpid()
+    os.kill(forker, signal.SIGKILL)
+    wait(lambda: client.watched.worker and client.watched.worker.process.pid != before)
+    assert client.post("/recommend", json=ASK).status_code == 200
+    wait(lambda: not os.path.isdir(f"/proc/{before}"))
+
+
 def test_what_happened_is_counted(client):
     client.post("/recommend", json={"history": ["new", "i1"]})
     client.post("/recommend", json={"history": [], "allow": []})

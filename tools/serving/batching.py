@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-MOST_TOGETHER = 16  # requests of a batch: after a stall the first of a larger one would wait for its last
-MOST_WAITING = 2048  # requests that wait
+MOST_TOGETHER, MOST_WAITING = 64, 2048  # requests of a batch, and requests that wait
 
 
 class BusyError(Exception):

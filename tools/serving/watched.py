@@ -100,7 +100,7 @@ class Watched:
 
     def _lose(self, worker):
         self.worker = None
-        worker.writer.close()  # it ends then, should it only seem gone: where what forked it is, nobody knows
+        worker.writer.close()  # one that only seems to have ended, since what forked it has, ends by this
         logging.error("%s: its process has ended (%s); starting it again", self.folder, worker.process.exitcode)
 
     async def close(self):

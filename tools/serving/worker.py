@@ -13,13 +13,14 @@ import os
 import signal
 import socket
 import struct
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from tools.common.errors import UserError, hear_signals
 
 READY, REFUSED = b"ready", b"refused"
 PATIENCE = 10.0  # seconds for a process to end by itself
+# What a process imports before it can step back: this module, and what `tools.serve`, which it imports too, needs.
+IMPORTED = ["numpy", "tools.common.progress", "tools.config.arguments", "tools.serving.watched"]
 ENOUGH = 256  # rows of a product that takes all of NumPy's threads
 BESIDE = 120.0  # seconds for an export to be opened in the time that others leave of the processor
 ENDED = (ConnectionError, asyncio.IncompleteReadError)  # what a reader sees of a process that is gone
@@ -84,13 +85,12 @@ def _open(folder, filters):
 def _begin(*arguments):
     """A process that serves, with the arguments of `serve`.
 
-    It is forked from one that has what each imports, which takes 0.2 s before it can step back; where that cannot be,
-    on Windows or without a folder for its socket, it imports them itself.
+    It is forked from one that has `IMPORTED`, which takes 0.2 s; where that cannot be, on Windows or without a folder
+    for its socket, it imports them itself.
     """
     try:
         context = multiprocessing.get_context("forkserver")
-        main = sys.modules["__main__"].__spec__
-        context.set_forkserver_preload(["numpy", __name__, *([main.name] if main else [])])
+        context.set_forkserver_preload(IMPORTED)
         return _process(context, arguments)
     except (ValueError, OSError):
         return _process(multiprocessing.get_context("spawn"), arguments)

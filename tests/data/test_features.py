@@ -249,7 +249,6 @@ def test_users_whom_the_data_set_does_not_know_have_no_features(planted, setting
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-@pytest.mark.slow
 def test_batches_in_which_nobody_has_a_value(num_workers, planted, settings):
     folder = planted(40)
     write_features(folder, "user", colour=[[]] * 40)
@@ -273,7 +272,6 @@ def test_batches_in_which_nobody_has_a_value(num_workers, planted, settings):
 
 
 @pytest.mark.parametrize("model", ["mind", "comirec_dr", "comirec_sa"])
-@pytest.mark.slow
 def test_both_graphs_are_the_same_with_features(model, planted, settings):
     folder = planted(60)
     config = settings(

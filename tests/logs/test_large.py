@@ -31,7 +31,6 @@ def _small(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("protocol_name", ["comirec", "mind"])
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.slow
 def test_csv_in_any_packing_and_in_parts_is_one_log(tmp_path, seed, protocol_name):
     rows = random_rows(seed)
     (tmp_path / "parts").mkdir()

@@ -198,6 +198,7 @@ def test_a_signal_in_an_evaluation_leaves_the_evaluation_to_the_resumed_run(
 
 def test_a_finished_run_is_not_trained_again(project, whole, tmp_path, caplog):
     output = shutil.copytree(whole(), tmp_path / "run")
+    caplog.clear()  # the whole run may have been trained just now
     train(project, output, "runner.resume=auto")
     assert "batch_id" not in caplog.text
     assert_same(whole(), output)

@@ -22,15 +22,14 @@ from tools.training import checkpoint, runtime
 
 LOSSES: list[float] = []
 original_step, original_seed = trainer.Trainer.train_step, runtime.seed_step
-first_logits, save = CapsuleNetwork._first_logits, checkpoint.save
+first_logits, save = CapsuleNetwork.first_logits, checkpoint.save
 
 
-def share_of_logits(self, item_eb):
-    """While training, this rank's part of what `_first_logits` would draw for all."""
+def share_of_logits(self, size, length):
+    """While training, this rank's part of what `first_logits` would draw for all."""
     if not (self.gaussian and self.training):
-        return first_logits(self, item_eb)
-    size = len(item_eb)
-    logits = paddle.randn([size * ranks.count(), self.interest_num, item_eb.shape[1]]) * self.routing_logits_std
+        return first_logits(self, size, length)
+    logits = paddle.randn([size * ranks.count(), self.interest_num, length]) * self.routing_logits_std
     return logits[size * ranks.rank() : size * (ranks.rank() + 1)]
 
 
@@ -59,7 +58,7 @@ def main(arguments):
         checkpoint.save = slow_save
     if os.environ.get("SAME_DRAWS"):
         runtime.seed_step = lambda seed, step, rank: original_seed(seed, step)
-        CapsuleNetwork._first_logits = share_of_logits
+        CapsuleNetwork.first_logits = share_of_logits
     trainer.main(arguments)
     folder = Path(os.environ["NOTES"])
     (folder / f"losses-{ranks.rank()}.json").write_text(json.dumps(run["losses"]))

@@ -3,8 +3,10 @@
 import paddle
 from paddle import nn
 
+from models.base import fused_step
 from models.base.options import ONE, Common, Interests
 from models.base.recommender import Recommender
+from models.layers.compiled import usable
 from models.layers.encoder import Rows
 from models.layers.features import FeatureTable
 from models.layers.functional import l2_normalize, length_mask
@@ -108,13 +110,18 @@ class GradientModel(Recommender):
             hist_item, seq_len, context: see `forward`.
             target_item: `[B]`, or `[B, M]` for the next M items, 0 where there are fewer.
         """
+        if usable(self.item_table.weight) and fused_step.fits(self, GradientModel):
+            return fused_step.loss(self, hist_item, target_item, seq_len)
         return self.loss_from_rows(*self.look_up(hist_item, target_item, seq_len, *context))
+
+    def draw(self, hist_item, target_item, seq_len):
+        """Ids of a step: histories `[B, T]`, targets `[B, M]` and candidates `[n]`."""
+        target_item = self.targets_of(hist_item, target_item.reshape([len(hist_item), -1]), seq_len)
+        return hist_item, target_item, self.objective.candidates(target_item)
 
     def look_up(self, hist_item, target_item, seq_len, *context):
         """Draw candidates and look up all rows of a step: what `loss_from_rows` takes."""
-        target_item = self.targets_of(hist_item, target_item.reshape([len(hist_item), -1]), seq_len)  # [B, M]
-        candidate_item = self.objective.candidates(target_item)  # [n]
-        ids = (hist_item, target_item, candidate_item)
+        ids = self.draw(hist_item, target_item, seq_len)
         step = (*self.item_table.look_up(*ids), *ids, seq_len)
         context_eb = self.embed_context(len(hist_item), *context)
         return step if context_eb is None else (*step, context_eb)
@@ -151,11 +158,7 @@ class GradientModel(Recommender):
 
     def loss_of_users(self, user, target_eb, candidate_eb, added, target_item, candidate_item):
         """Mean of the objective over the targets that are there, and what is added; shapes as in `users_from_rows`."""
-        # A missing target counts as item 1 until it is left out, so that its loss is a number.
-        known = paddle.clip(target_item, min=1).flatten()
-        loss = self.objective(user.flatten(0, 1), target_eb.flatten(0, 1), known, candidate_eb, candidate_item)
-        present = (target_item > 0).astype(loss.dtype).flatten()  # [B·M]
-        return (loss * present).sum() / paddle.clip(present.sum(), min=1.0) + added
+        return self.objective.mean(user, target_eb, target_item, candidate_eb, candidate_item) + added
 
     def regularize(self, loss, interests, coupling, hist_eb, hist_item, seq_len):
         """The loss with what a model adds to it: here, weighted, how alike a user's interests are.

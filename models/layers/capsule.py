@@ -3,10 +3,10 @@
 import paddle
 from paddle import nn
 
-from models.layers.compiled import usable
+from models.layers.compiled import Pass, usable
 from models.layers.extractor import Extractor
 from models.layers.functional import live_mask, squash
-from models.layers.fused_routing import Routing
+from models.layers.passes import routing
 
 
 class SharedTransform:
@@ -21,10 +21,6 @@ class SharedTransform:
     def pool(self, coupling):
         """`z_j = S (sum_i c_ij e_i)`: `[B, K, T]` to `[B, K, D]`."""
         return paddle.matmul(paddle.matmul(coupling, self.item_eb), self.weight)
-
-    def matrices(self):
-        """S as `[1, D, D]`, or `[K, D, D]` of one for each interest."""
-        return self.weight.reshape([-1, *self.weight.shape[-2:]])
 
     def agree(self, interests):
         """`v_j · S e_i = (Sᵀ v_j) · e_i`: `[B, K, D]` to `[B, K, T]`."""
@@ -124,6 +120,7 @@ class CapsuleNetwork(Extractor):
             weight.set_value(0.5 * weight + paddle.eye(hidden_size).tile(tiles))
         usual = routing_softmax == "interests" and squash_power == 1 and not dynamic_interest_num
         self.compiles = usual and bilinear_type < 2
+        self.fuses = self.compiles and not relu_layer
         self.gaussian = bilinear_type == 0
         if self.gaussian:
             self.register_buffer("initial_logits", paddle.randn([interest_num, seq_len]) * routing_logits_std)
@@ -142,10 +139,12 @@ class CapsuleNetwork(Extractor):
         Returns:
             `(interests, coupling)`, `[B, K, D]` and `[B, K, T]`: the last coupling, masked.
         """
-        logits = self._first_logits(item_eb) if initial_logits is None else initial_logits  # [B, K, T]
+        batch, length = paddle.shape(item_eb)[0], item_eb.shape[1]
+        logits = self.first_logits(batch, length) if initial_logits is None else initial_logits  # [B, K, T]
         capsules = self.transform(item_eb)
         if self.compiles and self.training and usable(item_eb):
-            interests, coupling = Routing.apply(item_eb, capsules.matrices(), mask, logits, self.routing_times)
+            constants = (mask.numpy(), logits.numpy(), self.routing_times)
+            interests, coupling = Pass.apply(routing, constants, item_eb, self.matrices())
             return self.relu(interests) if self.relu_layer else interests, coupling
         live = live_mask(mask.sum(axis=1), self.interest_num, self.dynamic_interest_num)  # [B, K]
         mask = mask.unsqueeze(1).expand([-1, self.interest_num, -1])  # by hand: a product's own spreading is slow
@@ -168,8 +167,13 @@ class CapsuleNetwork(Extractor):
             default_initializer=nn.initializer.Assign(first.expand([1, self.seq_len, rows, size])),
         )
 
-    def _first_logits(self, item_eb):
-        batch, length = paddle.shape(item_eb)[0], item_eb.shape[1]
+    def matrices(self):
+        """S as `[1, D, D]`, or `[K, D, D]` of one for each interest; not for `bilinear_type` 2."""
+        size = self.hidden_size  # column k·D + d is of interest k
+        return self.linear.weight.reshape([size, -1, size]).transpose([1, 0, 2])
+
+    def first_logits(self, batch, length):
+        """The logits of the first round, `[B, K, T]`."""
         if self.gaussian and self.training and self.resample:
             return paddle.randn([batch, self.interest_num, length]) * self.routing_logits_std
         if self.gaussian:
@@ -188,9 +192,7 @@ class CapsuleNetwork(Extractor):
         return SharedTransform(item_eb, self.linear.weight)
 
     def _per_interest(self, item_eb):
-        size = self.hidden_size
-        weight = self.linear.weight.reshape([size, self.interest_num, size])  # column k·D + d of interest k
-        return InterestTransform(item_eb, weight.transpose([1, 0, 2]))  # [K, D, D]
+        return InterestTransform(item_eb, self.matrices())
 
     def _per_position(self, item_eb):
         length = item_eb.shape[1]

@@ -10,6 +10,7 @@ class Extractor(nn.Layer):
     """
 
     compiles = False  # whether `route` has a compiled pass for training, see `models.layers.compiled`
+    fuses = False  # whether it is that pass alone
 
     def forward(self, item_eb, mask):
         """`[B, T, D]` and mask `[B, T]` to interests `[B, K, D]`."""

@@ -4,6 +4,7 @@ import paddle
 from paddle import nn
 
 from models.layers import compiled
+from models.layers.passes import parts
 
 
 class FeatureTable(nn.Layer):
@@ -78,8 +79,8 @@ class ItemTable(nn.Embedding):
         """
         if not compiled.ON:
             return [self(item) for item in items]
-        rows = paddle.split(self(paddle.concat([item.flatten() for item in items])), [item.size for item in items])
-        return [row.reshape([*item.shape, -1]) for row, item in zip(rows, items, strict=True)]
+        rows = self(paddle.concat([item.flatten() for item in items]))
+        return compiled.Pass.apply(parts, ([item.shape for item in items],), rows)
 
     def side(self, item):
         """Sum over features of their rows `[N, D]`, and how many features each item has `[N]`, for ids `[N]`."""

@@ -29,3 +29,12 @@ def exp(x):
     series = ((((a7 * rest + a6) * rest + a5) * rest + a4) * rest + a3) * rest + a2
     value = (series * rest * rest + rest + np.float32(1.0)) * np.int32((np.int32(power) + 127) << 23).view(np.float32)
     return np.float32(0.0) if x < np.float32(-87.0) else value
+
+
+@inline()
+def dot(one, other):
+    """Inner product of two vectors."""
+    total = np.float32(0.0)
+    for d in range(len(one)):
+        total += one[d] * other[d]
+    return total

@@ -5,6 +5,9 @@ import math
 import paddle
 from paddle import nn
 
+from models.layers.compiled import Pass, array, usable
+from models.layers.passes import chosen
+
 
 class LabelAwareAttention(nn.Layer):
     """`v_u = V softmax(pow(Vᵀ e, p))` over the live interests: MIND section 3.4, ComiRec eq. 8 at infinite p.
@@ -23,6 +26,8 @@ class LabelAwareAttention(nn.Layer):
 
     def forward(self, interests, target_eb, live):
         """Interests `[B, K, D]`, M targets `[B, M, D]` and live mask `[B, K]` to a vector for each, `[B, M, D]`."""
+        if self.pow_p == math.inf and usable(interests):
+            return Pass.apply(chosen, (array(target_eb), live.numpy()), interests)
         scores = paddle.matmul(target_eb, interests, transpose_y=True)  # [B, M, K]
         return paddle.matmul(self.weigh(scores, live.unsqueeze(1)), interests)
 

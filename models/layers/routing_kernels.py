@@ -6,7 +6,7 @@ Users are shared among threads; the result does not depend on how many there are
 import numba
 import numpy as np
 
-from models.layers.jit import exp, inline, parallel
+from models.layers.jit import dot, exp, inline, parallel
 
 EPSILON = np.float32(1e-18)  # as in `models.layers.functional.squash`
 ONE = np.float32(1.0)
@@ -36,14 +36,6 @@ def _transform(vectors, matrices, out):
     else:
         for k in range(len(matrices)):
             _combine(vectors[k : k + 1], matrices[k], out[k : k + 1])
-
-
-@inline()
-def _dot(one, other):
-    total = np.float32(0.0)
-    for d in range(len(one)):
-        total += one[d] * other[d]
-    return total
 
 
 @inline()
@@ -85,14 +77,14 @@ def route(item_eb, matrices, grams, mask, logits, rounds):
             _combine(coupling[b], item_eb[b], pooled[b])
             _transform(pooled[b], grams, query)
             for k in range(interest_num):
-                scale = _scale(_dot(query[k], pooled[b, k]))
+                scale = _scale(dot(query[k], pooled[b, k]))
                 for t in range(length):
-                    logit[k, t] += scale * _dot(query[k], item_eb[b, t])
+                    logit[k, t] += scale * dot(query[k], item_eb[b, t])
         _couple(logit, mask[b], coupling[b])
         _combine(coupling[b], item_eb[b], pooled[b])
         _transform(pooled[b], matrices, capsule[b])
         for k in range(interest_num):
-            scale = _scale(_dot(capsule[b, k], capsule[b, k]))
+            scale = _scale(dot(capsule[b, k], capsule[b, k]))
             for d in range(shape[2]):
                 interests[b, k, d] = scale * capsule[b, k, d]
     return interests, coupling, pooled, capsule
@@ -114,10 +106,10 @@ def route_back(gradient, coupling, capsule, transposed):
     for b in numba.prange(users):
         by_pooled = np.empty((interest_num, size), np.float32)
         for k in range(interest_num):
-            square = _dot(capsule[b, k], capsule[b, k]) + EPSILON
+            square = dot(capsule[b, k], capsule[b, k]) + EPSILON
             root = np.sqrt(square)
             scale = root / (ONE + square)
-            along = _dot(gradient[b, k], capsule[b, k]) * (ONE - square) / (root * (ONE + square) * (ONE + square))
+            along = dot(gradient[b, k], capsule[b, k]) * (ONE - square) / (root * (ONE + square) * (ONE + square))
             for d in range(size):
                 by_capsule[b, k, d] = scale * gradient[b, k, d] + along * capsule[b, k, d]
         _transform(by_capsule[b], transposed, by_pooled)

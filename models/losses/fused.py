@@ -1,38 +1,41 @@
-"""A loss over sampled scores as one operator with a gradient of its own: three products and one compiled pass.
+"""A mean loss over sampled scores as a compiled pass: three products and one kernel.
 
 The plain formulas are in `models.losses.objective`.
 """
 
 import numpy as np
 import paddle
-from paddle.autograd import PyLayer
 
 from models.layers.compiled import array, tensor
 
 
-class SampledLoss(PyLayer):
-    """Loss `[B]` of users and targets `[B, D]` against candidates `[n, D]`."""
+def sampled_loss(user, target_eb, candidate_eb, target, candidate, temperature, kernel, correction, shape):
+    """Mean over the targets that are there of their loss against the candidates, a scalar; see `Pass`.
 
-    @staticmethod
-    def forward(ctx, user, target_eb, candidate_eb, target_item, candidate_item, kernel, correction, shape):
-        """By `kernel`, the name of one in `models.losses.kernels`; `shape` is its third argument.
+    Args:
+        user, target_eb, candidate_eb: `[B, M, D]`, `[B, M, D]`, `[n, D]`.
+        target, candidate: ids, `[B, M]`, 0 where one is missing, and `[n]`.
+        temperature: divides the scores.
+        kernel: the name of one in `models.losses.kernels`.
+        correction: taken from the positives' scores, `[B·M]` or a number.
+        shape: the kernel's third argument.
+    """
+    from models.losses import kernels
 
-        `correction` `[B]`, or 0.0, is taken from the positive.
-        """
-        from models.losses import kernels
+    own, positive_eb = (one.reshape(-1, one.shape[-1]) for one in (user, target_eb))  # [B·M, D]
+    target, candidate = (one.ravel().astype(np.int32) for one in (target, candidate))
+    present, scale = target > 0, np.float32(1.0 / temperature)
+    share = present.astype(np.float32) / np.float32(max(present.sum(), 1))
+    positive = np.where(present, scale * (own * positive_eb).sum(axis=1) - np.float32(correction), np.float32(0.0))
+    candidates = tensor(candidate_eb)
+    score = paddle.matmul(tensor(own), candidates, transpose_y=True)  # [B·M, n]
+    step = (array(score), positive, np.float32(shape), target, candidate, share, scale)
+    loss, slope = getattr(kernels, kernel)(*step)  # score holds the gradient now
 
-        score = paddle.matmul(user, candidate_eb, transpose_y=True)  # [B, n]
-        positive = (user * target_eb).sum(axis=1).numpy() - np.float32(correction)
-        ids = (item.numpy().astype(np.int32) for item in (target_item, candidate_item))
-        loss, slope = getattr(kernels, kernel)(array(score), positive, np.float32(shape), *ids)
-        ctx.save_for_backward(user, target_eb, candidate_eb, score, tensor(slope))
-        return tensor(loss)
+    def back(gradient):
+        pull = gradient * slope[:, None]  # [B·M, 1]
+        by_user = gradient * array(paddle.matmul(score, candidates)) + pull * positive_eb
+        by_candidate = array(paddle.matmul(score, tensor(gradient * own), transpose_x=True))
+        return by_user.reshape(user.shape), (pull * own).reshape(user.shape), by_candidate
 
-    @staticmethod
-    def backward(ctx, gradient):
-        """Gradients by user, target and candidate."""
-        user, target_eb, candidate_eb, score, slope = ctx.saved_tensor()
-        gradient = gradient.unsqueeze(1)  # [B, 1]
-        pull = gradient * slope.unsqueeze(1)
-        by_user = paddle.matmul(score, candidate_eb) * gradient + target_eb * pull
-        return by_user, user * pull, paddle.matmul(score, user * gradient, transpose_x=True)
+    return (np.asarray(loss.sum()),), back

@@ -9,15 +9,44 @@ import math
 import paddle
 from paddle import nn
 
-from models.layers.compiled import usable
+from models.layers.compiled import Pass, usable
 from models.layers.functional import same_ids
-from models.losses.fused import SampledLoss
+from models.losses.fused import sampled_loss
 from models.losses.samplers import SAMPLERS, AllItems
 
 NEGATIVES = (*SAMPLERS, "full")
 
 
-class SampledSoftmax(nn.Layer):
+class Objective(nn.Layer):
+    """A loss of targets against candidates."""
+
+    kernel: str | None = None  # its compiled pass, see `models.losses.kernels`
+
+    def constants(self, target_item, candidate_item):
+        """What the compiled pass is told beside the rows, of ids `[B, M]` and `[n]`: see `sampled_loss`."""
+        raise NotImplementedError(f"{type(self).__name__} has no compiled pass")
+
+    def count_items(self, count, order=None):
+        """Learn how popular items are, see `Recommender.count_items`; nothing here depends on it."""
+
+    def mean(self, user, target_eb, target_item, candidate_eb, candidate_item):
+        """Mean loss of the targets that are there, a scalar.
+
+        Args:
+            user: `[B, M, D]`, read out for each target.
+            target_eb, target_item: `[B, M, D]`, `[B, M]`, 0 where one is missing.
+            candidate_eb, candidate_item: `[n, D]`, `[n]`, as `candidates` drew them.
+        """
+        if self.kernel and usable(user):
+            return Pass.apply(sampled_loss, self.constants(target_item, candidate_item), user, target_eb, candidate_eb)
+        # A missing target counts as item 1 until it is left out, so that its loss is a number.
+        known = paddle.clip(target_item, min=1).flatten()
+        loss = self(user.flatten(0, 1), target_eb.flatten(0, 1), known, candidate_eb, candidate_item)
+        present = (target_item > 0).astype(loss.dtype).flatten()  # [B·M]
+        return (loss * present).sum() / paddle.clip(present.sum(), min=1.0)
+
+
+class SampledSoftmax(Objective):
     """Cross-entropy of the target against negatives shared by the batch, drawn with replacement once a step.
 
     `log(n q_i)` is subtracted from the logits of target and negatives alike; a negative that equals its row's target
@@ -29,6 +58,8 @@ class SampledSoftmax(nn.Layer):
         log_q: whether to correct the logits by `log(n q_i)`.
         temperature: divides the scores, before the correction.
     """
+
+    kernel: str | None = "sampled_softmax"
 
     def __init__(self, *, sampler, neg_samples, log_q, temperature):
         super().__init__()
@@ -52,11 +83,6 @@ class SampledSoftmax(nn.Layer):
             candidate_eb, candidate_item: `[n, D]`, `[n]`, as `candidates` drew them.
         """
         user = user / self.temperature
-        if usable(user):
-            correction = self._correction(paddle.concat([target_item, candidate_item])).numpy()
-            own, log_q = correction[: len(target_item)], correction[len(target_item) :]
-            step = (user, target_eb, candidate_eb, target_item, candidate_item)
-            return SampledLoss.apply(*step, "sampled_softmax", own, log_q)
         positive = paddle.sum(user * target_eb, axis=1, keepdim=True) - self._correction(target_item).unsqueeze(1)
         # One constant [B, n] into the GEMM: correcting and masking the product itself costs five passes over it.
         same = same_ids(target_item.unsqueeze(1), candidate_item)
@@ -66,6 +92,12 @@ class SampledSoftmax(nn.Layer):
         label = paddle.zeros_like(target_item).unsqueeze(1)
         return nn.functional.cross_entropy(logits, label, reduction="none").squeeze(1)
 
+    def constants(self, target_item, candidate_item):
+        """As `Objective`."""
+        both = self._correction(paddle.concat([target_item.flatten(), candidate_item])).numpy()
+        numbers = both[: target_item.size], both[target_item.size :]
+        return target_item.numpy(), candidate_item.numpy(), self.temperature, self.kernel, *numbers
+
     def _correction(self, item):
         """`log(n q_i)`, the log of how often item i is expected among the negatives; 0 without `log_q`."""
         if not self.log_q:
@@ -73,7 +105,7 @@ class SampledSoftmax(nn.Layer):
         return self.sampler.log_probability(item) + math.log(self.neg_samples)
 
 
-class FullSoftmax(nn.Layer):
+class FullSoftmax(Objective):
     """Cross-entropy of the target over the whole catalogue (MIND eq. 10), padding left out.
 
     Args:
@@ -84,9 +116,6 @@ class FullSoftmax(nn.Layer):
     def __init__(self, *, item_num, temperature):
         super().__init__()
         self.sampler, self.temperature = AllItems(item_num=item_num), temperature
-
-    def count_items(self, count, order=None):
-        """Nothing here depends on how often an item stands in the data."""
 
     def candidates(self, target_item):
         """The ids whose rows `forward` needs: all V."""
@@ -111,6 +140,8 @@ class HardNegativeSoftmax(SampledSoftmax):
         options: what `SampledSoftmax` takes.
     """
 
+    kernel = "hard_negatives"
+
     def __init__(self, *, beta, **options):
         super().__init__(**options)
         self.beta = beta
@@ -118,9 +149,6 @@ class HardNegativeSoftmax(SampledSoftmax):
     def forward(self, user, target_eb, target_item, candidate_eb, candidate_item):
         """Loss of each row, `[B]`; arguments as in `SampledSoftmax.forward`."""
         user = user / self.temperature
-        if usable(user):
-            step = (user, target_eb, candidate_eb, target_item, candidate_item)
-            return SampledLoss.apply(*step, "hard_negatives", 0.0, self.beta)
         positive = paddle.sum(user * target_eb, axis=1)
         same = same_ids(target_item.unsqueeze(1), candidate_item).astype(user.dtype)
         allowed = paddle.clip((1.0 - same).sum(axis=1), min=1.0)  # [B]
@@ -132,6 +160,10 @@ class HardNegativeSoftmax(SampledSoftmax):
         weight = boost if self.beta == 1.0 else paddle.exp(self.beta * (score - top))
         negative = paddle.log((weight * boost).sum(axis=1) * allowed / weight.sum(axis=1)) + top.squeeze(1)
         return nn.functional.softplus(negative - positive)
+
+    def constants(self, target_item, candidate_item):
+        """As `Objective`."""
+        return target_item.numpy(), candidate_item.numpy(), self.temperature, self.kernel, 0.0, self.beta
 
 
 class GeneralizedBCE(SampledSoftmax):
@@ -145,6 +177,8 @@ class GeneralizedBCE(SampledSoftmax):
         calibration: t; 0 is the plain binary cross-entropy, at 1 scores are those of the whole catalogue.
         options: what `SampledSoftmax` takes.
     """
+
+    kernel = None
 
     def __init__(self, *, calibration, **options):
         super().__init__(**options)

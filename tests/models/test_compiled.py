@@ -5,9 +5,13 @@ import paddle
 import pytest
 
 from models import MODELS
+from models.base.fused_step import routed_step
 from models.layers import compiled
 from models.layers.capsule import CapsuleNetwork
+from models.layers.passes import routing
+from models.layers.read_out import LabelAwareAttention
 from models.losses.objective import create_objective
+from tools.training.optimizers import row_ids, row_values
 
 pytestmark = pytest.mark.extras
 B, N, V, D, K, T = 7, 33, 12, 8, 3, 5  # more negatives than items: accidental hits in every row
@@ -36,48 +40,88 @@ def close(one, other):
 
 
 # Not larger: Paddle's own cross-entropy is never above 64.
-@pytest.mark.parametrize("scale", [0.1, 3.0, 9.0])
+@pytest.mark.parametrize("scale", [0.1, 3.0, 6.0])
 @pytest.mark.parametrize(
     "options",
     [{}, {"log_q": False}, {"temperature": 0.2}, {"hard_negative_beta": 1.0}, {"hard_negative_beta": 0.4}],
     ids=str,
 )
-def test_the_sampled_loss(monkeypatch, options, scale):
+@pytest.mark.parametrize("targets", [1, 3])
+def test_the_sampled_loss(monkeypatch, options, scale, targets):
     rng = np.random.default_rng(1)
-    rows = [(scale * rng.normal(size=(count, D)) / D).astype("float32") for count in (B, B, N)]
-    target, candidate = (paddle.to_tensor(rng.integers(1, V + 1, count)) for count in (B, N))
+    shapes = (B, targets, D), (B, targets, D), (N, D)
+    rows = [(scale * rng.normal(size=shape) / D).astype("float32") for shape in shapes]
+    target, candidate = (paddle.to_tensor(rng.integers(1, V + 1, size)) for size in ((B, targets), (N,)))
+    target[2:4, targets - 1] = 0  # missing
     options = {"log_q": True, "temperature": 1.0, **options}
     objective = create_objective(negatives="log_uniform", item_num=V, neg_samples=N, **options)
 
     def compute():
-        return with_gradients(lambda user, own, other: objective(user, own, target, other, candidate), *rows)
+        return with_gradients(lambda user, own, other: objective.mean(user, own, target, other, candidate), *rows)
 
     close(*both(monkeypatch, compute))
 
 
+def test_no_target_at_all(monkeypatch):
+    rows = [np.ones(shape, "float32") for shape in ((2, 1, D), (2, 1, D), (3, D))]
+    target, candidate = paddle.zeros([2, 1], "int64"), paddle.to_tensor([4, 4, 4])
+    objective = create_objective(negatives="log_uniform", item_num=V, neg_samples=3, log_q=True, temperature=1.0)
+
+    def compute():
+        return with_gradients(lambda user, own, other: objective.mean(user, own, target, other, candidate), *rows)
+
+    own, plain = both(monkeypatch, compute)
+    assert not any(one.any() for one in (*own, *plain))
+
+
 @pytest.mark.parametrize("beta", [0.0, 1.0])
 def test_a_row_whose_candidates_are_all_its_target(monkeypatch, beta):
-    rows = [np.full((count, D), 0.5, "float32") for count in (2, 2, 3)]
-    target, candidate = paddle.to_tensor([4, 5]), paddle.to_tensor([4, 4, 4])
+    rows = [np.full(shape, 0.5, "float32") for shape in ((1, 2, D), (1, 2, D), (3, D))]
+    target, candidate = paddle.to_tensor([[4, 0]]), paddle.to_tensor([4, 4, 4])
     objective = create_objective(
         negatives="uniform", item_num=V, neg_samples=3, log_q=False, temperature=1.0, hard_negative_beta=beta
     )
 
     def compute():
-        return with_gradients(lambda user, own, other: objective(user, own, target, other, candidate), *rows)
+        return with_gradients(lambda user, own, other: objective.mean(user, own, target, other, candidate), *rows)
 
     own, plain = both(monkeypatch, compute)
-    assert own[0][0] == plain[0][0] == 0.0
+    assert own[0] == plain[0] == 0.0
     close(own, plain)
 
 
-def test_what_is_no_number_stays_none(monkeypatch):
-    rows = [np.ones((count, D), "float32") for count in (2, 2, 3)]
+@pytest.mark.parametrize("negatives", [{}, {"hard_negative_beta": 1.0}], ids=str)
+def test_what_is_no_number_stays_none(monkeypatch, negatives):
+    rows = [np.ones(shape, "float32") for shape in ((2, 1, D), (2, 1, D), (3, D))]
     rows[0][1] = np.nan
-    target, candidate = paddle.to_tensor([4, 5]), paddle.to_tensor([1, 2, 3])
-    objective = create_objective(negatives="uniform", item_num=V, neg_samples=3, log_q=False, temperature=1.0)
-    loss = objective(*map(paddle.to_tensor, rows[:2]), target, paddle.to_tensor(rows[2]), candidate)
-    assert np.isnan(loss.numpy()).tolist() == [False, True]
+    target, candidate = paddle.to_tensor([[4], [5]]), paddle.to_tensor([1, 2, 3])
+    options = {"negatives": "uniform", "item_num": V, "neg_samples": 3, "log_q": False, "temperature": 1.0}
+    objective = create_objective(**options, **negatives)
+
+    def compute():
+        return float(objective.mean(*map(paddle.to_tensor, rows[:2]), target, paddle.to_tensor(rows[2]), candidate))
+
+    assert np.isnan(both(monkeypatch, compute)).all()
+
+
+@pytest.mark.parametrize("targets", [1, 3])
+def test_the_hard_read_out(monkeypatch, targets):
+    rng = np.random.default_rng(3)
+    rows = [rng.normal(size=(B, count, D)).astype("float32") for count in (K, targets)]
+    rows[0][1, 1:] = rows[0][1, :1]  # a tie
+    rows[0][2, 1] = np.nan
+    live = paddle.to_tensor(rng.random((B, K)) < 0.6)
+    live[:, 0] = live[2, 1] = True
+    read_out = LabelAwareAttention()
+
+    def compute():
+        user, gradient = with_gradients(lambda interests: read_out(interests, paddle.to_tensor(rows[1]), live), rows[0])
+        assert np.isnan(user[2]).all()
+        return [one[np.arange(B) != 2] for one in (user, gradient)]
+
+    own, plain = both(monkeypatch, compute)
+    close(own, plain)
+    assert own[0].shape == (B - 1, targets, D)
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 3])
@@ -97,16 +141,10 @@ def test_routing(monkeypatch, bilinear_type, rounds):
         return [*with_gradients(lambda rows: network.route(rows, *rest)[0], item_eb, parameters=weights), coupling]
 
     calls = []
-    monkeypatch.setattr("models.layers.capsule.Routing.apply", counted(calls, paddle_apply()))
+    monkeypatch.setattr("models.layers.capsule.routing", counted(calls, routing))
     own, plain = both(monkeypatch, compute)
     assert len(calls) == 2  # so one of both is compiled
     close(own, plain)
-
-
-def paddle_apply():
-    from models.layers.fused_routing import Routing
-
-    return Routing.apply
 
 
 def counted(calls, function):
@@ -117,18 +155,70 @@ def counted(calls, function):
     return call
 
 
-def test_a_step_behind_an_encoder(monkeypatch):
-    """The compiled routing hands its gradient on to what made the rows."""
+GRADIENT_MODELS = sorted(name for name, model in MODELS.items() if hasattr(model, "loss"))
+WAYS = [  # each keeps a step from being one pass, and none may be forgotten by it
+    {}, {"encoder": "transformer"}, {"similarity": "cosine"}, {"interest_spread_weight": 0.3}, {"negatives": "full"},
+    {"pow_p": 2.0}, {"hard_negative_beta": 1.0}, {"temperature": 0.2}, {"loss": "gbce"}, {"targets": 3},
+    {"dynamic_interest_num": True}, {"routing_softmax": "items"},
+]  # fmt: skip
+
+
+def step_of(model, options, monkeypatch):
+    """Loss and gradients of a model's step, compiled and plain, and how often it was one pass."""
+    targets = options.get("targets", 1)
+    options = {name: value for name, value in options.items() if name != "targets"}
     paddle.seed(1)
-    options = {"encoder": "transformer", "routing_logits": "fixed", "negatives": "full"}
-    model = MODELS["mind"](item_count=V + 1, embedding_dim=D, maxlen=T, interest_num=K, **options)
+    model = MODELS[model](item_count=V + 1, embedding_dim=D, maxlen=T, **options)
     model.train()
     rng = np.random.default_rng(4)
-    hist_item, target_item = (paddle.to_tensor(rng.integers(1, V + 1, shape)) for shape in ((B, T), (B,)))
+    hist_item, target_item = (paddle.to_tensor(rng.integers(1, V + 1, shape)) for shape in ((B, T), (B, targets)))
     seq_len = paddle.to_tensor(rng.integers(1, T + 1, B))
+    target_item[0, 1:] = 0
+    calls = []
+    monkeypatch.setattr("models.base.fused_step.routed_step", counted(calls, routed_step))
 
     def compute():
+        paddle.seed(7)
         loss = model.loss(hist_item, target_item, seq_len)
-        return [loss.numpy(), *(one.numpy() for one in paddle.grad(loss, model.parameters()))]
+        loss.backward()
+        found = [loss.numpy(), *(dense(one) for one in model.parameters())]
+        model.clear_gradients()
+        return found
 
-    close(*both(monkeypatch, compute))
+    return *both(monkeypatch, compute), len(calls)
+
+
+def dense(parameter):
+    """A parameter's gradient `[…]`, summed over the rows of a sparse one."""
+    if parameter.grad is None:
+        return np.zeros(parameter.shape)
+    if not parameter.grad.is_selected_rows():
+        return parameter.grad.numpy()
+    whole = np.zeros(parameter.shape)
+    np.add.at(whole, row_ids(parameter.grad), row_values(parameter.grad))
+    return whole
+
+
+@pytest.mark.parametrize("model", GRADIENT_MODELS)
+def test_a_step_of_each_model(monkeypatch, model):
+    own, plain, fused = step_of(model, {}, monkeypatch)
+    close(own, plain)
+    assert fused == (model in ("mind", "shared_capsule"))
+
+
+@pytest.mark.parametrize("options", WAYS, ids=str)
+def test_a_step_in_each_way(monkeypatch, options):
+    own, plain, fused = step_of("mind", options, monkeypatch)
+    close(own, plain)
+    assert fused == (options.keys() <= {"targets", "hard_negative_beta", "temperature"})
+
+
+def test_a_method_of_its_own_keeps_a_model_from_being_one_pass(monkeypatch):
+    class Own(MODELS["mind"]):
+        def regularize(self, loss, interests, coupling, hist_eb, hist_item, seq_len):
+            return loss + interests.sum()
+
+    monkeypatch.setitem(MODELS, "own", Own)
+    own, plain, fused = step_of("own", {}, monkeypatch)
+    close(own, plain)
+    assert not fused

@@ -3,14 +3,11 @@
 import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 from datasets import prepare_users
-
-from tools.training.read_ahead import of_thread
 
 REPO = Path(__file__).parents[2]
 CONFIG = """
@@ -109,30 +106,3 @@ def test_reader_processes_end_with_a_killed_trainer(project, tmp_path):
         process.kill()
         process.communicate(timeout=60)  # returns when nobody holds its stderr
     wait_until(lambda: not any(map(alive, readers)))
-
-
-def failing(error, after):
-    yield from range(after)
-    raise error
-
-
-@pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt(), ValueError("x")])
-def test_what_a_reader_raises_is_raised(error):
-    ahead = of_thread(failing(error, 9), 2)
-    assert [next(ahead) for _ in range(9)] == list(range(9))
-    with pytest.raises(type(error)):
-        next(ahead)
-
-
-@pytest.mark.parametrize("size", [0, 1, 3, 100])
-def test_batches_come_in_order_and_once(size):
-    assert list(of_thread(iter(range(size)), 3)) == list(range(size))
-
-
-def test_a_loop_that_is_left_leaves_no_thread():
-    before = set(threading.enumerate())  # of a loop that another test holds in its traceback, say
-    ahead = of_thread(iter(range(10**9)), 2)
-    assert next(ahead) == 0
-    (thread,) = set(threading.enumerate()) - before
-    ahead.close()
-    wait_until(lambda: not thread.is_alive())

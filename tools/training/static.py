@@ -45,9 +45,9 @@ class StaticModel(DygraphModel):
 
         An extractor's compiled pass cannot stand in a program, and little is left for one beside it.
         """
+        if model.extractor.compiles and usable(model.item_table.weight):
+            return super().train_forward(model, batch)
         step = model.look_up(*self.create_feeds(batch))
-        if model.extractor.compiles and usable(step[0]):
-            return model.loss_from_rows(*step)
         return model.loss_of_users(*self.net(*step), *step[4:6])
 
     def embed(self, model, hist_item, seq_len, *context):

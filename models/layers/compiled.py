@@ -5,6 +5,7 @@ used unless `turn_on` was called, on a GPU, inside a static program and where no
 not found out by itself, since the last digits differ: a library that is installed must not change figures.
 """
 
+import os
 from importlib import import_module
 
 import numpy as np
@@ -15,10 +16,12 @@ ON = False  # what `turn_on` set
 
 
 def turn_on(wanted):
-    """Let compiled passes run the training steps of this process, or not; an `ImportError` without numba."""
+    """Let compiled passes run the training steps of this process, or not; an `ImportError` without numba or SciPy."""
     global ON
     if wanted:
-        import_module("numba")
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # SciPy's products stand in passes, which share out the work
+        for library in ("numba", "scipy.linalg"):
+            import_module(library)
     ON = wanted
 
 

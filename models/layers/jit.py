@@ -9,6 +9,7 @@ import numpy as np
 
 SAFE = {"contract", "reassoc", "arcp", "nsz", "afn"}  # NaN stays NaN, infinity infinity
 inline = partial(numba.njit, inline="always", fastmath=SAFE)
+alone = partial(numba.njit, fastmath=SAFE, cache=True)  # in the calling thread: to wake others takes some 50 µs
 parallel = partial(numba.njit, parallel=True, fastmath=SAFE, cache=True)
 if not {"NUMBA_THREADING_LAYER", "NUMBA_THREADING_LAYER_PRIORITY"} & os.environ.keys():
     # TBB's threads wait for a moment before they sleep: 15 to 20 % off a step. Paddle's Linux packages have TBB. The

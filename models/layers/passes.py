@@ -6,9 +6,6 @@ The plain formulas are in `models.layers.capsule` and `models.layers.read_out`.
 import math
 
 import numpy as np
-import paddle
-
-from models.layers.compiled import array, tensor
 
 
 def cut(rows, shapes):
@@ -43,9 +40,7 @@ def routing(item_eb, matrices, mask, logits, rounds):
 
     def back(gradient, _=None):
         by_capsule, by_item = routing_kernels.route_back(gradient, coupling, capsule, transposed)
-        groups = (-1, 1) if len(matrices) == 1 else pooled.shape[:2]  # of rows that share an S
-        rows = (tensor(one.reshape(*groups, one.shape[2])).transpose([1, 0, 2]) for one in (pooled, by_capsule))
-        return by_item, array(paddle.matmul(*rows, transpose_x=True))  # [M, D, D]
+        return by_item, routing_kernels.by_matrices(pooled, by_capsule, len(matrices))
 
     return (interests, coupling), back
 

@@ -1,12 +1,11 @@
 """The hard read-out of one user after another, compiled; needs numba. For the formula see `models.layers.read_out`."""
 
-import numba
 import numpy as np
 
-from models.layers.jit import dot, parallel
+from models.layers.jit import alone, dot
 
 
-@parallel()
+@alone()
 def choose(interests, target, live):
     """Of each target `[B, M, D]` the live interest of `[B, K, D]` that scores highest, `[B, M, D]`, and its number.
 
@@ -14,7 +13,7 @@ def choose(interests, target, live):
     """
     users, targets, _ = target.shape
     user, chosen = np.empty(target.shape, np.float32), np.zeros((users, targets), np.int64)
-    for b in numba.prange(users):
+    for b in range(users):
         for m in range(targets):
             best = np.float32(-np.inf)
             for k in range(interests.shape[1]):
@@ -25,12 +24,12 @@ def choose(interests, target, live):
     return user, chosen
 
 
-@parallel()
+@alone()
 def choose_back(gradient, chosen, interest_num):
     """Gradient by the interests `[B, K, D]` of the gradient by what was chosen, `[B, M, D]`."""
     users, targets, size = gradient.shape
     by_interest = np.zeros((users, interest_num, size), np.float32)
-    for b in numba.prange(users):
+    for b in range(users):
         for m in range(targets):
             for d in range(size):
                 by_interest[b, chosen[b, m], d] += gradient[b, m, d]

@@ -1,4 +1,4 @@
-"""Dynamic routing of one user after another, compiled; needs numba. The plain formulas are in `models.layers.capsule`.
+"""Dynamic routing of one user after another, compiled; needs numba and SciPy. The formulas are in `capsule.py`.
 
 Users are shared among threads; the result does not depend on how many there are.
 """
@@ -6,7 +6,7 @@ Users are shared among threads; the result does not depend on how many there are
 import numba
 import numpy as np
 
-from models.layers.jit import dot, exp, inline, parallel
+from models.layers.jit import alone, dot, exp, inline, parallel
 
 EPSILON = np.float32(1e-18)  # as in `models.layers.functional.squash`
 ONE = np.float32(1.0)
@@ -115,3 +115,17 @@ def route_back(gradient, coupling, capsule, transposed):
         _transform(by_capsule[b], transposed, by_pooled)
         _combine(coupling[b].T, by_pooled, by_item[b])
     return by_capsule, by_item
+
+
+@alone()
+def by_matrices(pooled, by_capsule, count):
+    """Gradient by S, `[count, D, D]`, one for all or one for each interest, of what `route` and `route_back` give."""
+    _, interest_num, size = pooled.shape
+    gradient = np.empty((count, size, size), np.float32)
+    if count == 1:
+        np.dot(pooled.reshape(-1, size).T, by_capsule.reshape(-1, size), gradient[0])
+    else:
+        for k in range(interest_num):
+            rows, by_rows = np.ascontiguousarray(pooled[:, k]), np.ascontiguousarray(by_capsule[:, k])
+            np.dot(rows.T, by_rows, gradient[k])
+    return gradient

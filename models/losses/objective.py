@@ -163,7 +163,8 @@ class HardNegativeSoftmax(SampledSoftmax):
 
     def constants(self, target_item, candidate_item):
         """As `Objective`."""
-        return target_item.numpy(), candidate_item.numpy(), self.temperature, self.kernel, 0.0, self.beta
+        none = paddle.zeros([target_item.size]).numpy()
+        return target_item.numpy(), candidate_item.numpy(), self.temperature, self.kernel, none, self.beta
 
 
 class GeneralizedBCE(SampledSoftmax):

@@ -12,6 +12,7 @@ from paddle import nn
 from models.layers.compiled import Pass
 from models.layers.encoder import Rows
 from models.layers.passes import chosen, cut, routing
+from models.layers.read_out import LabelAwareAttention
 from models.losses.fused import sampled_loss
 
 METHODS = ("look_up", "loss_from_rows", "users_from_rows", "route_rows", "item_side", "loss_of_users", "regularize")
@@ -25,13 +26,15 @@ def fits(model, general) -> bool:
         general: that class.
     """
     identities = (model.encoder, Rows), (model.scale, nn.Identity), (model.item_tower, nn.Identity)
-    between = (model.user_tower, model.interest_spread_weight, getattr(model.dropout, "p", 0))
+    numbers = (model.interest_spread_weight, model.dynamic_interest_num, getattr(model.dropout, "p", 0))
     return (
         model.extractor.fuses
+        and isinstance(model.read_out, LabelAwareAttention)
         and model.read_out.pow_p == math.inf
         and model.objective.kernel is not None
         and all(isinstance(layer, kind) for layer, kind in identities)
-        and not any(between)
+        and model.user_tower is None
+        and not any(numbers)
         and all(getattr(type(model), name) is getattr(general, name) for name in METHODS)
     )
 

@@ -3,51 +3,23 @@
 With small batches the fixed costs of operators, and of handing arrays from one pass to the next, are half of a step.
 """
 
-import math
-
 import numpy as np
 import paddle
-from paddle import nn
 
 from models.layers.compiled import Pass
-from models.layers.encoder import Rows
 from models.layers.passes import chosen, cut, routing
-from models.layers.read_out import LabelAwareAttention
 from models.losses.fused import sampled_loss
-
-METHODS = ("look_up", "loss_from_rows", "users_from_rows", "route_rows", "item_side", "loss_of_users", "regularize")
-
-
-def fits(model, general) -> bool:
-    """Whether a model's step is `routed_step`: nothing stands between its passes, and no method is its own.
-
-    Args:
-        model: a `GradientModel`.
-        general: that class.
-    """
-    identities = (model.encoder, Rows), (model.scale, nn.Identity), (model.item_tower, nn.Identity)
-    numbers = (model.interest_spread_weight, model.dynamic_interest_num, getattr(model.dropout, "p", 0))
-    return (
-        model.extractor.fuses
-        and isinstance(model.read_out, LabelAwareAttention)
-        and model.read_out.pow_p == math.inf
-        and model.objective.kernel is not None
-        and all(isinstance(layer, kind) for layer, kind in identities)
-        and model.user_tower is None
-        and not any(numbers)
-        and all(getattr(type(model), name) is getattr(general, name) for name in METHODS)
-    )
 
 
 def loss(model, hist_item, target_item, seq_len):
-    """`GradientModel.loss` of a model that fits."""
+    """`GradientModel.loss` of a model whose step is `routed_step`."""
     ids = hist_item, *others = model.draw(hist_item, target_item, seq_len)
     users, length = hist_item.shape
     mask = (np.arange(length) < seq_len.numpy()[:, None]).astype(np.float32)
     shapes, logits = [one.shape for one in ids], model.extractor.first_logits(users, length).numpy()
     constants = (shapes, mask, logits, model.extractor.routing_times, model.objective.constants(*others))
     rows = model.item_table(paddle.concat([one.flatten() for one in ids]))
-    return Pass.apply(routed_step, constants, rows, model.extractor.matrices())
+    return Pass.apply(routed_step, constants, rows, model.extractor.matrices())[0]
 
 
 def routed_step(rows, matrices, shapes, mask, logits, rounds, loss):

@@ -1,5 +1,7 @@
 """What every model trained by gradient is: how its parts play together in a forward pass and in a training step."""
 
+import math
+
 import paddle
 from paddle import nn
 
@@ -10,6 +12,7 @@ from models.layers.compiled import usable
 from models.layers.encoder import Rows
 from models.layers.features import FeatureTable
 from models.layers.functional import l2_normalize, length_mask
+from models.layers.read_out import LabelAwareAttention
 from models.layers.tower import ContextTower
 from models.losses.spread import interest_spread
 
@@ -110,9 +113,25 @@ class GradientModel(Recommender):
             hist_item, seq_len, context: see `forward`.
             target_item: `[B]`, or `[B, M]` for the next M items, 0 where there are fewer.
         """
-        if usable(self.item_table.weight) and fused_step.fits(self, GradientModel):
+        if self.training and usable(self.item_table.weight) and self._fuses():
             return fused_step.loss(self, hist_item, target_item, seq_len)
         return self.loss_from_rows(*self.look_up(hist_item, target_item, seq_len, *context))
+
+    def _fuses(self):
+        """Whether a step is `fused_step.routed_step`: nothing is between its passes, and no method is overridden."""
+        identities = (self.encoder, Rows), (self.scale, nn.Identity), (self.item_tower, nn.Identity)
+        numbers = (self.interest_spread_weight, self.dynamic_interest_num, getattr(self.dropout, "p", 0))
+        methods = [name for one in (Recommender, GradientModel) for name in vars(one) if name[0] != "_"]
+        return (
+            self.extractor.fuses
+            and isinstance(self.read_out, LabelAwareAttention)
+            and self.read_out.pow_p == math.inf
+            and self.objective.kernel is not None
+            and self.user_tower is None
+            and all(isinstance(layer, kind) for layer, kind in identities)
+            and not any(numbers)
+            and all(getattr(type(self), name) is getattr(GradientModel, name) for name in methods)
+        )
 
     def draw(self, hist_item, target_item, seq_len):
         """Ids of a step: histories `[B, T]`, targets `[B, M]` and candidates `[n]`."""

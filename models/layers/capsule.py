@@ -109,15 +109,7 @@ class CapsuleNetwork(Extractor):
         self.softmax_axis = {"interests": 1, "items": 2}[routing_softmax]
         self.resample = {"resample": True, "fixed": False}[routing_logits]
         self.transform = {0: self._shared, 1: self._per_interest, 2: self._per_position}[bilinear_type]
-        if bilinear_type == 2:
-            self.w = weight = self._position_weights()
-            tiles = [interest_num, 1]
-        else:
-            matrices = interest_num if bilinear_type == 1 else 1
-            self.linear = nn.Linear(hidden_size, hidden_size * matrices, bias_attr=False)
-            weight, tiles = self.linear.weight, [1, matrices]
-        if near_identity:
-            weight.set_value(0.5 * weight + paddle.eye(hidden_size).tile(tiles))
+        self._create_weights(bilinear_type, near_identity)
         usual = routing_softmax == "interests" and squash_power == 1 and not dynamic_interest_num
         self.compiles = usual and bilinear_type < 2
         self.fuses = self.compiles and not relu_layer
@@ -157,6 +149,17 @@ class CapsuleNetwork(Extractor):
         if self.relu_layer:
             interests = self.relu(interests)
         return interests, coupling
+
+    def _create_weights(self, bilinear_type, near_identity):
+        if bilinear_type == 2:
+            self.w = weight = self._position_weights()
+            tiles = [self.interest_num, 1]
+        else:
+            matrices = self.interest_num if bilinear_type == 1 else 1
+            self.linear = nn.Linear(self.hidden_size, self.hidden_size * matrices, bias_attr=False)
+            weight, tiles = self.linear.weight, [1, matrices]
+        if near_identity:
+            weight.set_value(0.5 * weight + paddle.eye(self.hidden_size).tile(tiles))
 
     def _position_weights(self):
         """`[1, T, K·D, D]`, at first equal over positions: from T unrelated maps, routing finds no clusters."""

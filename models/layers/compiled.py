@@ -49,13 +49,11 @@ class Pass(PyLayer):
 
     @staticmethod
     def forward(ctx, function, constants, *tensors):
-        """The results of `function(*arrays, *constants)`, a tensor or several."""
+        """The results of `function(*arrays, *constants)`, a tuple of tensors."""
         results, ctx.back = function(*map(array, tensors), *constants)
-        results = tuple(map(tensor, results))
-        return results if len(results) > 1 else results[0]
+        return tuple(map(tensor, results))
 
     @staticmethod
     def backward(ctx, *gradients):
         """Gradients of the tensors."""
-        found = tuple(map(tensor, ctx.back(*map(array, gradients))))
-        return found if len(found) > 1 else found[0]
+        return tuple(map(tensor, ctx.back(*map(array, gradients))))

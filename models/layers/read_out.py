@@ -27,7 +27,7 @@ class LabelAwareAttention(nn.Layer):
     def forward(self, interests, target_eb, live):
         """Interests `[B, K, D]`, M targets `[B, M, D]` and live mask `[B, K]` to a vector for each, `[B, M, D]`."""
         if self.pow_p == math.inf and usable(interests):
-            return Pass.apply(chosen, (array(target_eb), live.numpy()), interests)
+            return Pass.apply(chosen, (array(target_eb), live.numpy()), interests)[0]
         scores = paddle.matmul(target_eb, interests, transpose_y=True)  # [B, M, K]
         return paddle.matmul(self.weigh(scores, live.unsqueeze(1)), interests)
 

@@ -38,7 +38,8 @@ class Objective(nn.Layer):
             candidate_eb, candidate_item: `[n, D]`, `[n]`, as `candidates` drew them.
         """
         if self.kernel and usable(user):
-            return Pass.apply(sampled_loss, self.constants(target_item, candidate_item), user, target_eb, candidate_eb)
+            constants = self.constants(target_item, candidate_item)
+            return Pass.apply(sampled_loss, constants, user, target_eb, candidate_eb)[0]
         # A missing target counts as item 1 until it is left out, so that its loss is a number.
         known = paddle.clip(target_item, min=1).flatten()
         loss = self(user.flatten(0, 1), target_eb.flatten(0, 1), known, candidate_eb, candidate_item)

@@ -1,5 +1,7 @@
 """Compiled passes against the plain formulas that they stand for: values and gradients."""
 
+import sys
+
 import numpy as np
 import paddle
 import pytest
@@ -40,13 +42,12 @@ def close(one, other):
 
 
 # Not larger: Paddle's own cross-entropy is never above 64.
-@pytest.mark.parametrize("scale", [0.1, 3.0, 6.0])
+@pytest.mark.parametrize("scale, targets", [(0.1, 1), (3.0, 1), (9.0, 1), (3.0, 3)])
 @pytest.mark.parametrize(
     "options",
     [{}, {"log_q": False}, {"temperature": 0.2}, {"hard_negative_beta": 1.0}, {"hard_negative_beta": 0.4}],
     ids=str,
 )
-@pytest.mark.parametrize("targets", [1, 3])
 def test_the_sampled_loss(monkeypatch, options, scale, targets):
     rng = np.random.default_rng(1)
     shapes = (B, targets, D), (B, targets, D), (N, D)
@@ -99,9 +100,11 @@ def test_what_is_no_number_stays_none(monkeypatch, negatives):
     objective = create_objective(**options, **negatives)
 
     def compute():
-        return float(objective.mean(*map(paddle.to_tensor, rows[:2]), target, paddle.to_tensor(rows[2]), candidate))
+        return with_gradients(lambda user, own, other: objective.mean(user, own, target, other, candidate), *rows)
 
-    assert np.isnan(both(monkeypatch, compute)).all()
+    for loss, by_user, *_ in both(monkeypatch, compute):
+        assert np.isnan(loss)
+        assert np.isnan(by_user).any(axis=(1, 2)).tolist() == [False, True]
 
 
 @pytest.mark.parametrize("targets", [1, 3])
@@ -156,7 +159,7 @@ def counted(calls, function):
 
 
 GRADIENT_MODELS = sorted(name for name, model in MODELS.items() if hasattr(model, "loss"))
-WAYS = [  # each keeps a step from being one pass, and none may be forgotten by it
+WAYS = [  # most keep a step from being one pass, which must forget none of them
     {}, {"encoder": "transformer"}, {"similarity": "cosine"}, {"interest_spread_weight": 0.3}, {"negatives": "full"},
     {"pow_p": 2.0}, {"hard_negative_beta": 1.0}, {"temperature": 0.2}, {"loss": "gbce"}, {"targets": 3},
     {"dynamic_interest_num": True}, {"routing_softmax": "items"},
@@ -211,6 +214,22 @@ def test_a_step_in_each_way(monkeypatch, options):
     own, plain, fused = step_of("mind", options, monkeypatch)
     close(own, plain)
     assert fused == (options.keys() <= {"targets", "hard_negative_beta", "temperature"})
+
+
+@pytest.mark.parametrize("model", ["mind", "comirec_sa"])
+def test_any_number_of_threads_gives_the_same_bits(monkeypatch, model):
+    numba = pytest.importorskip("numba")
+    monkeypatch.setattr(sys.modules[__name__], "B", 200)  # several blocks of rows
+    before = numba.get_num_threads()
+    found = []
+    try:
+        for threads in (1, before):
+            numba.set_num_threads(threads)
+            found.append(step_of(model, {}, monkeypatch)[0])
+    finally:
+        numba.set_num_threads(before)
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_method_of_its_own_keeps_a_model_from_being_one_pass(monkeypatch):

@@ -1,6 +1,6 @@
 """All that a training step computes between look-up and update as one compiled pass, see `models.layers.compiled.Pass`.
 
-With small batches the fixed costs of operators, and of handing arrays from one pass to the next, are half of a step.
+With small batches much of a step is the fixed cost of operators, and of handing arrays from one pass to the next.
 """
 
 import numpy as np

@@ -20,8 +20,9 @@ STRANGERS = ({"logs", "training"},)  # know nothing of each other
 MODEL_ROOMS = ("layers", "losses", "base", "spectral")
 COMPILED = {
     "models/layers/compiled.py", "models/layers/jit.py", "models/layers/passes.py",
-    "models/layers/routing_kernels.py", "models/layers/read_out_kernels.py", "models/losses/fused.py",
-    "models/losses/kernels.py", "models/base/fused_step.py",
+    "models/layers/routing_kernels.py", "models/layers/position_kernels.py", "models/layers/attention_kernels.py",
+    "models/layers/read_out_kernels.py", "models/losses/fused.py", "models/losses/kernels.py",
+    "models/base/fused_step.py",
 }  # fmt: skip
 # What each part may import of ours. Data flows one way, so nothing imports what comes after it.
 ALLOWED = {

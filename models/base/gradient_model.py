@@ -118,7 +118,7 @@ class GradientModel(Recommender):
         return self.loss_from_rows(*self.look_up(hist_item, target_item, seq_len, *context))
 
     def _fuses(self):
-        """Whether a step is `fused_step.routed_step`: nothing is between its passes, and no method is overridden."""
+        """Whether a step is `fused_step.whole_step`: nothing is between its passes, and no method is overridden."""
         identities = (self.encoder, Rows), (self.scale, nn.Identity), (self.item_tower, nn.Identity)
         numbers = (self.interest_spread_weight, self.dynamic_interest_num, getattr(self.dropout, "p", 0))
         methods = [name for one in (Recommender, GradientModel) for name in vars(one) if name[0] != "_"]
@@ -127,7 +127,7 @@ class GradientModel(Recommender):
             and isinstance(self.read_out, LabelAwareAttention)
             and self.read_out.pow_p == math.inf
             and self.objective.kernel is not None
-            and self.user_tower is None
+            and self.user_features is None
             and all(isinstance(layer, kind) for layer, kind in identities)
             and not any(numbers)
             and all(getattr(type(self), name) is getattr(GradientModel, name) for name in methods)

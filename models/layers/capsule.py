@@ -3,10 +3,10 @@
 import paddle
 from paddle import nn
 
-from models.layers.compiled import Pass, usable
+from models.layers.compiled import usable
 from models.layers.extractor import Extractor
 from models.layers.functional import live_mask, squash
-from models.layers.passes import routing
+from models.layers.passes import position_routing, routing
 
 
 class SharedTransform:
@@ -109,9 +109,9 @@ class CapsuleNetwork(Extractor):
         self.softmax_axis = {"interests": 1, "items": 2}[routing_softmax]
         self.resample = {"resample": True, "fixed": False}[routing_logits]
         self.transform = {0: self._shared, 1: self._per_interest, 2: self._per_position}[bilinear_type]
-        self._create_weights(bilinear_type, near_identity)
-        usual = routing_softmax == "interests" and squash_power == 1 and not dynamic_interest_num
-        self.compiles = usual and bilinear_type < 2
+        self.bilinear_type = bilinear_type
+        self._create_weights(near_identity)
+        self.compiles = routing_softmax == "interests" and squash_power == 1 and not dynamic_interest_num
         self.fuses = self.compiles and not relu_layer
         self.gaussian = bilinear_type == 0
         if self.gaussian:
@@ -131,13 +131,12 @@ class CapsuleNetwork(Extractor):
         Returns:
             `(interests, coupling)`, `[B, K, D]` and `[B, K, T]`: the last coupling, masked.
         """
+        if self.compiles and self.training and usable(item_eb) and initial_logits is None:
+            interests, coupling = self.route_compiled(item_eb, mask)
+            return self.relu(interests) if self.relu_layer else interests, coupling
         batch, length = paddle.shape(item_eb)[0], item_eb.shape[1]
         logits = self.first_logits(batch, length) if initial_logits is None else initial_logits  # [B, K, T]
         capsules = self.transform(item_eb)
-        if self.compiles and self.training and usable(item_eb):
-            constants = (mask.numpy(), logits.numpy(), self.routing_times)
-            interests, coupling = Pass.apply(routing, constants, item_eb, self.matrices())
-            return self.relu(interests) if self.relu_layer else interests, coupling
         live = live_mask(mask.sum(axis=1), self.interest_num, self.dynamic_interest_num)  # [B, K]
         mask = mask.unsqueeze(1).expand([-1, self.interest_num, -1])  # by hand: a product's own spreading is slow
         frozen = capsules.detach()
@@ -150,12 +149,19 @@ class CapsuleNetwork(Extractor):
             interests = self.relu(interests)
         return interests, coupling
 
-    def _create_weights(self, bilinear_type, near_identity):
-        if bilinear_type == 2:
+    def compiled_pass(self, batch, length):
+        """As `Extractor`."""
+        constants = (self.first_logits(batch, length).numpy(), self.routing_times)
+        if self.bilinear_type == 2:
+            return position_routing, [self.w], constants
+        return routing, [self.linear.weight], constants
+
+    def _create_weights(self, near_identity):
+        if self.bilinear_type == 2:
             self.w = weight = self._position_weights()
             tiles = [self.interest_num, 1]
         else:
-            matrices = self.interest_num if bilinear_type == 1 else 1
+            matrices = self.interest_num if self.bilinear_type == 1 else 1
             self.linear = nn.Linear(self.hidden_size, self.hidden_size * matrices, bias_attr=False)
             weight, tiles = self.linear.weight, [1, matrices]
         if near_identity:
@@ -178,7 +184,7 @@ class CapsuleNetwork(Extractor):
     def first_logits(self, batch, length):
         """The logits of the first round, `[B, K, T]`."""
         if self.gaussian and self.training and self.resample:
-            return paddle.randn([batch, self.interest_num, length]) * self.routing_logits_std
+            return paddle.normal(0.0, self.routing_logits_std, [batch, self.interest_num, length])
         if self.gaussian:
             return self.initial_logits[:, :length].unsqueeze(0).expand([batch, -1, -1])
         return paddle.zeros([batch, self.interest_num, length])

@@ -2,6 +2,8 @@
 
 from paddle import nn
 
+from models.layers.compiled import Pass
+
 
 class Extractor(nn.Layer):
     """The encoder of a model: the rows of a history to interests, and how much of each behaviour is in each.
@@ -9,8 +11,8 @@ class Extractor(nn.Layer):
     It knows neither items nor losses, so that extractors can stand in each other's place or be built of each other.
     """
 
-    compiles = False  # whether `route` has a compiled pass for training, see `models.layers.compiled`
-    fuses = False  # whether it is that pass alone
+    compiles = False  # whether it has a `compiled_pass`
+    fuses = False  # whether `route` is that pass alone
 
     def forward(self, item_eb, mask):
         """`[B, T, D]` and mask `[B, T]` to interests `[B, K, D]`."""
@@ -19,3 +21,15 @@ class Extractor(nn.Layer):
     def route(self, item_eb, mask):
         """Rows `[B, T, D]` and mask `[B, T]`, 1 where real, to interests `[B, K, D]` and coupling `[B, K, T]`."""
         raise NotImplementedError(f"{type(self).__name__} has no route")
+
+    def compiled_pass(self, batch, length):
+        """What `route` is in a training step, see `models.layers.compiled`: a pass, its weights and its constants.
+
+        The pass takes rows `[B, T, D]`, the weights, the mask `[B, T]` and the constants, for `batch` B and `length` T.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no compiled pass")
+
+    def route_compiled(self, item_eb, mask):
+        """`route` by the compiled pass."""
+        function, weights, constants = self.compiled_pass(*mask.shape)
+        return Pass.apply(function, (mask.numpy(), *constants), item_eb, *weights)

@@ -6,10 +6,9 @@ Users are shared among threads; the result does not depend on how many there are
 import numba
 import numpy as np
 
-from models.layers.jit import alone, dot, exp, inline, parallel
+from models.layers.jit import ONE, alone, dot, exp, inline, parallel
 
 EPSILON = np.float32(1e-18)  # as in `models.layers.functional.squash`
-ONE = np.float32(1.0)
 
 
 @inline()
@@ -39,17 +38,45 @@ def _transform(vectors, matrices, out):
 
 
 @inline()
-def _couple(logit, mask, coupling):
-    """Softmax over interests, 0 at padding."""
-    for t in range(logit.shape[1]):
-        top, total = logit[0, t], np.float32(0.0)
-        for k in range(1, logit.shape[0]):
-            top = max(top, logit[k, t])
-        for k in range(logit.shape[0]):
-            coupling[k, t] = exp(logit[k, t] - top)
-            total += coupling[k, t]
-        for k in range(logit.shape[0]):
-            coupling[k, t] *= mask[t] / total
+def couple(logit, mask, coupling, top, total):
+    """Softmax over interests, 0 at padding; `top` and `total` are room for `[T]`."""
+    top[:], total[:] = logit[0], 0
+    for k in range(1, logit.shape[0]):
+        for t in range(logit.shape[1]):
+            top[t] = max(top[t], logit[k, t])
+    for k in range(logit.shape[0]):
+        for t in range(logit.shape[1]):
+            coupling[k, t] = exp(logit[k, t] - top[t])
+            total[t] += coupling[k, t]
+    for k in range(logit.shape[0]):
+        for t in range(logit.shape[1]):
+            coupling[k, t] *= mask[t] / total[t]
+
+
+@inline()
+def shrink(squared_norm):
+    """What `squash` multiplies a capsule by."""
+    square = max(squared_norm, np.float32(0.0)) + EPSILON
+    return np.sqrt(square) / (ONE + square)
+
+
+@inline()
+def squash(capsule, interest):
+    """`interest = squash(capsule)`, of `[D]`."""
+    scale = shrink(dot(capsule, capsule))
+    for d in range(len(capsule)):
+        interest[d] = scale * capsule[d]
+
+
+@inline()
+def squash_back(gradient, capsule, by_capsule):
+    """The gradient by a capsule `[D]`, of that by its interest."""
+    square = dot(capsule, capsule) + EPSILON
+    root = np.sqrt(square)
+    scale = root / (ONE + square)
+    along = dot(gradient, capsule) * (ONE - square) / (root * (ONE + square) * (ONE + square))
+    for d in range(len(capsule)):
+        by_capsule[d] = scale * gradient[d] + along * capsule[d]
 
 
 @parallel()
@@ -72,29 +99,21 @@ def route(item_eb, matrices, grams, mask, logits, rounds):
     coupling = np.empty(logits.shape, np.float32)
     for b in numba.prange(users):
         logit, query = logits[b].copy(), np.empty(shape[1:], np.float32)
+        top, total = np.empty(length, np.float32), np.empty(length, np.float32)
         for _ in range(rounds - 1):
-            _couple(logit, mask[b], coupling[b])
+            couple(logit, mask[b], coupling[b], top, total)
             _combine(coupling[b], item_eb[b], pooled[b])
             _transform(pooled[b], grams, query)
             for k in range(interest_num):
-                scale = _scale(dot(query[k], pooled[b, k]))
+                scale = shrink(dot(query[k], pooled[b, k]))
                 for t in range(length):
                     logit[k, t] += scale * dot(query[k], item_eb[b, t])
-        _couple(logit, mask[b], coupling[b])
+        couple(logit, mask[b], coupling[b], top, total)
         _combine(coupling[b], item_eb[b], pooled[b])
         _transform(pooled[b], matrices, capsule[b])
         for k in range(interest_num):
-            scale = _scale(dot(capsule[b, k], capsule[b, k]))
-            for d in range(shape[2]):
-                interests[b, k, d] = scale * capsule[b, k, d]
+            squash(capsule[b, k], interests[b, k])
     return interests, coupling, pooled, capsule
-
-
-@inline()
-def _scale(squared_norm):
-    """What `squash` multiplies a capsule by."""
-    square = max(squared_norm, np.float32(0.0)) + EPSILON
-    return np.sqrt(square) / (ONE + square)
 
 
 @parallel()
@@ -106,12 +125,7 @@ def route_back(gradient, coupling, capsule, transposed):
     for b in numba.prange(users):
         by_pooled = np.empty((interest_num, size), np.float32)
         for k in range(interest_num):
-            square = dot(capsule[b, k], capsule[b, k]) + EPSILON
-            root = np.sqrt(square)
-            scale = root / (ONE + square)
-            along = dot(gradient[b, k], capsule[b, k]) * (ONE - square) / (root * (ONE + square) * (ONE + square))
-            for d in range(size):
-                by_capsule[b, k, d] = scale * gradient[b, k, d] + along * capsule[b, k, d]
+            squash_back(gradient[b, k], capsule[b, k], by_capsule[b, k])
         _transform(by_capsule[b], transposed, by_pooled)
         _combine(coupling[b].T, by_pooled, by_item[b])
     return by_capsule, by_item

@@ -10,10 +10,9 @@ import math
 import numba
 import numpy as np
 
-from models.layers.jit import dot, exp, inline, parallel
+from models.layers.jit import ONE, dot, exp, inline, parallel
 
 NEVER = np.float32(-1e30)  # a score that has no share, whose multiples are still numbers
-ONE = np.float32(1.0)
 ROWS, COLUMNS = 64, 320  # of a block
 
 

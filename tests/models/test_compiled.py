@@ -7,11 +7,13 @@ import paddle
 import pytest
 
 from models import MODELS
-from models.base.fused_step import routed_step
+from models.base.fused_step import whole_step
 from models.layers import compiled
 from models.layers.capsule import CapsuleNetwork
-from models.layers.passes import routing
+from models.layers.passes import attention, layers, position_routing, routing
 from models.layers.read_out import LabelAwareAttention
+from models.layers.self_attention import SelfAttention
+from models.layers.tower import ContextTower
 from models.losses.objective import create_objective
 from tools.training.optimizers import row_ids, row_values
 
@@ -128,34 +130,70 @@ def test_the_hard_read_out(monkeypatch, targets):
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 3])
-@pytest.mark.parametrize("bilinear_type", [0, 1])
+@pytest.mark.parametrize("bilinear_type", [0, 1, 2])
 def test_routing(monkeypatch, bilinear_type, rounds):
     rng = np.random.default_rng(2)
-    network = CapsuleNetwork(D, T, bilinear_type, K, rounds)
+    network = CapsuleNetwork(D, T + 1, bilinear_type, K, rounds)  # longer than the histories of this batch
     item_eb, logits = rng.normal(size=(B, T, D)).astype("float32"), rng.normal(size=(B, K, T)).astype("float32")
     mask = (np.arange(T) < rng.integers(1, T + 1, (B, 1))).astype("float32")
     mask[0] = 0.0  # an empty history
     item_eb[1] = 0.0
-    weights = [network.linear.weight]
+    mask[2:, 1] = 0.0  # not all of one kind at a position
+    weights = network.parameters()
+    monkeypatch.setattr(network, "first_logits", lambda batch, length: paddle.to_tensor(logits))
 
     def compute():
-        rest = (paddle.to_tensor(mask), paddle.to_tensor(logits))
-        coupling = network.route(paddle.to_tensor(item_eb), *rest)[1].numpy()
-        return [*with_gradients(lambda rows: network.route(rows, *rest)[0], item_eb, parameters=weights), coupling]
+        known = paddle.to_tensor(mask)
+        coupling = network.route(paddle.to_tensor(item_eb), known)[1].numpy()
+        return [*with_gradients(lambda rows: network.route(rows, known)[0], item_eb, parameters=weights), coupling]
 
     calls = []
-    monkeypatch.setattr("models.layers.capsule.routing", counted(calls, routing))
+    name, function = ("position_routing", position_routing) if bilinear_type == 2 else ("routing", routing)
+    monkeypatch.setattr(f"models.layers.capsule.{name}", counted(calls, function))
     own, plain = both(monkeypatch, compute)
     assert len(calls) == 2  # so one of both is compiled
     close(own, plain)
 
 
 def counted(calls, function):
-    def call(*args):
+    def call(*args, **options):
         calls.append(args)
-        return function(*args)
+        return function(*args, **options)
 
     return call
+
+
+@pytest.mark.parametrize("users", [B, 40])  # one block and several
+def test_attention(monkeypatch, users):
+    """Interests and attention have gradients both; histories may be empty and shorter than the longest."""
+    rng = np.random.default_rng(2)
+    layer = SelfAttention(hidden_size=D, seq_len=T + 2, interest_num=K)
+    item_eb, weight = (rng.normal(size=(users, length, D)).astype("float32") for length in (T, K))
+    mask = (np.arange(T) < rng.integers(0, T + 1, (users, 1))).astype("float32")
+    mask[0], mask[1] = 0.0, 1.0
+
+    def both_results(rows):
+        interests, attention = layer.route(rows, paddle.to_tensor(mask))
+        return paddle.concat([interests, attention * paddle.to_tensor(weight)[:, :, :1]], axis=2)
+
+    calls = []
+    monkeypatch.setattr("models.layers.self_attention.attention_pass", counted(calls, attention))
+    own, plain = both(monkeypatch, lambda: with_gradients(both_results, item_eb, parameters=layer.parameters()))
+    assert len(calls) == 1
+    close(own, plain)
+
+
+@pytest.mark.parametrize("sizes", [[], [6], [6, 4]], ids=str)
+def test_a_tower(sizes):
+    layer = ContextTower(interest_size=D, context_size=0, sizes=sizes)
+    rng = np.random.default_rng(2)
+    vector = rng.normal(size=(B, K, D)).astype("float32")
+    plain = with_gradients(lambda rows: layer(rows, None), vector, parameters=layer.parameters())
+
+    def tower(rows):
+        return compiled.Pass.apply(layers, (), rows, *layer.parameters())[0]
+
+    close(with_gradients(tower, vector, parameters=layer.parameters()), plain)
 
 
 GRADIENT_MODELS = sorted(name for name, model in MODELS.items() if hasattr(model, "loss"))
@@ -178,7 +216,7 @@ def step_of(model, options, monkeypatch):
     seq_len = paddle.to_tensor(rng.integers(1, T + 1, B))
     target_item[0, 1:] = 0
     calls = []
-    monkeypatch.setattr("models.base.fused_step.routed_step", counted(calls, routed_step))
+    monkeypatch.setattr("models.base.fused_step.whole_step", counted(calls, whole_step))
 
     def compute():
         paddle.seed(7)
@@ -206,7 +244,7 @@ def dense(parameter):
 def test_a_step_of_each_model(monkeypatch, model):
     own, plain, fused = step_of(model, {}, monkeypatch)
     close(own, plain)
-    assert fused == (model in ("mind", "shared_capsule"))
+    assert fused == (model in ("mind", "shared_capsule", "comirec_dr", "comirec_sa", "youtube_dnn"))
 
 
 @pytest.mark.parametrize("options", WAYS, ids=str)
@@ -216,7 +254,13 @@ def test_a_step_in_each_way(monkeypatch, options):
     assert fused == (options.keys() <= {"targets", "hard_negative_beta", "temperature"})
 
 
-@pytest.mark.parametrize("model", ["mind", "comirec_sa"])
+def test_a_tower_is_in_the_pass(monkeypatch):
+    own, plain, fused = step_of("youtube_dnn", {"tower_sizes": [6]}, monkeypatch)
+    close(own, plain)
+    assert fused
+
+
+@pytest.mark.parametrize("model", ["mind", "comirec_dr", "comirec_sa"])
 def test_any_number_of_threads_gives_the_same_bits(monkeypatch, model):
     numba = pytest.importorskip("numba")
     monkeypatch.setattr(sys.modules[__name__], "B", 200)  # several blocks of rows

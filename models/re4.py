@@ -22,8 +22,6 @@ class ValueAttention(SelfAttention):
         hidden_size, seq_len, interest_num: see `SelfAttention`.
     """
 
-    fuses = False
-
     def __init__(self, *, hidden_size, seq_len, interest_num):
         super().__init__(hidden_size=hidden_size, seq_len=seq_len, interest_num=interest_num)
         # At first the identity: an interest starts among the behaviours that it is made of and compared with.

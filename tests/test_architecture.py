@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 
 import pytest
 from paths import ROOT
@@ -39,8 +40,18 @@ ALLOWED = {
 }
 
 
+@cache
+def text_of(path):
+    return path.read_text(encoding="utf-8")
+
+
+@cache
+def nodes(path):
+    return list(ast.walk(ast.parse(text_of(path))))
+
+
 def imports(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (one.name for one in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -53,7 +64,28 @@ def relative(path):
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def fault(test, path):
+    try:
+        test(path)
+    except AssertionError as error:
+        return f"{relative(path)}: {error}"
+
+
+def of_each(paths):
+    """One test of all paths, which names those that fail: to hand out thousands of small tests takes a minute."""
+
+    def whole(test):
+        def run():
+            failed = list(filter(None, (fault(test, path) for path in paths)))
+            assert not failed, "\n".join(failed)
+
+        assert paths
+        return run
+
+    return whole
+
+
+@of_each(SOURCES)
 def test_nothing_imports_upwards(path):
     part, *inner = relative(path).removesuffix(".py").split("/")
     part += "/" if part == "tools" and len(inner) == 1 else ""
@@ -68,16 +100,13 @@ def floor(name, rooms):
 
 
 COMMANDS = {f"tools.{path.stem}" for path in (ROOT / "tools").glob("*.py")}
-IN_ROOMS = [
-    (path, part, rooms)
-    for part, rooms in {"tools": ROOMS, "models": MODEL_ROOMS}.items()
-    for path in SOURCES
-    if relative(path).startswith(f"{part}/")
-]
+IN_ROOMS = {"tools": ROOMS, "models": MODEL_ROOMS}
 
 
-@pytest.mark.parametrize("path, part, rooms", IN_ROOMS, ids=[relative(path) for path, *_ in IN_ROOMS])
-def test_no_room_imports_one_above_it(path, part, rooms):
+@of_each([path for path in SOURCES if relative(path).startswith(tuple(f"{part}/" for part in IN_ROOMS))])
+def test_no_room_imports_one_above_it(path):
+    part = relative(path).split("/")[0]
+    rooms = IN_ROOMS[part]
     own = floor(relative(path), rooms)
     floors = {name: floor(name, rooms) for name in imports(path) if name.startswith(f"{part}.")}
     assert not {name for name, other in floors.items() if other > own}
@@ -87,7 +116,7 @@ def test_no_room_imports_one_above_it(path, part, rooms):
 
 
 def test_each_folder_is_a_room_and_says_what_it_is_for():
-    for part, rooms in {"tools": ROOMS, "models": MODEL_ROOMS}.items():
+    for part, rooms in IN_ROOMS.items():
         folders = {path.parent for path in (ROOT / part).glob("*/__init__.py")}
         assert {folder.name for folder in folders} == set(rooms)
         for folder in folders:
@@ -95,7 +124,7 @@ def test_each_folder_is_a_room_and_says_what_it_is_for():
             assert isinstance(said, ast.Expr)
 
 
-@pytest.mark.parametrize("path", [one for one in SOURCES if relative(one).startswith("tools/")], ids=relative)
+@of_each([one for one in SOURCES if relative(one).startswith("tools/")])
 def test_commands_do_not_import_each_other(path):
     assert not set(imports(path)) & COMMANDS
 
@@ -105,7 +134,7 @@ def test_scripts_do_not_import_commands(name):
     assert not set(imports(ROOT / name)) & COMMANDS
 
 
-@pytest.mark.parametrize("path", [one for one in SOURCES if relative(one).startswith("models/")], ids=relative)
+@of_each([one for one in SOURCES if relative(one).startswith("models/")])
 def test_models_are_mathematics(path):
     # One file has the libraries of an extra, only inside the function that says what installs them, and their threads.
     of_fits = relative(path) == "models/base/fit_libraries.py"
@@ -118,21 +147,21 @@ def test_models_are_mathematics(path):
     language |= {"functools", "importlib", "os", "numba", "numpy"} if relative(path) in COMPILED else set()
     allowed = {"models", "paddle", "math", "dataclasses"} | extra | language
     assert {name.split(".")[0] for name in imports(path)} <= allowed
-    at_import = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Import)]
+    at_import = [node for node in ast.parse(text_of(path)).body if isinstance(node, ast.Import)]
     assert not {one.name.split(".")[0] for node in at_import for one in node.names} & extra
 
 
-@pytest.mark.parametrize("path", [one for one in SOURCES if relative(one).startswith(PLAIN)], ids=relative)
+@of_each([one for one in SOURCES if relative(one).startswith(PLAIN)])
 def test_data_and_retrieval_know_nothing_of_models(path):
     assert not {name.split(".")[0] for name in imports(path)} & {"models", "paddle"}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
+@of_each(SOURCES)
 def test_no_sys_path_games(path):
-    assert not re.search(r"sys\.path\b", path.read_text(encoding="utf-8"))
+    assert not re.search(r"sys\.path\b", text_of(path))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
+@of_each(SOURCES)
 def test_nothing_unpacks_archives_opens_pickles_or_loads_yaml_another_way(path):
     unsafe = (
         r"extractall|unpack_archive|tarfile|allow_pickle=True|paddle\.load|yaml\.\w*load\w*\((?!text, PlainLoader\))"
@@ -141,42 +170,42 @@ def test_nothing_unpacks_archives_opens_pickles_or_loads_yaml_another_way(path):
         unsafe = unsafe.replace("tarfile|", "")
     if path.name != "hostile_cases.py":  # which writes what is crafted and opens none
         unsafe += r"|import pickle\b"
-    assert not re.search(unsafe, path.read_text(encoding="utf-8"))
+    assert not re.search(unsafe, text_of(path))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
+@of_each(SOURCES)
 def test_no_library_writes_where_errors_of_the_last_bytes_are_lost(path):
     if not relative(path).startswith("benchmarks/"):
-        assert not re.search(r"np\.save\(|\.tofile\(|write_index\(\w+, str", path.read_text(encoding="utf-8"))
+        assert not re.search(r"np\.save\(|\.tofile\(|write_index\(\w+, str", text_of(path))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
+@of_each(SOURCES)
 def test_one_place_formats_log_lines_and_shows_progress(path):
     if relative(path) != "tools/common/progress.py":
-        text = path.read_text(encoding="utf-8")
+        text = text_of(path)
         assert not re.search(r"tqdm|logging\.(Formatter|basicConfig|StreamHandler)|setFormatter", text)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
+@of_each(SOURCES)
 def test_one_place_speaks_to_other_processes(path):
     if relative(path) != "tools/common/ranks.py":
         assert not {name for name in imports(path) if name.startswith("paddle.distributed")}
-        assert "paddle.distributed." not in path.read_text(encoding="utf-8").replace("paddle.distributed.launch", "")
+        assert "paddle.distributed." not in text_of(path).replace("paddle.distributed.launch", "")
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
+@of_each(SOURCES)
 def test_files_and_functions_stay_short(path):
-    text = path.read_text(encoding="utf-8")
+    text = text_of(path)
     assert text.count("\n") <= 250
-    for node in ast.walk(ast.parse(text)):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef):
             first = node.body[ast.get_docstring(node) is not None :] or node.body
             assert node.end_lineno - first[0].lineno < 45, node.name
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
+@of_each(SOURCES)
 def test_options_of_several_values_may_be_given_several_times(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
             given = {one.arg: getattr(one.value, "value", None) for one in node.keywords}
             option = isinstance(node.args[0], ast.Constant) and node.args[0].value.startswith("-")

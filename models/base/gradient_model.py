@@ -124,11 +124,12 @@ class GradientModel(Recommender):
         methods = [name for one in (Recommender, GradientModel) for name in vars(one) if name[0] != "_"]
         return (
             self.extractor.fuses
-            and isinstance(self.read_out, LabelAwareAttention)
+            and type(self.read_out) is LabelAwareAttention
             and self.read_out.pow_p == math.inf
-            and self.objective.kernel is not None
+            and self.objective.compiles
             and self.user_features is None
-            and all(isinstance(layer, kind) for layer, kind in identities)
+            and type(self.user_tower) in (type(None), ContextTower)
+            and all(type(layer) is kind for layer, kind in identities)
             and not any(numbers)
             and all(getattr(type(self), name) is getattr(GradientModel, name) for name in methods)
         )

@@ -112,7 +112,6 @@ class CapsuleNetwork(Extractor):
         self.bilinear_type = bilinear_type
         self._create_weights(near_identity)
         self.compiles = routing_softmax == "interests" and squash_power == 1 and not dynamic_interest_num
-        self.fuses = self.compiles and not relu_layer
         self.gaussian = bilinear_type == 0
         if self.gaussian:
             self.register_buffer("initial_logits", paddle.randn([interest_num, seq_len]) * routing_logits_std)
@@ -148,6 +147,11 @@ class CapsuleNetwork(Extractor):
         if self.relu_layer:
             interests = self.relu(interests)
         return interests, coupling
+
+    @property
+    def fuses(self) -> bool:
+        """As `Extractor`."""
+        return super().fuses and not self.relu_layer
 
     def compiled_pass(self, batch, length):
         """As `Extractor`."""

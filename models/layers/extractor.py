@@ -2,7 +2,7 @@
 
 from paddle import nn
 
-from models.layers.compiled import Pass
+from models.layers.compiled import Pass, together
 
 
 class Extractor(nn.Layer):
@@ -12,7 +12,11 @@ class Extractor(nn.Layer):
     """
 
     compiles = False  # whether it has a `compiled_pass`
-    fuses = False  # whether `route` is that pass alone
+
+    @property
+    def fuses(self) -> bool:
+        """Whether `route` is that pass alone."""
+        return self.compiles and together(self, "route", "compiled_pass")
 
     def forward(self, item_eb, mask):
         """`[B, T, D]` and mask `[B, T]` to interests `[B, K, D]`."""

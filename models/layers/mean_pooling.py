@@ -9,7 +9,7 @@ from models.layers.passes import mean
 class MeanPooling(Extractor):
     """`v = (1/|I_u|) sum_i e_i` over the real behaviours; zero for an empty history (YouTube DNN section 3.2)."""
 
-    compiles = fuses = True
+    compiles = True
 
     def route(self, item_eb, mask):
         """The interest `[B, 1, D]` and each behaviour's share in it `[B, 1, T]`, 0 at padding."""

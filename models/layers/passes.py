@@ -67,7 +67,7 @@ def position_routing(item_eb, weight, mask, logits, rounds):
     return (interests, coupling), back
 
 
-def attention(item_eb, position, first, second, mask):
+def self_attention(item_eb, position, first, second, mask):
     """As `SelfAttention.route`.
 
     Args:

@@ -5,7 +5,7 @@ from paddle import nn
 
 from models.layers.compiled import usable
 from models.layers.extractor import Extractor
-from models.layers.passes import attention as attention_pass
+from models.layers.passes import self_attention
 
 
 class SelfAttention(Extractor):
@@ -20,7 +20,7 @@ class SelfAttention(Extractor):
         units: of the hidden layer, without bias as in the paper; None: its 4D.
     """
 
-    compiles = fuses = True
+    compiles = True
 
     def __init__(self, *, hidden_size, seq_len, interest_num, units=None):
         super().__init__()
@@ -45,4 +45,4 @@ class SelfAttention(Extractor):
 
     def compiled_pass(self, batch, length):
         """As `Extractor`."""
-        return attention_pass, [self.position, self.linear1.weight, self.linear2.weight], ()
+        return self_attention, [self.position, self.linear1.weight, self.linear2.weight], ()

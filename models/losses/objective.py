@@ -9,7 +9,7 @@ import math
 import paddle
 from paddle import nn
 
-from models.layers.compiled import Pass, usable
+from models.layers.compiled import Pass, together, usable
 from models.layers.functional import same_ids
 from models.losses.fused import sampled_loss
 from models.losses.samplers import SAMPLERS, AllItems
@@ -21,6 +21,15 @@ class Objective(nn.Layer):
     """A loss of targets against candidates."""
 
     kernel: str | None = None  # its compiled pass, see `models.losses.kernels`
+
+    @property
+    def compiles(self) -> bool:
+        """Whether `mean` is the compiled pass, where it is `usable`."""
+        return (
+            bool(self.kernel)
+            and together(self, "kernel", "forward", "constants")
+            and together(self, "mean", "compiles")
+        )
 
     def constants(self, target_item, candidate_item):
         """What the compiled pass is told beside the rows, of ids `[B, M]` and `[n]`: see `sampled_loss`."""
@@ -37,7 +46,7 @@ class Objective(nn.Layer):
             target_eb, target_item: `[B, M, D]`, `[B, M]`, 0 where one is missing.
             candidate_eb, candidate_item: `[n, D]`, `[n]`, as `candidates` drew them.
         """
-        if self.kernel and usable(user):
+        if self.compiles and usable(user):
             constants = self.constants(target_item, candidate_item)
             return Pass.apply(sampled_loss, constants, user, target_eb, candidate_eb)[0]
         # A missing target counts as item 1 until it is left out, so that its loss is a number.

@@ -10,11 +10,11 @@ from models import MODELS
 from models.base.fused_step import whole_step
 from models.layers import compiled
 from models.layers.capsule import CapsuleNetwork
-from models.layers.passes import attention, layers, position_routing, routing
+from models.layers.passes import layers, position_routing, routing, self_attention
 from models.layers.read_out import LabelAwareAttention
 from models.layers.self_attention import SelfAttention
 from models.layers.tower import ContextTower
-from models.losses.objective import create_objective
+from models.losses.objective import SampledSoftmax, create_objective
 from tools.training.optimizers import row_ids, row_values
 
 pytestmark = pytest.mark.extras
@@ -177,7 +177,7 @@ def test_attention(monkeypatch, users):
         return paddle.concat([interests, attention * paddle.to_tensor(weight)[:, :, :1]], axis=2)
 
     calls = []
-    monkeypatch.setattr("models.layers.self_attention.attention_pass", counted(calls, attention))
+    monkeypatch.setattr("models.layers.self_attention.self_attention", counted(calls, self_attention))
     own, plain = both(monkeypatch, lambda: with_gradients(both_results, item_eb, parameters=layer.parameters()))
     assert len(calls) == 1
     close(own, plain)
@@ -276,12 +276,58 @@ def test_any_number_of_threads_gives_the_same_bits(monkeypatch, model):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_method_of_its_own_keeps_a_model_from_being_one_pass(monkeypatch):
-    class Own(MODELS["mind"]):
-        def regularize(self, loss, interests, coupling, hist_eb, hist_item, seq_len):
-            return loss + interests.sum()
+class Doubled(SelfAttention):
+    def route(self, item_eb, mask):
+        interests, attention = super().route(item_eb, mask)
+        return 2.0 * interests, attention
 
+
+class DoubledReadOut(LabelAwareAttention):
+    def forward(self, interests, target_eb, live):
+        return 2.0 * super().forward(interests, target_eb, live)
+
+
+class DoubledTower(ContextTower):
+    def forward(self, interests, context_eb):
+        return 2.0 * super().forward(interests, context_eb)
+
+
+class DoubledLoss(SampledSoftmax):
+    def forward(self, *step):
+        return 2.0 * super().forward(*step)
+
+
+class DoubledMean(SampledSoftmax):
+    def mean(self, *step):
+        return 2.0 * super().mean(*step)
+
+
+def regularize(self, loss, interests, coupling, hist_eb, hist_item, seq_len):
+    return loss + interests.sum()
+
+
+@pytest.mark.parametrize(
+    "model, part, own",
+    [
+        ("comirec_sa", "extractor", Doubled), ("mind", "read_out", DoubledReadOut), ("mind", None, regularize),
+        ("youtube_dnn", "user_tower", DoubledTower),
+        ("mind", "objective", DoubledLoss), ("mind", "objective", DoubledMean),
+    ],
+    ids=lambda one: getattr(one, "__name__", one),
+)  # fmt: skip
+def test_what_is_overridden_is_not_passed_over(monkeypatch, model, part, own):
+    """A part of a user's own, derived from one that is compiled, is what trains."""
+
+    class Own(MODELS[model]):
+        def __init__(self, **options):
+            super().__init__(**options)
+            if part:
+                getattr(self, part).__class__ = own
+
+    if not part:
+        Own.regularize = own
     monkeypatch.setitem(MODELS, "own", Own)
-    own, plain, fused = step_of("own", {}, monkeypatch)
-    close(own, plain)
+    found, plain, fused = step_of("own", {}, monkeypatch)
+    close(found, plain)
     assert not fused
+    assert abs(found[0] - step_of(model, {}, monkeypatch)[0][0]) > 1e-3  # so it does change the loss

@@ -72,6 +72,7 @@ def answers(tmp_path, capsys, *histories, top_n=15, **more):
     return [[item["item"] for item in one["items"]] for one in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", WITH_FEATURES)
 def test_new_items_are_recommended_to_those_who_like_their_kind(model, exported, tmp_path, capsys):
     path = exported(12, model=model, item_features=["kind", "mark"], user_features=["colour"])

@@ -129,7 +129,10 @@ def interrupted(project, output, step, number, monkeypatch, *options, during="tr
         (31, signal.SIGTERM, ("runner.graph=static",)),
         (31, signal.SIGINT, ("runner.num_workers=2",)),
         (31, signal.SIGTERM, ("hyper_parameters.negatives=full",)),
-        *((31, signal.SIGTERM, (f"hyper_parameters.model={name}",)) for name in GRADIENT),
+        *(
+            pytest.param(31, signal.SIGTERM, (f"hyper_parameters.model={name}",), marks=pytest.mark.slow)
+            for name in GRADIENT
+        ),
     ],
 )
 def test_a_signal_ends_the_step_and_the_resumed_run_is_the_whole_one(

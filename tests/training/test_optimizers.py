@@ -47,6 +47,24 @@ def test_lazy_adam_is_paddle_s(monkeypatch):
             np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-9)
 
 
+@pytest.mark.extras
+def test_adam_of_dense_parameters_is_paddle_s(monkeypatch):
+    monkeypatch.setattr(compiled, "ON", True)
+    found = []
+    for kind, options in ((paddle.optimizer.Adam, {"lazy_mode": True}), (LazyAdam, {})):
+        paddle.seed(1)
+        layer = nn.Linear(D, 5)
+        optimizer = kind(learning_rate=RATE, parameters=layer.parameters(), **options)
+        for _, gradient in batches():
+            layer(paddle.to_tensor(gradient)).square().sum().backward()
+            optimizer.step()
+            optimizer.clear_grad()
+        state = [one for one in optimizer.state_dict().values() if isinstance(one, paddle.Tensor)]
+        found.append([one.numpy() for one in (*layer.parameters(), *state)])
+    for own, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(own, theirs, rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.parametrize("has_numba", [False, with_numba])
 def test_row_wise_adagrad_is_the_formula(monkeypatch, has_numba):
     monkeypatch.setattr(compiled, "ON", has_numba)

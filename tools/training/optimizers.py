@@ -7,7 +7,7 @@ import numpy as np
 import paddle
 from paddle.nn.clip import get_tensor_from_selected_rows, merge_selected_rows
 
-from models.layers.compiled import usable
+from models.layers.compiled import array, usable
 
 
 def compiled(parameter, gradient) -> bool:
@@ -42,20 +42,26 @@ class LazyAdam(paddle.optimizer.Adam):
 
     def _append_optimize_op(self, block, param_and_grad):
         parameter, gradient = param_and_grad
-        if not compiled(parameter, gradient):
+        if not usable(parameter):
             return super()._append_optimize_op(block, param_and_grad)
         from tools.training import row_kernels
 
         moments = [self._get_accumulator_master(name, parameter) for name in ("moment1", "moment2")]
         powers = [self._get_accumulator_master(name, parameter) for name in ("beta1_pow_acc", "beta2_pow_acc")]
         power1, power2 = (np.from_dlpack(one) for one in powers)  # [1], the betas to the power of the step
-        np.multiply(power1, np.float32(self._beta1), out=power1)
-        np.multiply(power2, np.float32(self._beta2), out=power2)
-        correction = np.sqrt(1 - power2[0])
-        numbers = (self.get_lr() * correction / (1 - power1[0]), self._beta1, self._beta2, self._epsilon * correction)
-        tables = [np.from_dlpack(one.detach()) for one in (parameter, *moments)]
-        groups = row_kernels.group(row_ids(gradient))
-        row_kernels.adam(*tables, row_values(gradient), groups, *map(np.float32, numbers))
+        beta1, beta2 = np.float32(self._beta1), np.float32(self._beta2)
+        next1, next2 = power1 * beta1, power2 * beta2
+        rows = gradient.is_selected_rows()
+        now1, now2 = (next1, next2) if rows else (power1, power2)
+        correction = np.sqrt(1 - now2[0])
+        rate, epsilon = np.float32(self.get_lr() * correction / (1 - now1[0])), np.float32(self._epsilon * correction)
+        numbers = (rate, epsilon, beta1, 1 - beta1, beta2, 1 - beta2)
+        arrays = [np.from_dlpack(one.detach()) for one in (parameter, *moments)]
+        if rows:
+            row_kernels.adam_rows(*arrays, row_values(gradient), row_kernels.group(row_ids(gradient)), numbers)
+        else:
+            row_kernels.adam(*(one.reshape(-1) for one in (*arrays, array(gradient))), numbers)
+        power1[:], power2[:] = next1, next2
         return None
 
 

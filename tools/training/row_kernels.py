@@ -1,4 +1,4 @@
-"""Compiled updates of the rows that a step looked up, in place; needs numba. For the formulas see `optimizers`.
+"""Compiled updates of parameters and of the rows that a step looked up, in place; needs numba. See `optimizers`.
 
 An id may come several times: its gradients are summed first, in their order. Rows are shared among threads; the result
 does not depend on how many there are.
@@ -7,7 +7,7 @@ does not depend on how many there are.
 import numba
 import numpy as np
 
-from models.layers.jit import inline, parallel
+from models.layers.jit import alone, inline, parallel
 
 
 @numba.njit(cache=True)
@@ -43,19 +43,35 @@ def _add_up(total, gradient, place):
         total += gradient[place[i]]
 
 
+@inline()
+def _adam(value, moment1, moment2, gradient, numbers):
+    rate, epsilon, beta1, rest1, beta2, rest2 = numbers
+    for d in range(len(value)):
+        moment1[d] = beta1 * moment1[d] + rest1 * gradient[d]
+        moment2[d] = beta2 * moment2[d] + rest2 * gradient[d] * gradient[d]
+        value[d] -= rate * (moment1[d] / (np.sqrt(moment2[d]) + epsilon))
+
+
 @parallel()
-def adam(table, moment1, moment2, gradient, groups, rate, beta1, beta2, epsilon):
-    """Adam's update of the rows; `rate` and `epsilon` carry the bias correction. All numbers are float32."""
+def adam_rows(table, moment1, moment2, gradient, groups, numbers):
+    """Adam's update of the rows; `numbers` as in `adam`."""
     unique, start, place = groups
-    size, one = table.shape[1], np.float32(1.0)
     for u in numba.prange(len(unique)):
-        total = np.empty(size, np.float32)
+        total, row = np.empty(table.shape[1], np.float32), unique[u]
         _add_up(total, gradient, place[start[u] : start[u + 1]])
-        row, first, second = table[unique[u]], moment1[unique[u]], moment2[unique[u]]
-        for d in range(size):
-            first[d] = beta1 * first[d] + (one - beta1) * total[d]
-            second[d] = beta2 * second[d] + (one - beta2) * total[d] * total[d]
-            row[d] -= rate * (first[d] / (np.sqrt(second[d]) + epsilon))
+        _adam(table[row], moment1[row], moment2[row], total, numbers)
+
+
+@alone()
+def adam(value, moment1, moment2, gradient, numbers):
+    """Adam's update of `[N]`.
+
+    Args:
+        value, moment1, moment2, gradient: `[N]`.
+        numbers: rate and epsilon, which carry the bias correction, and the betas, each with one less itself: computed
+            here, the compiler might put `x - beta x` for `(1 - beta) x`, which loses three digits. All are float32.
+    """
+    _adam(value, moment1, moment2, gradient, numbers)
 
 
 @parallel()

@@ -65,7 +65,7 @@ class Trainer:
         self.origin = resume.data_identity(self.config, self.train_data, before)
         self.graph = GRAPHS[self.runner.graph]()
         self.model = self.graph.create_model(self.config)
-        self.parameters, batches = list(self.model.named_parameters()), self.train_data.batches
+        batches = self.train_data.batches
         self.optimizer = self.graph.create_optimizer(self.model, self.config, self.runner.epochs * batches)
         self.state = resume.start(found, self.config, self.model, self.optimizer, batches, self.origin)
         old = [] if found or self.runner.resume == "auto" else runs.found(self.runner.model_save_path)
@@ -153,7 +153,7 @@ class Trainer:
         loss = self.graph.train_forward(self.model, batch)
         loss.backward()
         loss = average(self.model, loss, *batch[1:3])
-        if fault := check_finite.fault(loss, self.parameters):
+        if fault := check_finite.fault(loss, self.model):
             self.give_up(fault, batch)
         self.optimizer.step()
         self.optimizer.clear_grad(set_to_zero=False)

@@ -180,7 +180,7 @@ class CapsuleNetwork(Extractor):
             default_initializer=nn.initializer.Assign(first.expand([1, self.seq_len, rows, size])),
         )
 
-    def matrices(self):
+    def _matrices(self):
         """S as `[1, D, D]`, or `[K, D, D]` of one for each interest; not for `bilinear_type` 2."""
         size = self.hidden_size  # column k·D + d is of interest k
         return self.linear.weight.reshape([size, -1, size]).transpose([1, 0, 2])
@@ -205,7 +205,7 @@ class CapsuleNetwork(Extractor):
         return SharedTransform(item_eb, self.linear.weight)
 
     def _per_interest(self, item_eb):
-        return InterestTransform(item_eb, self.matrices())
+        return InterestTransform(item_eb, self._matrices())
 
     def _per_position(self, item_eb):
         length = item_eb.shape[1]

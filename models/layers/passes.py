@@ -80,14 +80,13 @@ def self_attention(item_eb, position, first, second, mask):
     length = mask.shape[1]
     user, place = np.nonzero(mask)  # of the real behaviours
     start = np.searchsorted(user, np.arange(len(mask) + 1))
-    weights = (first, np.ascontiguousarray(second.T))
-    rows = (*weights, start, place)
-    interests, shares, hidden, shown = attention_kernels.attend(item_eb, position[0, :length], *rows)
+    constants = (first, np.ascontiguousarray(second.T), start, place)
+    interests, shares, hidden, shown = attention_kernels.attend(item_eb, position[0, :length], *constants)
 
     def back(by_interests, by_shares=None):
         by_shares = np.zeros_like(shares) if by_shares is None else by_shares
-        kept = (shares, item_eb, shown, hidden)
-        by_item, *parts = attention_kernels.attend_back(by_interests, by_shares, *kept, *rows)
+        kept = (shares, item_eb, shown, hidden, *constants)
+        by_item, *parts = attention_kernels.attend_back(by_interests, by_shares, *kept)
         own, by_first, by_second = (one.sum(axis=0) for one in parts)
         by_position = np.zeros_like(position)
         by_position[0, :length] = own

@@ -11,15 +11,6 @@ from models.layers.jit import add, dot, inline, parallel
 from models.layers.routing_kernels import couple, shrink, squash, squash_back
 
 
-@inline()
-def _rows_at(item_eb, users, t):
-    """The behaviours of some users at a position, `[N, D]`."""
-    rows = np.empty((len(users), item_eb.shape[2]), np.float32)
-    for n in range(len(users)):
-        rows[n] = item_eb[users[n], t]
-    return rows
-
-
 @parallel()
 def transform(item_eb, weight, mask):
     """`W_ij e_i` of real behaviours, others not set: `[B, T, D]`, `[T, K D, D]` and mask `[B, T]` to `[T, B, K D]`."""
@@ -27,7 +18,7 @@ def transform(item_eb, weight, mask):
     behaviour = np.empty((length, users, weight.shape[1]), np.float32)
     for t in numba.prange(length):
         real = np.flatnonzero(mask[:, t])
-        found = np.dot(_rows_at(item_eb, real, t), weight[t].T)
+        found = np.dot(item_eb[:, t][real], weight[t].T)
         for n in range(len(real)):
             behaviour[t, real[n]] = found[n]
     return behaviour
@@ -87,7 +78,7 @@ def route_back(gradient, coupling, capsule, item_eb, weight, mask):
             for k in range(interest_num):
                 add(coupling[real[n], k, t], by_capsule[real[n], k], by_behaviour[n, k])
         flat = by_behaviour.reshape((len(real), interest_num * size))
-        np.dot(flat.T, _rows_at(item_eb, real, t), by_weight[t])
+        np.dot(flat.T, item_eb[:, t][real], by_weight[t])
         by_rows = np.dot(flat, weight[t])
         for n in range(len(real)):
             by_item[real[n], t] = by_rows[n]

@@ -1,13 +1,6 @@
 """A mean loss over sampled scores as a compiled pass. The plain formulas are in `models.losses.objective`."""
 
-import math
-
 import numpy as np
-
-
-def log_uniform(rank, item_num):
-    """As `LogUniform.log_probability`, of ranks; of 0, a target that is missing, as of 1."""
-    return (np.log(np.log1p(1.0 / np.maximum(rank, 1))) - math.log(math.log(item_num + 1))).astype(np.float32)
 
 
 def sampled_loss(user, target_eb, candidate_eb, target, candidate, temperature, kernel, correction, shape):

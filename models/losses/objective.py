@@ -104,18 +104,15 @@ class SampledSoftmax(Objective):
 
     def constants(self, target_item, candidate_item):
         """As `Objective`."""
-        target, candidate = target_item.numpy(), candidate_item.numpy()
-        return target, candidate, self.temperature, self.kernel, *map(self._corrections, (target.ravel(), candidate))
+        both = self._correction(paddle.concat([target_item.flatten(), candidate_item])).numpy()
+        numbers = both[: target_item.size], both[target_item.size :]
+        return target_item.numpy(), candidate_item.numpy(), self.temperature, self.kernel, *numbers
 
     def _correction(self, item):
         """`log(n q_i)`, the log of how often item i is expected among the negatives; 0 without `log_q`."""
         if not self.log_q:
             return paddle.zeros_like(item, dtype="float32")
         return self.sampler.log_probability(item) + math.log(self.neg_samples)
-
-    def _corrections(self, item):
-        """As `_correction`, of an array."""
-        return (self.sampler.log_probabilities(item) + math.log(self.neg_samples)) * self.log_q
 
 
 class FullSoftmax(Objective):

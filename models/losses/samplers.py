@@ -5,9 +5,6 @@ import math
 import paddle
 from paddle import nn
 
-from models.layers.compiled import array
-from models.losses.fused import log_uniform
-
 
 class Sampler(nn.Layer):
     """A distribution over items.
@@ -31,10 +28,6 @@ class Sampler(nn.Layer):
     def log_probability(self, item):
         """`log q(i)` of each id, float32."""
         raise NotImplementedError(f"{type(self).__name__} has no log_probability")
-
-    def log_probabilities(self, item):
-        """As `log_probability`, of an array and for a compiled pass."""
-        return self.log_probability(paddle.to_tensor(item)).numpy()
 
 
 class LogUniform(Sampler):
@@ -64,10 +57,6 @@ class LogUniform(Sampler):
         rank = item if self.ranks is None else paddle.gather(self.ranks[1], item.flatten()).reshape(item.shape)
         rank = rank.astype("float64")  # float32 loses log1p(1/r) from a few million on
         return (paddle.log(paddle.log1p(1.0 / rank)) - math.log(math.log(self.item_num + 1))).astype("float32")
-
-    def log_probabilities(self, item):
-        """As `Sampler`; by numpy in a third of the time."""
-        return log_uniform(item if self.ranks is None else array(self.ranks[1])[item], self.item_num)
 
 
 class Uniform(Sampler):

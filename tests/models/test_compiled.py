@@ -138,7 +138,7 @@ def test_routing(monkeypatch, bilinear_type, rounds):
     mask = (np.arange(T) < rng.integers(1, T + 1, (B, 1))).astype("float32")
     mask[0] = 0.0  # an empty history
     item_eb[1] = 0.0
-    mask[2:, 1] = 0.0  # not all of one kind at a position
+    mask[2:, 1], mask[:, T - 1] = 0.0, 0.0  # some users alone at a position, and nobody
     weights = network.parameters()
     monkeypatch.setattr(network, "first_logits", lambda batch, length: paddle.to_tensor(logits))
 
@@ -170,7 +170,7 @@ def test_attention(monkeypatch, users):
     layer = SelfAttention(hidden_size=D, seq_len=T + 2, interest_num=K)
     item_eb, weight = (rng.normal(size=(users, length, D)).astype("float32") for length in (T, K))
     mask = (np.arange(T) < rng.integers(0, T + 1, (users, 1))).astype("float32")
-    mask[0], mask[1] = 0.0, 1.0
+    mask[0], mask[1], mask[16:32] = 0.0, 1.0, 0.0  # nobody in a whole block
 
     def both_results(rows):
         interests, attention = layer.route(rows, paddle.to_tensor(mask))

@@ -48,16 +48,6 @@ def test_probabilities_are_the_spec_s_and_sum_to_one(name):
     assert np.exp(got.numpy()).sum() == pytest.approx(1.0, abs=1e-5)
 
 
-@pytest.mark.parametrize("order", [None, np.random.default_rng(1).permutation(V) + 1], ids=["ids", "order"])
-@every_sampler
-def test_probabilities_of_an_array_are_the_same(name, order):
-    sampler, item = sampler_of(name), np.arange(1, V + 1)
-    sampler.count_items(COUNT, order)
-    got = sampler.log_probabilities(item)
-    assert got.dtype == np.float32
-    np.testing.assert_allclose(got, sampler.log_probability(paddle.to_tensor(item)).numpy(), rtol=1e-6)
-
-
 @pytest.mark.parametrize("name", DRAWING)
 def test_draws_follow_the_probabilities(name):
     paddle.seed(3)

@@ -24,7 +24,7 @@ def average(model, loss, target_item, seq_len) -> float:
         target_item, seq_len: its own, `[B]` or `[B, M]`, 0 for none, and `[B]`.
     """
     if count() == 1:
-        return loss.item()
+        return float(loss)
     sparse, dense = _parameters(model)
     weight = model.target_num(paddle.to_tensor(target_item), paddle.to_tensor(seq_len))
     rows = [_looked_up(parameter) for parameter in sparse]

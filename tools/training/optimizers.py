@@ -42,7 +42,7 @@ class LazyAdam(paddle.optimizer.Adam):
 
     def _append_optimize_op(self, block, param_and_grad):
         parameter, gradient = param_and_grad
-        if not usable(parameter):
+        if not usable(parameter) or not parameter.is_contiguous():  # else what is updated were a copy
             return super()._append_optimize_op(block, param_and_grad)
         from tools.training import row_kernels
 

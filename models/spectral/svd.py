@@ -1,11 +1,14 @@
 """The largest singular values of a sparse matrix, and what belongs to them."""
 
+from itertools import pairwise
+
 import paddle
 
 from models.base.fit_libraries import THREADS, in_threads
 
 BLOCK = 16  # directions that are multiplied at once
 EXTRA = 64  # directions beside those that are kept, at least; else as many again
+CACHED, PARTS = 8192, 8  # columns at once, whose rows of a block stay in a core's cache; parts of columns, at most
 
 
 def truncated_svd(matrix, rank):
@@ -19,14 +22,15 @@ def truncated_svd(matrix, rank):
     total = min(rank + max(rank, EXTRA), size)
     basis, product = paddle.zeros([total, size]), paddle.zeros([total, matrix.shape[0]])  # a direction a row
     block = paddle.randn([size, min(BLOCK, total)])
-    upright, across = list(row_parts(matrix)), list(row_parts(matrix.T.tocsr()))
+    upright, across = list(column_parts(matrix.tocsc())), list(column_parts(matrix.T))
     for at in range(0, total, BLOCK):
         block = orthonormal(block[:, : total - at], basis[: max(at, 1)])
         image = times(upright, block)
         basis[at : at + BLOCK], product[at : at + BLOCK] = block.t(), image.t()
-        block = times(across, image)
-        # Where all is found already, what is left is rounding, not orthogonal; a little of anything then is.
-        block = block + 1e-5 * block.norm() / size**0.5 * paddle.randn(block.shape)
+        if at + BLOCK < total:
+            block = times(across, image)
+            # Where all is found already, what is left is rounding, not orthogonal; a little of anything then is.
+            block = block + 1e-5 * block.norm() / size**0.5 * paddle.uniform(block.shape)
     square, vectors = paddle.linalg.eigh(paddle.matmul(product, product, transpose_y=True))  # rising
     vectors = vectors.flip(1)[:, :rank]
     strength = paddle.clip(square.flip(0)[:rank], min=1e-12).sqrt()
@@ -34,20 +38,25 @@ def truncated_svd(matrix, rank):
     return left / strength, strength, right
 
 
-def row_parts(matrix):
-    """The rows of a CSR matrix, in as many parts as there are threads, of about as many values each; not copied."""
-    places = [int(matrix.indptr.searchsorted(matrix.nnz * part // THREADS)) for part in range(1, THREADS)]
-    for first, end in zip([0, *places], [*places, matrix.shape[0]], strict=True):
-        bounds = matrix.indptr[first : end + 1]
-        own = slice(bounds[0], bounds[-1])
-        shape = (end - first, matrix.shape[1])
-        yield type(matrix)((matrix.data[own], matrix.indices[own], bounds - bounds[0]), shape=shape)
+def column_parts(matrix):
+    """A CSC matrix in parts of some columns each: where they begin and end, and their rows for each thread, by rows."""
+    rows, columns = matrix.shape
+    width = max(CACHED, -(-columns // PARTS))
+    filled = matrix.getnnz(axis=1).cumsum()  # threads have about as many values each
+    places = [0, *(int(filled.searchsorted(matrix.nnz * part // THREADS)) for part in range(1, THREADS)), rows]
+    for at in range(0, columns, width):
+        part = matrix[:, at : at + width].tocsr()
+        yield at, at + width, [part[first:end] for first, end in pairwise(places)]
 
 
 def times(parts, block):
-    """Parts of a sparse matrix `[V, V]` times `[V, b]`, one a thread: `[V, b]`. No digit depends on the parts."""
+    """`column_parts` of a sparse matrix `[V, V]` times `[V, b]`: `[V, b]`."""
     block = block.numpy()
-    return paddle.concat([paddle.to_tensor(one) for one in in_threads(lambda part: part @ block, parts)])
+
+    def of(thread):
+        return sum(own[thread] @ block[first:end] for first, end, own in parts)
+
+    return paddle.concat([paddle.to_tensor(one) for one in in_threads(of, range(THREADS))])
 
 
 def orthonormal(block, basis):

@@ -140,13 +140,31 @@ def test_counts_in_parts_are_those_at_once(monkeypatch):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 50])
-def test_a_product_in_parts_is_that_at_once_to_the_digit(monkeypatch, threads):
+@pytest.mark.parametrize("columns", [4, 11, 8192])
+def test_a_product_in_parts_is_that_at_once(monkeypatch, threads, columns):
     sparse, rng = libraries("spectral")[1], np.random.default_rng(0)
-    matrix = sparse.random(40, 30, density=0.1, format="csr", dtype="float32", rng=rng)
+    matrix = sparse.random(40, 30, density=0.1, format="csc", dtype="float32", rng=rng)
     block = paddle.to_tensor(rng.random((30, 5), "float32"))
     monkeypatch.setattr(svd, "THREADS", threads)
-    got = svd.times(list(svd.row_parts(matrix)), block)
-    np.testing.assert_array_equal(got.numpy(), matrix @ block.numpy())
+    monkeypatch.setattr(svd, "CACHED", columns)
+    got = svd.times(list(svd.column_parts(matrix)), block)
+    np.testing.assert_allclose(got.numpy(), matrix @ block.numpy(), rtol=1e-6)
+
+
+def test_subspaces_from_what_moved_are_those_from_all():
+    paddle.seed(0)
+    vectors, bases = paddle.randn([500, 12]), [paddle.randn([12, 3]) for _ in range(4)]
+    plain, before = list(bases), None
+    for _ in range(subspaces.ROUNDS):
+        owner = paddle.stack([(vectors @ basis).square().sum(axis=1) for basis in plain], axis=1).argmax(axis=1).numpy()
+        if before is not None and (before != owner).sum() * 1000 <= len(owner):
+            break
+        before, squares = owner, [vectors[np.flatnonzero(owner == k)] for k in range(4)]
+        plain = [paddle.linalg.qr(one.T @ one @ basis)[0] for one, basis in zip(squares, plain, strict=True)]
+    _, got, found = subspaces._descend(vectors, bases)
+    np.testing.assert_array_equal(got.numpy(), owner)
+    for one, other in zip(found, plain, strict=True):  # a basis may turn its signs
+        np.testing.assert_allclose((one @ one.T).numpy(), (other @ other.T).numpy(), atol=1e-4)
 
 
 def test_a_sample_tells_the_planes_of_all(monkeypatch):

@@ -8,7 +8,7 @@ from models.layers.functional import l2_normalize
 
 SWEEPS = 5  # of the subspace iteration
 ROUNDS = 30  # at most, of the items' assignment to subspaces
-TRIES = 8  # from different first assignments
+TRIES, TRIAL = 8, 8  # from different first assignments, and rounds of each; which is best is seen early
 SAMPLE = 16384  # vectors that these see
 ROWS = 2048  # vectors that are projected at once, so that what is made of them stays in the cache
 
@@ -17,15 +17,14 @@ def find_subspaces(vectors, number, size):
     """The partition of vectors `[V, R]` into so many, each near a subspace: owners `[V]` and bases `[R, size]`.
 
     In turn, a subspace is made of the largest principal directions of its vectors, and a vector joins the subspace
-    that keeps most of it. Where that ends depends on where it began, so it is done several times, with a sample of the
-    vectors; the best goes on with all.
+    that keeps most of it. Where that ends depends on where it began, so it is tried several times, for some rounds and
+    with a sample of the vectors; the best goes on with all.
     """
     if number > 1:
         some = _sample(vectors)
         starts = [_random_start(some, number, size) for _ in range(TRIES)]
-        tries = in_threads(lambda start: _descend(some, _first_bases(some, *start)), starts)
-        _, owner, bases = max(tries, key=lambda one: one[0])
-        owner = _descend(vectors, bases)[1] if some is not vectors else owner
+        tries = in_threads(lambda start: _descend(some, _first_bases(some, *start), TRIAL), starts)
+        owner = _descend(vectors, max(tries, key=lambda one: one[0])[2], ROUNDS)[1]
     else:
         owner = paddle.zeros([len(vectors)], "int64")
     return owner, in_threads(lambda k: principal(_owned(vectors, owner, k), size), range(number))
@@ -68,11 +67,11 @@ def _first_bases(vectors, chosen, directions):
     return [_nearer(_square(_owned(vectors, owner, k)), basis, SWEEPS) for k, basis in enumerate(directions)]
 
 
-def _descend(vectors, bases):
-    """How much of all vectors is kept, owners `[V]` and bases, from first bases."""
+def _descend(vectors, bases, rounds):
+    """How much of all vectors is kept, owners `[V]` and bases, from first bases; so many rounds, or fewer."""
     number, bases = len(bases), list(bases)
     owner, squares = paddle.full([len(vectors)], number, "int64"), [0.0] * number  # nobody's yet
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         kept = paddle.concat([_kept(vectors[at : at + ROWS], bases) for at in range(0, len(vectors), ROWS)])  # [V, K]
         before, owner = owner, kept.argmax(axis=1)
         moved = (before != owner).nonzero().flatten()

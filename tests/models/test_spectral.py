@@ -161,7 +161,7 @@ def test_subspaces_from_what_moved_are_those_from_all():
             break
         before, squares = owner, [vectors[np.flatnonzero(owner == k)] for k in range(4)]
         plain = [paddle.linalg.qr(one.T @ one @ basis)[0] for one, basis in zip(squares, plain, strict=True)]
-    _, got, found = subspaces._descend(vectors, bases)
+    _, got, found = subspaces._descend(vectors, bases, subspaces.ROUNDS)
     np.testing.assert_array_equal(got.numpy(), owner)
     for one, other in zip(found, plain, strict=True):  # a basis may turn its signs
         np.testing.assert_allclose((one @ one.T).numpy(), (other @ other.T).numpy(), atol=1e-4)

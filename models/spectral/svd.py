@@ -1,7 +1,5 @@
 """The largest singular values of a sparse matrix, and what belongs to them."""
 
-from itertools import pairwise
-
 import paddle
 
 from models.base.fit_libraries import THREADS, in_threads
@@ -42,11 +40,12 @@ def column_parts(matrix):
     """A CSC matrix in parts of some columns each: where they begin and end, and their rows for each thread, by rows."""
     rows, columns = matrix.shape
     width = max(CACHED, -(-columns // PARTS))
-    filled = matrix.getnnz(axis=1).cumsum()  # threads have about as many values each
-    places = [0, *(int(filled.searchsorted(matrix.nnz * part // THREADS)) for part in range(1, THREADS)), rows]
+    filled = matrix.getnnz(axis=1).cumsum()  # so that threads have about as many values each
+    places = [int(filled.searchsorted(matrix.nnz * part // THREADS)) for part in range(1, THREADS)]
+    places = [0, *places, rows]
     for at in range(0, columns, width):
         part = matrix[:, at : at + width].tocsr()
-        yield at, at + width, [part[first:end] for first, end in pairwise(places)]
+        yield at, at + width, [part[places[n] : places[n + 1]] for n in range(THREADS)]
 
 
 def times(parts, block):

@@ -437,11 +437,10 @@ def test_a_query_stands_after_the_features_of_its_user(asked, settings):
     assert [len(one) for one in data.batch(0)[4:]] == [128 * 3]
 
 
-@pytest.mark.parametrize("model", ["mind", "comirec_sa"])
 @pytest.mark.slow
-def test_a_query_that_decides_what_comes_is_used(model, asked, tmp_path, capsys):
+def test_a_query_that_decides_what_comes_is_used(asked, tmp_path, capsys):
     folder = asked()
-    hyper = {"model": model, "min_history": 4}
+    hyper = {"model": "mind", "min_history": 4}
     without = recall(write_config(folder, tmp_path, **hyper), tmp_path)
     numbers = [int(name[1:]) for name in read_map(folder / "item_map.csv").values()]
     write_features(folder, "item", shelf=[[f"s{number // SHELF}"] for number in numbers])

@@ -20,7 +20,7 @@ from tools.serving.predictor import Predictor
 pytestmark = pytest.mark.slow
 
 GROUPS, SIZE = 4, 10  # groups of items that are met together
-WITH_FEATURES = [name for name in ("mind", "two_tower", "comirec_sa") if name in MODELS]
+WITH_FEATURES = ["mind", "two_tower"]
 
 
 @pytest.fixture
@@ -240,7 +240,7 @@ def fails(capsys, path, lines, message, *options):
     assert message in err
 
 
-@pytest.mark.parametrize("model", [name for name in WITH_FEATURES if name != "comirec_sa"])
+@pytest.mark.parametrize("model", WITH_FEATURES)
 def test_a_model_of_ids_alone_cannot_take_new_items(model, exported, tmp_path, capsys):
     assert "item_features" in constructor_options(MODELS[model])
     path = exported(model=model)

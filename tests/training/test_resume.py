@@ -20,7 +20,7 @@ import paddle
 import pytest
 from datasets import prepare_users
 from paths import ROOT
-from registry import GRADIENT
+from registry import gradient_models
 
 import infer
 import trainer
@@ -129,10 +129,6 @@ def interrupted(project, output, step, number, monkeypatch, *options, during="tr
         (31, signal.SIGTERM, ("runner.graph=static",)),
         (31, signal.SIGINT, ("runner.num_workers=2",)),
         (31, signal.SIGTERM, ("hyper_parameters.negatives=full",)),
-        *(
-            pytest.param(31, signal.SIGTERM, (f"hyper_parameters.model={name}",), marks=pytest.mark.slow)
-            for name in GRADIENT
-        ),
     ],
 )
 def test_a_signal_ends_the_step_and_the_resumed_run_is_the_whole_one(
@@ -146,6 +142,15 @@ def test_a_signal_ends_the_step_and_the_resumed_run_is_the_whole_one(
     train(project, tmp_path, *options, "runner.resume=auto")
     assert f"resumed from {tmp_path}" in caplog.text
     assert_same(whole(*options), tmp_path)
+
+
+@gradient_models
+def test_each_model_s_resumed_run_is_the_whole_one(name, project, tmp_path, monkeypatch):
+    options = (f"hyper_parameters.model={name}", "runner.epochs=1")
+    train(project, tmp_path / "whole", *options)
+    interrupted(project, tmp_path / "cut", 11, signal.SIGTERM, monkeypatch, *options)
+    train(project, tmp_path / "cut", *options, "runner.resume=auto")
+    assert_same(tmp_path / "whole", tmp_path / "cut", names=("0", "best"))
 
 
 @pytest.fixture

@@ -235,8 +235,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     settings = load_settings(args.config_yaml, args.opt, MODELS)
     runtime.prepare(settings.runner.use_gpu, settings.runner.seed)
-    ranks.join(settings.runner.use_gpu)
-    with progress.logging_to_terminal(ranks.log_level()):
+    with ranks.joined(settings.runner.use_gpu), progress.logging_to_terminal(ranks.log_level()):
         try:
             Trainer(settings).train()
         except Interrupted as stopped:

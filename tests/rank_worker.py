@@ -2,7 +2,8 @@
 
 With SAME_DRAWS all ranks draw the same negatives, and of the routing logits each takes its share of those that one
 process would draw. With DIE_AT=rank:step that rank gets SIGKILL before the step, with TERM_AT SIGTERM after it.
-SLOW_SAVE is how many seconds more the first rank takes to write `best/`.
+SLOW_SAVE is how many seconds more the first rank takes to write `best/`, SLOW_LOOK how many the others take to see who
+has come.
 """
 
 import json
@@ -22,7 +23,7 @@ from tools.training import checkpoint, runtime
 
 LOSSES: list[float] = []
 original_step, original_seed = trainer.Trainer.train_step, runtime.seed_step
-first_logits, save = CapsuleNetwork.first_logits, checkpoint.save
+first_logits, save, add = CapsuleNetwork.first_logits, checkpoint.save, ranks._add
 
 
 def share_of_logits(self, size, length):
@@ -49,6 +50,12 @@ def slow_save(folder, *args):
     save(folder, *args)
 
 
+def slow_add(key, number):
+    if ranks.rank() and not number:
+        time.sleep(float(os.environ["SLOW_LOOK"]))
+    return add(key, number)
+
+
 run: dict = {}
 
 
@@ -56,6 +63,8 @@ def main(arguments):
     trainer.Trainer.train_step = noting_step
     if os.environ.get("SLOW_SAVE"):
         checkpoint.save = slow_save
+    if os.environ.get("SLOW_LOOK"):
+        ranks._add = slow_add
     if os.environ.get("SAME_DRAWS"):
         runtime.seed_step = lambda seed, step, rank: original_seed(seed, step)
         CapsuleNetwork.first_logits = share_of_logits

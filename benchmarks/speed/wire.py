@@ -68,8 +68,7 @@ def measure(args):
     args.item_count = args.item_count[-1]
     logging.disable(logging.INFO)
     runtime.prepare(use_gpu=False, seed=Runner.seed)
-    ranks.join(use_gpu=False)
-    with tempfile.TemporaryDirectory() as folder:
+    with ranks.joined(use_gpu=False), tempfile.TemporaryDirectory() as folder:
         trainer = open_trainer(write_data(Path(folder), args), "mind", "dynamic")
         if args.dense:
             trainer.model.item_table._sparse = False

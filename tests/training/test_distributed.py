@@ -249,6 +249,12 @@ def test_the_others_wait_for_a_checkpoint_longer_than_gloo_would(project, tmp_pa
     assert code == 0, said
 
 
+def test_the_first_goes_last(project, tmp_path):
+    """The others look now and then whether it has come; it was gone, and they took it for lost."""
+    code, said = train(project, tmp_path, "runner.eval_interval=0", SLOW_LOOK="1")  # it ends with a save of the best
+    assert code == 0, said
+
+
 def test_another_number_of_processes_does_not_resume(project, whole, tmp_path):
     shutil.copytree(whole, tmp_path / "run")
     code, said = train(project, tmp_path, "runner.resume=auto", ranks=1)

@@ -7,6 +7,7 @@ step and their parameters stay equal. Only rank 0 logs and saves.
 With one process nothing here does anything.
 """
 
+import contextlib
 import functools
 import itertools
 import logging
@@ -25,6 +26,7 @@ from tools.common.errors import UserError
 from tools.common.parent import end_with_parent, launched
 
 PATIENCE = 1800.0  # seconds that processes wait for one that reads or writes
+LEAVING = 60.0  # seconds that the first waits for the others at the end
 _meetings = itertools.count()
 
 
@@ -32,13 +34,23 @@ class LostRankError(UserError):
     """Another process has ended or is out of reach. Parameters are those after the last whole step."""
 
 
-def join(use_gpu):
-    """Join the processes that the launcher started, if there are several; after the device is chosen."""
+@contextlib.contextmanager
+def joined(use_gpu):
+    """With the processes that the launcher started, if there are several; after the device is chosen.
+
+    At the end the first goes last: a process that still asks its store would take it for lost.
+    """
     if launched():
         end_with_parent(signal.SIGTERM)  # a launcher that is killed can't end them
     if launched() and int(os.environ["PADDLE_TRAINERS_NUM"]) > 1:
         os.environ["PADDLE_DISTRI_BACKEND"] = "nccl" if use_gpu else "gloo"  # not what Paddle was compiled with
         distributed.init_parallel_env()
+    try:
+        yield
+    except SystemExit:  # all are interrupted together, and have saved
+        _leave()
+        raise
+    _leave()
 
 
 def rank() -> int:
@@ -120,16 +132,20 @@ def wait_for_first():
     _meet(posts=int(rank() == 0), needed=int(rank() > 0))
 
 
+def _leave():
+    _meet(posts=int(rank() > 0), needed=0 if rank() else count() - 1, patience=LEAVING)
+
+
 @_told
-def _meet(posts, needed):
+def _meet(posts, needed, patience=PATIENCE):
     """By the launcher's store: gloo's own exchanges give up after 30 seconds, and Paddle sets no other limit."""
     if count() == 1:
         return
-    key, end = f"meeting/{next(_meetings)}", time.monotonic() + PATIENCE
+    key, end = f"meeting/{next(_meetings)}", time.monotonic() + patience
     _add(key, posts)
-    while _add(key, 0) < needed:
+    while needed and _add(key, 0) < needed:
         if time.monotonic() > end:
-            raise RuntimeError(f"not here after {PATIENCE:.0f} s")
+            raise RuntimeError(f"not here after {patience:.0f} s")
         time.sleep(0.02)
 
 

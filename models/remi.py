@@ -9,6 +9,7 @@ from models.base.keywords import flat_options
 from models.base.options import Common, Interests, Loss, States
 from models.layers.encoder import create_encoder
 from models.layers.features import create_item_table
+from models.layers.passes import unevenness
 from models.layers.read_out import LabelAwareAttention
 from models.layers.self_attention import SelfAttention
 from models.losses.objective import create_objective
@@ -60,6 +61,11 @@ class REMI(GradientModel):
             return loss
         variance = routing_variance(coupling, self.live_interests(seq_len), hist_eb.shape[2])
         return loss + self.routing_regularization * variance.mean()
+
+    def compiled_penalty(self):
+        """As `GradientModel`."""
+        weight, size = self.routing_regularization, self.item_table.weight.shape[1]
+        return (unevenness, (weight / size**2,)) if weight else super().compiled_penalty()
 
 
 def routing_variance(attention, live, size):

@@ -5,8 +5,9 @@ Example: python -m benchmarks.speed.cost --models mind spectral
 
 A step's time is the median of 3 runs of 200 steps, reader included; a model without steps is fitted once. Peak memory
 is of the whole process, Paddle's 300 MB included. `benchmarks.tables` writes the table of docs/speed.md from
-speed.jsonl (`benchmarks.speed.train --model all`) and cost.jsonl, and the READMEs' short one from speed.jsonl. The
-seconds to the best step on valid, without evaluations, are a step's time, times the mean best step in results.jsonl.
+speed.jsonl (`benchmarks.speed.train --model all`) and cost.jsonl, and the READMEs' short one from peers.jsonl
+(`benchmarks.speed.train --peer`, of each batch size with `--compiled` and without). The seconds to the best step on
+valid, without evaluations, are a step's time, times the mean best step in results.jsonl.
 """
 
 import argparse
@@ -34,14 +35,13 @@ from tools.training.settings import load_settings
 from trainer import Trainer
 
 DATASET, STEPS, SEED = "amazon-beauty", 200, 1
-SHORT = ("mind", "comirec_dr", "comirec_sa", "youtube_dnn")  # rows of the READMEs' table
 WORDS = {
     "docs/speed.md": (
         "model", "samples/s", "ms", "times `mind`", "times faster than dense", "times the products",
         "Beauty: ms", "seconds to the best", "peak MB",
     ),
-    "README.md": ("model", "samples/s", "ms a step", "ms a step, dense table", "times faster"),
-    "README_CN.md": ("模型", "样本/秒", "每步毫秒", "每步毫秒,稠密表", "快几倍"),
+    "README.md": ("MIND, samples a second", "batch size {:,}", "PaddleRec's dense table and Adam", "this project"),
+    "README_CN.md": ("MIND,样本/秒", "批大小 {:,}", "PaddleRec 的稠密表和 Adam", "本项目"),
 }  # fmt: skip
 
 
@@ -96,14 +96,19 @@ def rendered() -> dict[Path, str]:
 
 
 def short(words) -> str:
-    """The Markdown table of a few models beside the dense step; `words` head its columns."""
-    speed, cells = {row["model"]: row for row in read("speed")}, [list(words)]
-    for model in SHORT:
-        ms, times = speed[model]["ms_per_step"], speed[model]["times_dense"]
-        cells.append([
-            f"`{model}`", f"{speed[model]['samples_per_s']:,}", f"{ms:.2f}", f"{ms * times:.0f}", f"{times:.1f}"
-        ])  # fmt: skip
-    return markdown(cells)
+    """The Markdown table of MIND and what others do in the same minutes; `words` head it and name its rows."""
+    head, batch, dense, ours = words
+    rows = {(row["batch"], row["compiled"]): row for row in read("peers")}
+    sizes = sorted({size for size, _ in rows})
+    slow, fast = ([rows[size, kind] for size in sizes] for kind in (False, True))
+    lines = {
+        f"{dense} (Paddle {slow[0]['paddle']})": [row["samples_per_s"] / row["times_dense"] for row in slow],
+        f"PyTorch {fast[0]['torch']}, `torch.compile`": [row["peer_samples_per_s"] for row in fast],
+        ours: [row["paired_samples_per_s"] for row in slow],
+        f"{ours}, `runner.compiled: true`": [row["paired_samples_per_s"] for row in fast],
+    }
+    cells = [[name, *(f"{round(number):,}" for number in numbers)] for name, numbers in lines.items()]
+    return markdown([[head, *map(batch.format, sizes)], *cells])
 
 
 def table(words) -> str:

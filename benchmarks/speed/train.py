@@ -12,7 +12,8 @@ the same graph. `times_dense`: how many times faster than the same step with a d
 PaddleRec's MIND does. `times_gemm`: how many times slower than the three products of the sampled logits alone.
 `times_dynamic`: with `--graph static`, how many times slower than the dynamic graph. `times_peer`: with `--peer`, the
 samples a second over those of `benchmarks.speed.torch_peer`, compiled, which runs MIND in turn with ours; the median
-of 5 pairs; PyTorch has all cores, as it takes by itself. With `--against` nothing but the seconds and processor
+of 5 pairs; PyTorch has all cores, as it takes by itself. `paired_samples_per_s` and `peer_samples_per_s` are the two.
+With `--against` nothing but the seconds and processor
 seconds of a step over those of the same step with plain formulas, or in the dynamic graph, in turn as well: `times` and
 `times_cpu`, which a busy machine disturbs least. Models are at their defaults, ids
 are uniform over 1…V, all T positions are filled.
@@ -86,7 +87,8 @@ def row(model, seconds, args):
     step = seconds["step"]
     return {
         "model": model, "graph": args.graph, "item_count": args.item_count, "batch": args.batch,
-        "negatives": args.negatives, "samples_per_s": round(args.batch / step), "ms_per_step": round(1e3 * step, 2),
+        "negatives": args.negatives, "compiled": args.compiled, "samples_per_s": round(args.batch / step),
+        "ms_per_step": round(1e3 * step, 2),
         "times_mind": round(step / seconds["mind"], 2), "times_dense": round(seconds["dense"] / step, 1),
         "times_gemm": round(step / seconds["gemm"], 1), "times_dynamic": round(step / seconds["dynamic"], 2),
         "steps": args.steps, "seed": Runner.seed, "paddle": paddle.__version__, "date": date.today().isoformat(),
@@ -136,9 +138,13 @@ def peer(settings, model, args) -> dict:
         own = timed_epoch(trainer)
         done = subprocess.run(words, cwd=ROOT, env=free, check=True, capture_output=True, text=True)
         theirs = json.loads(done.stdout.splitlines()[-1])
-        pairs.append((theirs["ms_per_step"] / own[0] / 1e3, theirs["cpu_ms_per_step"] / own[1] / 1e3))
-    wall, work = (round(statistics.median(one), 2) for one in zip(*pairs, strict=True))
-    return {"times_peer": wall, "times_peer_cpu": work, "torch": theirs["torch"], "peer_threads": theirs["threads"]}
+        pairs.append((*own, theirs["ms_per_step"] / 1e3, theirs["cpu_ms_per_step"] / 1e3))
+    wall, work = (statistics.median(pair[kind + 2] / pair[kind] for pair in pairs) for kind in (0, 1))
+    own, its = (args.batch / statistics.median(pair[kind] for pair in pairs) for kind in (0, 2))
+    return {
+        "times_peer": round(wall, 2), "times_peer_cpu": round(work, 2), "paired_samples_per_s": round(own),
+        "peer_samples_per_s": round(its), "torch": theirs["torch"], "peer_threads": theirs["threads"],
+    }  # fmt: skip
 
 
 def against(settings, model, args) -> dict:

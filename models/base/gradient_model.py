@@ -8,13 +8,16 @@ from paddle import nn
 from models.base import fused_step
 from models.base.options import ONE, Common, Interests
 from models.base.recommender import Recommender
-from models.layers.compiled import usable
+from models.layers.compiled import together, usable
 from models.layers.encoder import Rows
 from models.layers.features import FeatureTable
 from models.layers.functional import l2_normalize, length_mask
+from models.layers.passes import nothing
 from models.layers.read_out import LabelAwareAttention
 from models.layers.tower import ContextTower
 from models.losses.spread import interest_spread
+
+MAY = ("regularize", "compiled_penalty")  # be overridden together, and a step be a fused one
 
 
 class GradientModel(Recommender):
@@ -131,7 +134,8 @@ class GradientModel(Recommender):
             and type(self.user_tower) in (type(None), ContextTower)
             and all(type(layer) is kind for layer, kind in identities)
             and not any(numbers)
-            and all(getattr(type(self), name) is getattr(GradientModel, name) for name in methods)
+            and together(self, "regularize", "compiled_penalty")
+            and all(getattr(type(self), name) is getattr(GradientModel, name) for name in methods if name not in MAY)
         )
 
     def draw(self, hist_item, target_item, seq_len):
@@ -189,3 +193,10 @@ class GradientModel(Recommender):
             return loss
         spread = interest_spread(interests, self.live_interests(seq_len))
         return loss - self.interest_spread_weight * paddle.mean(spread)
+
+    def compiled_penalty(self):
+        """What `regularize` adds besides `interest_spread`, see `models.layers.compiled`: a pass and its constants.
+
+        The pass takes the coupling `[B, K, T]` of users whose interests are all live, and gives a scalar.
+        """
+        return nothing, ()

@@ -105,6 +105,22 @@ def mean(item_eb, mask):
     return (np.matmul(coupling, item_eb), coupling), back
 
 
+def nothing(coupling):
+    """0, which no gradient leaves."""
+    return (np.float32(0.0),), lambda gradient: ()
+
+
+def unevenness(coupling, weight):
+    """`models.remi.routing_variance` times D², weighted, the mean over users, a scalar."""
+    centred = coupling - coupling.mean(axis=2, keepdims=True)
+    spread, weight = np.square(centred).sum(axis=2, keepdims=True), np.float32(weight / len(coupling))
+
+    def back(gradient):
+        return (np.float32(4.0) * gradient * weight * spread * centred,)  # centred sums to 0: the mean counts none
+
+    return (np.asarray(weight * np.square(spread).sum()),), back
+
+
 def layers(vector, *weights):
     """As `models.layers.tower.Tower`, of `[…, D]`; `weights` are W and b of each layer. Without any, the vector."""
     from models.layers.jit import product

@@ -501,11 +501,30 @@ def test_the_table_of_costs_by_hand(house, monkeypatch):
     costs = [{"model": "mind", "ms_per_step": 1e5, "peak_mb": 1375}, {"model": "wals", "fit_s": 2.41, "peak_mb": 400}]
     for name, rows in (("speed", [{"model": "mind"} | speed]), ("cost", costs)):
         (house / f"benchmarks/runs/{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    monkeypatch.setattr(cost, "SHORT", ("mind",))
-    assert cost.short(("model", *"abcd")).splitlines()[2:] == ["| `mind` | 18,436 | 6.94 | 120 | 17.3 |"]
     assert cost.table(("model", *"abcdefgh")).splitlines()[2:] == [
         f"| `mind` | 18,436 | 6.94 | 1.00 | 17.3 | 14.0 | 100000.00 | {100 * run['best_step']:,} | 1,375 |",
         "| `wals` | - | - | - | - | - | - | 2.4 | 400 |",
+    ]
+
+
+def test_the_table_of_peers_by_hand(house):
+    common = {"paddle": "3.3.1", "torch": "2.13.0", "times_dense": 10.0}
+    own = [
+        (128, False, 8000, 12000),
+        (128, True, 14400, 12000),
+        (1024, False, 16000, 20000),
+        (1024, True, 28800, 20000),
+    ]
+    names = ("batch", "compiled", "paired_samples_per_s", "peer_samples_per_s")
+    rows = [common | dict(zip(names, one, strict=True), samples_per_s=one[2]) for one in own]
+    (house / "benchmarks/runs/peers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert cost.short(("MIND", "B = {:,}", "dense", "ours")).splitlines() == [
+        "| MIND | B = 128 | B = 1,024 |",
+        "| --- | --- | --- |",
+        "| dense (Paddle 3.3.1) | 800 | 1,600 |",
+        "| PyTorch 2.13.0, `torch.compile` | 12,000 | 20,000 |",
+        "| ours | 8,000 | 16,000 |",
+        "| ours, `runner.compiled: true` | 14,400 | 28,800 |",
     ]
 
 

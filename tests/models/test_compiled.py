@@ -244,7 +244,7 @@ def dense(parameter):
 def test_a_step_of_each_model(monkeypatch, model):
     own, plain, fused = step_of(model, {}, monkeypatch)
     close(own, plain)
-    assert fused == (model in ("mind", "shared_capsule", "comirec_dr", "comirec_sa", "youtube_dnn"))
+    assert fused == (model in ("mind", "shared_capsule", "comirec_dr", "comirec_sa", "remi", "youtube_dnn"))
 
 
 @pytest.mark.parametrize("options", WAYS, ids=str)
@@ -309,7 +309,8 @@ def regularize(self, loss, interests, coupling, hist_eb, hist_item, seq_len):
 @pytest.mark.parametrize(
     "model, part, own",
     [
-        ("comirec_sa", "extractor", Doubled), ("mind", "read_out", DoubledReadOut), ("mind", None, regularize),
+        ("comirec_sa", "extractor", Doubled), ("mind", "read_out", DoubledReadOut),
+        ("mind", None, regularize), ("remi", None, regularize),
         ("youtube_dnn", "user_tower", DoubledTower),
         ("mind", "objective", DoubledLoss), ("mind", "objective", DoubledMean),
     ],

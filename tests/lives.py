@@ -51,7 +51,7 @@ def _train_rank(arguments, output, environment):
 
 def _train(arguments, errors, killed_at):
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
-    multiprocessing.set_start_method("fork", force=True)  # as below
+    multiprocessing.set_start_method("fork", force=True)  # for processes that read, as in `_train_rank`
     left = killed_at
 
     def mortal(call):

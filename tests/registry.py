@@ -20,9 +20,6 @@ def parameters(names):
     return [pytest.param(name, marks=pytest.mark.extras) if name in NEEDS_EXTRA else name for name in names]
 
 
-# One of each kind: routing, attention with a loss of its own, a transformer, features.
-KINDS = ["mind", "re4", "sasrec", "two_tower"]
-
 every_model = pytest.mark.parametrize("name", parameters(MODELS))
 gradient_models = pytest.mark.parametrize("name", GRADIENT)
 several_interests = pytest.mark.parametrize("name", parameters(SEVERAL))

@@ -11,12 +11,11 @@ Ratios stand beside the samples a second, measured in the same run. `times_mind`
 the same graph. `times_dense`: how many times faster than the same step with a dense table and plain Adam, which is what
 PaddleRec's MIND does. `times_gemm`: how many times slower than the three products of the sampled logits alone.
 `times_dynamic`: with `--graph static`, how many times slower than the dynamic graph. `times_peer`: with `--peer`, the
-samples a second over those of `benchmarks.speed.torch_peer`, compiled, which runs MIND in turn with ours; the median
-of 5 pairs; PyTorch has all cores, as it takes by itself. `paired_samples_per_s` and `peer_samples_per_s` are the two.
-With `--against` nothing but the seconds and processor
-seconds of a step over those of the same step with plain formulas, or in the dynamic graph, in turn as well: `times` and
-`times_cpu`, which a busy machine disturbs least. Models are at their defaults, ids
-are uniform over 1…V, all T positions are filled.
+samples a second over those of `benchmarks.speed.torch_peer`, compiled, which runs MIND in turn with ours; the median of
+5 pairs; PyTorch has all cores, as it takes by itself. `paired_samples_per_s` and `peer_samples_per_s` are the two. With
+`--against` nothing but the seconds and processor seconds of a step over those of the same step with plain formulas, or
+in the dynamic graph, in turn as well: `times` and `times_cpu`, which a busy machine disturbs least. Models are at their
+defaults, ids are uniform over 1…V, all T positions are filled.
 """
 
 import argparse
@@ -135,10 +134,10 @@ def peer(settings, model, args) -> dict:
     free = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}  # Paddle sets it to 1
     trainer, pairs = open_trainer(settings, model, args.graph), []
     for _ in range(PAIRS):
-        own = timed_epoch(trainer)
+        ours = timed_epoch(trainer)
         done = subprocess.run(words, cwd=ROOT, env=free, check=True, capture_output=True, text=True)
         theirs = json.loads(done.stdout.splitlines()[-1])
-        pairs.append((*own, theirs["ms_per_step"] / 1e3, theirs["cpu_ms_per_step"] / 1e3))
+        pairs.append((*ours, theirs["ms_per_step"] / 1e3, theirs["cpu_ms_per_step"] / 1e3))
     wall, work = (statistics.median(pair[kind + 2] / pair[kind] for pair in pairs) for kind in (0, 1))
     own, its = (args.batch / statistics.median(pair[kind] for pair in pairs) for kind in (0, 2))
     return {

@@ -17,7 +17,7 @@ from models.layers.read_out import LabelAwareAttention
 from models.layers.tower import ContextTower
 from models.losses.spread import interest_spread
 
-MAY = ("regularize", "compiled_penalty")  # be overridden together, and a step be a fused one
+PENALTY = ("regularize", "compiled_penalty")  # whoever overrides both can still have a step that is one pass
 
 
 class GradientModel(Recommender):
@@ -121,10 +121,11 @@ class GradientModel(Recommender):
         return self.loss_from_rows(*self.look_up(hist_item, target_item, seq_len, *context))
 
     def _fuses(self):
-        """Whether a step is `fused_step.whole_step`: nothing is between its passes, and no method is overridden."""
+        """Whether a step is `fused_step.whole_step`: nothing is between its passes, no other method is overridden."""
         identities = (self.encoder, Rows), (self.scale, nn.Identity), (self.item_tower, nn.Identity)
         numbers = (self.interest_spread_weight, self.dynamic_interest_num, getattr(self.dropout, "p", 0))
         methods = [name for one in (Recommender, GradientModel) for name in vars(one) if name[0] != "_"]
+        changed = {name for name in methods if getattr(type(self), name) is not getattr(GradientModel, name)}
         return (
             self.extractor.fuses
             and type(self.read_out) is LabelAwareAttention
@@ -134,8 +135,8 @@ class GradientModel(Recommender):
             and type(self.user_tower) in (type(None), ContextTower)
             and all(type(layer) is kind for layer, kind in identities)
             and not any(numbers)
-            and together(self, "regularize", "compiled_penalty")
-            and all(getattr(type(self), name) is getattr(GradientModel, name) for name in methods if name not in MAY)
+            and together(self, *PENALTY)
+            and changed <= set(PENALTY)
         )
 
     def draw(self, hist_item, target_item, seq_len):

@@ -106,12 +106,12 @@ def mean(item_eb, mask):
 
 
 def nothing(coupling):
-    """0, which no gradient leaves."""
+    """0, without a gradient by the coupling `[B, K, T]`."""
     return (np.float32(0.0),), lambda gradient: ()
 
 
 def unevenness(coupling, weight):
-    """`models.remi.routing_variance` times D², weighted, the mean over users, a scalar."""
+    """D² times `models.remi.routing_variance`, weighted, the mean over users: `[B, K, T]` and a number to a scalar."""
     centred = coupling - coupling.mean(axis=2, keepdims=True)
     spread, weight = np.square(centred).sum(axis=2, keepdims=True), np.float32(weight / len(coupling))
 

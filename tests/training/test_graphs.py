@@ -3,7 +3,7 @@
 import numpy as np
 import paddle
 import pytest
-from registry import GRADIENT, KINDS, gradient_models
+from registry import gradient_models
 
 from models.layers import compiled
 from reader import InferBatch
@@ -50,19 +50,22 @@ def losses(run, model, optimizer, steps, targets=1):
     return got
 
 
-EVERYWHERE = [{"negatives": "log_uniform"}, {"targets": 3, "negatives": "in_batch", "hard_negative_beta": 1.0}]
-OF_A_KIND = [
-    {"negatives": "uniform", "similarity": "cosine", "temperature": 0.1},
-    {"negatives": "full", "pow_p": 2.0},
-    {"dynamic_interest_num": True, "pow_p": 0.0, "interest_spread_weight": 0.5, "interests": "mind"},
-    {"targets": 2, "negatives": "unigram", "pow_p": 1.0, "dropout": 0.3},
-]
-
-
+@gradient_models
 @pytest.mark.parametrize(
-    "name, options",
-    [(name, options) for options in EVERYWHERE for name in GRADIENT]
-    + [pytest.param(name, options, marks=pytest.mark.slow) for options in OF_A_KIND for name in KINDS],
+    "options",
+    [
+        {"negatives": "log_uniform"},
+        {"targets": 3, "negatives": "in_batch", "hard_negative_beta": 1.0},
+        *(
+            pytest.param(options, marks=pytest.mark.slow)
+            for options in (
+                {"negatives": "uniform", "similarity": "cosine", "temperature": 0.1},
+                {"negatives": "full", "pow_p": 2.0},
+                {"dynamic_interest_num": True, "pow_p": 0.0, "interest_spread_weight": 0.5, "interests": "mind"},
+                {"targets": 2, "negatives": "unigram", "pow_p": 1.0, "dropout": 0.3},
+            )
+        ),
+    ],
     ids=str,
 )
 def test_losses_agree(build, name, options):
@@ -113,10 +116,8 @@ def test_negatives_by_counts_agree(build):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name, first, second",
-    [(name, "dynamic", "static") for name in GRADIENT] + [(name, "static", "dynamic") for name in KINDS],
-)
+@gradient_models
+@pytest.mark.parametrize("first, second", [("dynamic", "static"), ("static", "dynamic")])
 def test_a_checkpoint_of_either_is_continued_by_the_other(build, name, first, second, tmp_path):
     whole = losses(*build("dynamic", name)[:3], range(STEPS))
     run, model, optimizer, config = build(first, name)

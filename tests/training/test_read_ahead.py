@@ -48,9 +48,14 @@ def arguments(project, output, workers):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("what, code, told", [("UserError('the log has a hole')", 2, "error: the log has a hole\n"),
-                                              ("MemoryError", 2, "error: out of memory"),
-                                              ("LookupError", 1, "LookupError")])  # fmt: skip
+@pytest.mark.parametrize(
+    "what, code, told",
+    [
+        ("UserError('the log has a hole; mend it')", 2, "error: the log has a hole; mend it\n"),
+        ("MemoryError", 2, "error: out of memory"),
+        ("LookupError", 1, "LookupError"),
+    ],
+)
 @pytest.mark.slow
 def test_an_exception_of_the_reader_ends_the_run(what, code, told, workers, project, tmp_path, monkeypatch):
     (tmp_path / "failing.py").write_text(READER.format(what=what))

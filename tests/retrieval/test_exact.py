@@ -3,8 +3,9 @@
 import threading
 
 import numpy as np
+import pytest
 
-from tools.retrieval.exact import POOL, THREADS, exact, faiss, search
+from tools.retrieval.exact import FEWEST, POOL, THREADS, exact, faiss, search, spread
 
 
 def test_a_search_does_not_wait_for_threads_that_others_keep():
@@ -19,6 +20,33 @@ def test_a_search_does_not_wait_for_threads_that_others_keep():
     finally:
         released.set()
     assert faiss.omp_get_max_threads() == threads
-    for spread in (found, search(index, queries, 7)):
-        np.testing.assert_allclose(spread[0], scores, rtol=1e-5)
-        np.testing.assert_array_equal(spread[1], items)
+    for each in (found, search(index, queries, 7)):
+        np.testing.assert_allclose(each[0], scores, rtol=1e-5)
+        np.testing.assert_array_equal(each[1], items)
+
+
+@pytest.mark.parametrize("turns", [1, 3, 1000])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 9, 64, 257])
+def test_parts_are_put_together_in_their_order(count, turns):
+    queries, seen = np.arange(2 * count, dtype="float32").reshape(count, 2), []
+
+    def find(part):
+        seen.append(len(part))
+        return part * 2, part.astype(int)
+
+    scores, items = spread(find, queries, turns)
+    np.testing.assert_array_equal(scores, queries * 2)
+    np.testing.assert_array_equal(items, queries)
+    most = -(-count // THREADS)
+    assert max(seen) <= max(most, 1)
+    assert turns == 1 or max(seen) <= max(FEWEST, most // turns)
+
+
+def test_what_fails_in_a_part_is_told():
+    def find(part):
+        if 40 in part:
+            raise RuntimeError("forty")
+        return part, part
+
+    with pytest.raises(RuntimeError, match="forty"):
+        spread(find, np.arange(64).reshape(64, 1), 4)

@@ -85,8 +85,10 @@ def test_search_parameters_win_over_the_kinds_own():
     assert build(vectors, runner("hnsw", "efSearch=77")).hnsw.efSearch == 77
 
 
+@pytest.mark.parametrize("held", [0, 1 << 30])
 @pytest.mark.parametrize("kind", ["flat", "ivf", "hnsw", "ivf_pq"])
-def test_a_mapped_index_finds_the_same(kind, tmp_path):
+def test_a_mapped_index_finds_the_same(kind, held, tmp_path, monkeypatch):
+    monkeypatch.setattr("tools.retrieval.index.HELD", held)  # up to which a graph is in memory
     vectors, interests = clustered(2000)
     index = build(vectors, runner(kind))
     save(index, tmp_path / "index.faiss")

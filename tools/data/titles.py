@@ -1,6 +1,7 @@
 """What an item is called where people read it."""
 
 import json
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,18 @@ def titles(folder, item_count=0, names: dict[int, str] | None = None) -> list[st
     """
     known, names = _attribute(Path(folder)), read_map(Path(folder) / "item_map.csv") if names is None else names
     item_count = max(item_count, len(known), max(names, default=0) + 1)
-    known += [""] * (item_count - len(known))
-    return ["", *(known[item] or names.get(item, str(item)) for item in range(1, item_count))]
+    own = spelled(names, item_count)
+    return ["", *(title or name for title, name in zip_longest(known[1:], own[1:]))]
+
+
+def spelled(names: dict[int, str], item_count) -> list[str]:
+    """The user's own id of each row of an item table, its number where it has none.
+
+    Args:
+        names: what `read_map` gives.
+        item_count: rows of the table, padding among them.
+    """
+    return [str(item) if name is None else name for item, name in enumerate(map(names.get, range(item_count)))]
 
 
 def copy(source, target):

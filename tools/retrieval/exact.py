@@ -3,6 +3,7 @@
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ faiss.cvar.distance_compute_min_k_reservoir = 20
 # thread each are done before the whole with two.
 THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 POOL = ThreadPoolExecutor(THREADS, initializer=faiss.omp_set_num_threads, initargs=(1,))
+TURNS, FEWEST = 4, 4  # parts of a search that a thread takes, where each has so many queries
 
 
 def exact(item_vectors):
@@ -40,25 +42,40 @@ def search(index, queries, depth, **options) -> tuple[np.ndarray, np.ndarray]:
         depth: how many.
         options: what its `search` takes besides.
     """
-    return spread(lambda part: index.search(part, depth, **options), queries)
+    turns = 1 if isinstance(index, faiss.IndexFlat) else TURNS  # a product is the quicker the larger it is
+    return spread(lambda part: index.search(part, depth, **options), queries, turns)
 
 
-def spread(find, queries) -> tuple[np.ndarray, np.ndarray]:
-    """What `find` gives for queries `[n, D]`, two arrays, made by several threads, of which this one is the first."""
-    first, *others = np.array_split(queries, max(1, min(THREADS, len(queries))))
-    begun = [(POOL.submit(find, part), part) for part in others]
-    found = [_alone(find, first)]
-    # A part that no thread has begun until now is found here: on a busy machine waiting takes longer than the search.
-    found += [_alone(find, part) if future.cancel() else future.result() for future, part in begun]
+def spread(find, queries, turns=1) -> tuple[np.ndarray, np.ndarray]:
+    """What `find` gives for queries `[n, D]`, two arrays, made by several threads, of which this one is the first.
+
+    Args:
+        find: gives them for some of the queries.
+        queries: the queries.
+        turns: parts that a thread takes, one after the other. On a busy machine one may be held up, and with several
+            the others wait for a part only.
+    """
+    most = -(-len(queries) // THREADS)  # of a part
+    size = max(1, min(most, max(FEWEST, most // turns)))
+    parts = [queries[start : start + size] for start in range(0, len(queries), size)] or [queries]
+    found: list[Any] = [None] * len(parts)
+    rest = iter(range(len(parts)))  # of which a thread takes the next one: a single step in Python
+
+    def work():
+        threads = faiss.omp_get_max_threads()
+        faiss.omp_set_num_threads(1)  # of OpenMP's, beside ours
+        try:
+            for place in rest:
+                found[place] = find(parts[place])
+        finally:
+            faiss.omp_set_num_threads(threads)
+
+    begun = [POOL.submit(work) for _ in range(min(THREADS, len(parts)) - 1)]
+    try:
+        work()
+    finally:
+        for one in begun:
+            if not one.cancel():  # it has begun
+                one.result()
     scores, items = zip(*found, strict=True)
     return np.concatenate(scores), np.concatenate(items)
-
-
-def _alone(find, part):
-    """What `find` gives, without threads of OpenMP's beside this one."""
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        return find(part)
-    finally:
-        faiss.omp_set_num_threads(threads)

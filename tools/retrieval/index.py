@@ -6,6 +6,7 @@ inner products everywhere: where a model means cosines, its interests and item v
 
 import contextlib
 import logging
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ LARGEST = 2**20  # number in a factory string: the most inverted lists that Fais
 DEEPEST, MOST_SEARCHED = {"k_factor_rf": 1000, "k_factor": 1000}, 65_536
 BUILDING = re.compile(r"efConstruction\s*=\s*(\d+)")  # of search parameters: that with which an index is built
 SAMPLE = 1000  # queries that an approximate index is held against exact search with
+HELD = 256 << 20  # bytes: graphs of up to so many are read into memory
 MAPPED = getattr(faiss, "IO_FLAG_MMAP_IFC", 0)  # from Faiss 1.11 on
 
 
@@ -121,13 +123,16 @@ def load(path, runner, *, of=None, mapped=True):
         path: what `save` wrote.
         runner: read are `index, index_search`.
         of: what it must be of, as `save` took it; None: whatever it is.
-        mapped: whether its content stays in the file, mapped to memory, where Faiss can; items are added to others.
+        mapped: whether its content stays in the file, mapped to memory, where Faiss can, but for a graph of at most
+            256 MB; items are added to others.
 
     Raises:
         UserError: where Faiss cannot read it, it is of something else, or the search parameters are not its own.
     """
     try:
         index = faiss.read_index(str(path), MAPPED if mapped else 0)
+        if mapped and MAPPED and isinstance(index, faiss.IndexHNSW) and os.path.getsize(path) <= HELD:
+            index = _held(path)
     except RuntimeError as error:
         raise UserError(f"{path}: not readable as a Faiss index ({reason(error)}); export it again") from None
     if of and (found := made_of(path)) != of:
@@ -138,6 +143,14 @@ def load(path, runner, *, of=None, mapped=True):
         set_search(index, f"{plan(runner.index, index.ntotal, index.d).search},{runner.index_search or ''}")
     except ValueError as error:
         raise UserError(f"{path}: runner.index_search: {error}") from None
+    return index
+
+
+def _held(path):
+    """A graph in memory. Its search jumps from vector to vector, quicker so in the large pages that NumPy asks for."""
+    content = np.fromfile(path, np.uint8)
+    index: Any = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(content), len(content)), MAPPED)  # type: ignore
+    index.referenced_objects = [content]  # where the index has its vectors and links
     return index
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from tools.common.errors import UserError, did_you_mean
 from tools.common.files import lines_of, read_text, shown
 from tools.data.dataset import read_categories, read_map
+from tools.data.titles import spelled
 from tools.retrieval.exact import faiss
 
 KEPT = 16  # selections that are kept, since the same categories are asked for again and again
@@ -70,7 +71,7 @@ class Catalogue:
     @cached_property
     def spelled(self) -> list[str]:
         """The user's own id of each row of the item table, its number where it has none."""
-        return [self.names.get(item, str(item)) for item in range(self.item_count)]
+        return spelled(self.names, self.item_count)
 
     @cached_property
     def category(self) -> np.ndarray | None:

@@ -11,6 +11,7 @@ import polars
 from tools.common.errors import did_you_mean
 from tools.common.files import shown
 from tools.common.ragged import Ragged, ragged
+from tools.data.titles import spelled
 from tools.logs.frame import as_polars
 from tools.serving.requests import RequestError
 
@@ -27,7 +28,7 @@ class ItemIds:
     """
 
     def __init__(self, names: dict[int, str], item_num):
-        self.names = polars.Series("item", ["", *(names.get(item, str(item)) for item in range(1, item_num + 1))])
+        self.names = polars.Series("item", ["", *spelled(names, item_num + 1)[1:]])
         self.whole = all(map(WHOLE.fullmatch, self.names[1:]))  # ids may come and go as whole numbers
         self.rows = polars.DataFrame({"id": list(names.values()), "item": list(names)})
 

@@ -13,14 +13,15 @@ import os
 import signal
 import socket
 import struct
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from tools.common.errors import UserError, hear_signals
 
 READY, REFUSED = b"ready", b"refused"
 PATIENCE = 10.0  # seconds for a process to end by itself
-# What a process imports before it can step back: this module, and what `tools.serve`, which it imports too, needs.
-IMPORTED = ["numpy", "tools.common.progress", "tools.config.arguments", "tools.serving.watched"]
+# Linux alone is known to let a process be forked from one that has so much.
+IMPORTED = ["tools.serving.preloaded"] if sys.platform == "linux" else []
 ENOUGH = 256  # rows of a product that takes all of NumPy's threads
 BESIDE = 120.0  # seconds for an export to be opened in the time that others leave of the processor
 ENDED = (ConnectionError, asyncio.IncompleteReadError)  # what a reader sees of a process that is gone
@@ -41,6 +42,7 @@ def serve(own, folder, filters, beside=False):
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks, which then closes
     _start_threads()
+    gc.disable()  # it would look through what is being opened again and again
     try:
         # Of a thread the priority can be lowered alone, so that this one answers as ever; it could not be raised again.
         with ThreadPoolExecutor(1, initializer=_step_back if beside else None) as opening:
@@ -48,7 +50,7 @@ def serve(own, folder, filters, beside=False):
     except UserError as error:
         own.sendall(pack([REFUSED, str(error).encode()]))
         return
-    hear_signals()  # Paddle is here since
+    hear_signals()  # Paddle is here, at the latest since
     from tools.serving.service import fault
 
     freeze()
@@ -85,8 +87,8 @@ def _open(folder, filters):
 def _begin(*arguments):
     """A process that serves, with the arguments of `serve`.
 
-    It is forked from one that has `IMPORTED`, which takes 0.2 s; where that cannot be, on Windows or without a folder
-    for its socket, it imports them itself.
+    It is forked from one that has `IMPORTED`, Paddle among it, which takes 2 s; where that cannot be, on Windows or
+    without a folder for its socket, it imports for itself.
     """
     try:
         context = multiprocessing.get_context("forkserver")
@@ -106,6 +108,7 @@ def freeze():
     """Spare what is there from garbage collection, which would hold up requests while it looks through it again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _answer(answer, bodies, fault):

@@ -1,7 +1,6 @@
 """What an item is called where people read it."""
 
 import json
-from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +30,11 @@ def titles(folder, item_count=0, names: dict[int, str] | None = None) -> list[st
     """
     known, names = _attribute(Path(folder)), read_map(Path(folder) / "item_map.csv") if names is None else names
     item_count = max(item_count, len(known), max(names, default=0) + 1)
-    own = spelled(names, item_count)
-    return ["", *(title or name for title, name in zip_longest(known[1:], own[1:]))]
+    found = spelled(names, item_count)
+    for item, title in enumerate(known):
+        found[item] = title or found[item]
+    found[0] = ""
+    return found
 
 
 def spelled(names: dict[int, str], item_count) -> list[str]:

@@ -58,7 +58,7 @@ class Catalogue:
         self.folder, self.item_count = Path(folder), item_count
         # Our ids and the user's own, which are the same where the data set has no map.
         self.names = read_map(self.folder / "item_map.csv") or {item: str(item) for item in range(1, item_count)}
-        self.numbers = {name: item for item, name in self.names.items()}
+        self.numbers = dict(zip(self.names.values(), self.names, strict=True))
         self.select = lru_cache(KEPT)(self._select)
         self.base: Selection | None = None
         if filters:

@@ -53,7 +53,6 @@ def serve(own, folder, filters, beside=False):
     hear_signals()  # Paddle is here, at the latest since
     from tools.serving.service import fault
 
-    freeze()
     with own.makefile("rb") as file, contextlib.suppress(BrokenPipeError):  # who asks may leave at any time
         own.sendall(pack([READY, json.dumps(service.told).encode()]))
         while parts := _receive(file):
@@ -81,7 +80,9 @@ def _step_back():
 def _open(folder, filters):
     from tools.serving.service import Service  # here, since this process alone needs Paddle
 
-    return Service(folder=folder, filters=filters)
+    service = Service(folder=folder, filters=filters)
+    freeze()  # here, since it takes 0.1 s
+    return service
 
 
 def _begin(*arguments):

@@ -7,6 +7,8 @@ import logging
 import os
 import signal
 import socket
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import exports
@@ -51,6 +53,24 @@ def test_who_opens_steps_back_where_another_answers_and_who_answers_does_not(mon
         assert worker._receive(replies) == [worker.READY, b"{}"]
         assert worker._receive(replies) == [b"[[200, 0, 0, 0]]", b"{}"]
     assert seen == {"open": os.SCHED_IDLE if beside else os.SCHED_OTHER, "answer": os.SCHED_OTHER}
+
+
+@linux
+def test_what_is_imported_before_a_fork_has_no_thread_of_its_own_and_leaves_signals_to_others():
+    """A name that cannot be imported would be passed over in silence, and what a thread holds is never released."""
+    names = ", ".join(worker.IMPORTED)
+    threads = "len(os.listdir('/proc/self/task'))"
+    text = f"""
+import os, signal, sys
+import numpy
+before = {threads}
+import {names}
+assert "paddle" in sys.modules and {threads} == before, ({threads}, before)
+assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+"""
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def policy_of(thread):

@@ -42,7 +42,6 @@ def serve(own, folder, filters, beside=False):
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks, which then closes
     _start_threads()
-    gc.disable()  # it would look through what is being opened again and again
     try:
         # Of a thread the priority can be lowered alone, so that this one answers as ever; it could not be raised again.
         with ThreadPoolExecutor(1, initializer=_step_back if beside else None) as opening:
@@ -80,9 +79,11 @@ def _step_back():
 def _open(folder, filters):
     from tools.serving.service import Service  # here, since this process alone needs Paddle
 
-    service = Service(folder=folder, filters=filters)
-    freeze()  # here, since it takes 0.1 s
-    return service
+    gc.disable()  # it would look through what is being opened again and again
+    try:
+        return Service(folder=folder, filters=filters)
+    finally:
+        freeze()  # here, since it takes 0.1 s
 
 
 def _begin(*arguments):

@@ -42,6 +42,15 @@ def test_parts_are_put_together_in_their_order(count, turns):
     assert turns == 1 or max(seen) <= max(FEWEST, most // turns)
 
 
+@pytest.mark.parametrize("count", [1, 4, 30, 257])
+def test_a_graph_finds_in_parts_what_it_finds_at_once(count):
+    vectors = np.random.default_rng(0).normal(size=(2000, 8)).astype("float32")
+    index = faiss.index_factory(8, "HNSW16", faiss.METRIC_INNER_PRODUCT)
+    index.add(vectors)
+    for one, other in zip(search(index, vectors[:count], 9), index.search(vectors[:count], 9), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_what_fails_in_a_part_is_told():
     def find(part):
         if 40 in part:

@@ -42,7 +42,8 @@ def search(index, queries, depth, **options) -> tuple[np.ndarray, np.ndarray]:
         depth: how many.
         options: what its `search` takes besides.
     """
-    turns = 1 if isinstance(index, faiss.IndexFlat) else TURNS  # a product is the quicker the larger it is
+    # Of a graph only: products, also those that choose inverted lists, are the quicker the more queries they have.
+    turns = TURNS if isinstance(index, faiss.IndexHNSW) else 1
     return spread(lambda part: index.search(part, depth, **options), queries, turns)
 
 
@@ -75,7 +76,7 @@ def spread(find, queries, turns=1) -> tuple[np.ndarray, np.ndarray]:
         work()
     finally:
         for one in begun:
-            if not one.cancel():  # it has begun
+            if not one.cancel():  # what has not begun has nothing left to do
                 one.result()
     scores, items = zip(*found, strict=True)
     return np.concatenate(scores), np.concatenate(items)

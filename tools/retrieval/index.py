@@ -197,7 +197,7 @@ class IndexFiles:
         save(build(item_vectors, self.runner), Path(folder) / "index.faiss", _map(folder))
 
     def read(self, folder) -> Any:
-        """An export's index, mapped to memory; without an identity of the export, which is told, as it is."""
+        """An export's index, as `load` takes it; without an identity of the export, which is told, as it is."""
         of = _map(folder) if identity.read(folder) else None
         return load(Path(folder) / "index.faiss", self.runner, of=of)
 

@@ -1,4 +1,4 @@
-"""What the process has imported from which one that serves an export is forked: all, so that a replacement is quick.
+"""All that serving needs, for the process from which those that serve are forked: each is then quick to open.
 
 A module of its own, since importing is all that `multiprocessing` does there. Paddle has no thread before it computes.
 """

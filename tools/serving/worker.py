@@ -20,7 +20,7 @@ from tools.common.errors import UserError, hear_signals
 
 READY, REFUSED = b"ready", b"refused"
 PATIENCE = 10.0  # seconds for a process to end by itself
-# Linux alone is known to let a process be forked from one that has so much.
+# Forked from a process that has Paddle: tried on Linux alone.
 IMPORTED = ["tools.serving.preloaded"] if sys.platform == "linux" else []
 ENOUGH = 256  # rows of a product that takes all of NumPy's threads
 BESIDE = 120.0  # seconds for an export to be opened in the time that others leave of the processor
@@ -49,7 +49,7 @@ def serve(own, folder, filters, beside=False):
     except UserError as error:
         own.sendall(pack([REFUSED, str(error).encode()]))
         return
-    hear_signals()  # Paddle is here, at the latest since
+    hear_signals()  # by now Paddle is here, and may have set its own handler
     from tools.serving.service import fault
 
     with own.makefile("rb") as file, contextlib.suppress(BrokenPipeError):  # who asks may leave at any time
@@ -107,7 +107,7 @@ def _process(context, arguments):
 
 
 def freeze():
-    """Spare what is there from garbage collection, which would hold up requests while it looks through it again."""
+    """Spare what is there from garbage collection, which goes on: looking through it again would hold up requests."""
     gc.collect()
     gc.freeze()
     gc.enable()

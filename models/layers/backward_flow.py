@@ -6,7 +6,7 @@ Only training runs them. Shapes: interests z `[B, K, D]`, behaviours x `[B, T, D
 import paddle
 from paddle import nn
 
-from models.layers.functional import same_ids
+from models.layers.functional import same_ids, tanh
 
 NEVER = -1e30  # the logit of what is left out; not -inf, which makes a row with nothing in it NaN
 
@@ -107,7 +107,7 @@ class ReConstruct(nn.Layer):
         length = mask.shape[1]
         rows = self.upsample(interests).reshape([-1, interests.shape[1], self.seq_len, interests.shape[2]])
         rows = rows[:, :, :length]  # [B, K, T, D]
-        logits = self.weigh(paddle.tanh(self.hidden(rows)))[..., :length].transpose([0, 1, 3, 2])  # [B, K, j, i]
+        logits = self.weigh(tanh(self.hidden(rows)))[..., :length].transpose([0, 1, 3, 2])  # [B, K, j, i]
         beta = nn.functional.softmax(_only(logits, mask.reshape([-1, 1, 1, length]) > 0), axis=3)
         return self.output(paddle.matmul(beta, rows))
 

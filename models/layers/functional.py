@@ -29,6 +29,11 @@ def l2_normalize(vector):
     return vector * paddle.rsqrt(paddle.sum(paddle.square(vector), axis=-1, keepdim=True) + EPSILON)
 
 
+def tanh(hidden):
+    """`tanh(x)`, written over x in a dynamic step: x must be a result that no gradient needs, as a linear layer's."""
+    return paddle.tanh_(hidden) if paddle.in_dynamic_mode() else paddle.tanh(hidden)
+
+
 def drop(values, share):
     """Dropout: so much of the values is 0, the rest is scaled to the same mean. `share` counts in steps of 1/65536.
 

@@ -5,6 +5,7 @@ from paddle import nn
 
 from models.layers.compiled import usable
 from models.layers.extractor import Extractor
+from models.layers.functional import tanh
 from models.layers.passes import self_attention
 
 
@@ -36,7 +37,7 @@ class SelfAttention(Extractor):
             return self.route_compiled(item_eb, mask)
         # Expanded by hand: the sum's own broadcast has a gradient that takes a fifth of the layer's time.
         position = self.position[:, : item_eb.shape[1]].expand(paddle.shape(item_eb))  # [B, T, D]
-        logits = self.linear2(paddle.tanh(self.linear1(item_eb + position))).transpose([0, 2, 1])  # [B, K, T]
+        logits = self.linear2(tanh(self.linear1(item_eb + position))).transpose([0, 2, 1])  # [B, K, T]
         mask = mask.unsqueeze(1).expand([-1, logits.shape[1], -1])  # by hand, too
         # Not -inf, which makes an empty history NaN; and selected, not added, so that no gradient reaches padding.
         logits = paddle.where(mask > 0, logits, paddle.full_like(logits, -1e30))

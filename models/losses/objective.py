@@ -160,15 +160,17 @@ class HardNegativeSoftmax(SampledSoftmax):
         """Loss of each row, `[B]`; arguments as in `SampledSoftmax.forward`."""
         user = user / self.temperature
         positive = paddle.sum(user * target_eb, axis=1)
-        same = same_ids(target_item.unsqueeze(1), candidate_item).astype(user.dtype)
-        allowed = paddle.clip((1.0 - same).sum(axis=1), min=1.0)  # [B]
+        same = same_ids(target_item.unsqueeze(1), candidate_item)
+        allowed = paddle.clip((~same).sum(axis=1).astype(user.dtype), min=1.0)  # [B]
         # Not -inf, whose multiples would be NaN in a row without any negative.
-        score = paddle.addmm(-1e30 * same, user, candidate_eb.t())  # [B, n]
+        bias = paddle.masked_fill(paddle.zeros([1, 1]).expand_as(same), same, -1e30)
+        score = paddle.addmm(bias, user, candidate_eb.t())  # [B, n]
         # Both sums by hand, at least 1 after the shift: Paddle's logsumexp costs ten exponentials on a CPU.
         top = score.detach().max(axis=1, keepdim=True)
         boost = paddle.exp(score - top)
         weight = boost if self.beta == 1.0 else paddle.exp(self.beta * (score - top))
-        negative = paddle.log((weight * boost).sum(axis=1) * allowed / weight.sum(axis=1)) + top.squeeze(1)
+        both = paddle.matmul(weight.unsqueeze(1), boost.unsqueeze(2)).flatten()  # [B], without a product of [B, n]
+        negative = paddle.log(both * allowed / weight.sum(axis=1)) + top.squeeze(1)
         return nn.functional.softplus(negative - positive)
 
     def constants(self, target_item, candidate_item):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from paddle import nn
+
 from models.base.keywords import flat_options, option
 from models.base.options import Common, Loss, Transformer
 from models.layers.transformer import CausalTransformer
@@ -24,7 +26,8 @@ class Following(Transformer):
     """How the transformer is shaped and learned, and how much it counts."""
 
     sas_size: int = option("W, size of the transformer's vectors", default=64)
-    sas_share: float = option("deviation of the transformer's scores relative to the factors'", default=0.5)
+    sas_number: int = option("how many transformers, each from random vectors of its own", default=1)
+    sas_share: float = option("deviation of their scores relative to the factors', in equal parts", default=0.5)
     sas_dropout: float = option("dropout of the transformer", default=0.4)
     sas_epochs: int = option("passes of the transformer over all users", default=30)
 
@@ -58,7 +61,8 @@ class NextItem(CausalTransformer, Beside):
         self.transformer = Transformer(
             transformer_blocks=options.transformer_blocks, transformer_heads=options.transformer_heads
         )
-        self.size, self.share, self.epochs = options.sas_size, options.sas_share, options.sas_epochs
+        self.size, self.share = options.sas_size, options.sas_share / options.sas_number
+        self.epochs = options.sas_epochs
 
     def vector(self, interests):
         """The one interest, `[B, 1, W]`: `[B, W]`."""
@@ -83,6 +87,13 @@ class NextItem(CausalTransformer, Beside):
         return model.item_rows().detach()
 
 
+def next_items(factors: Factors, options: Following):
+    """As many transformers as there shall be, the first one and the others."""
+    sizes = {"item_count": factors.item_count, "seq_len": factors.maxlen}
+    first, *others = (NextItem(**sizes, options=options) for _ in range(options.sas_number))
+    return first, nn.LayerList(others)
+
+
 def sample(events, place):
     """Histories `[B, longest]`, the next item `[B]` and lengths `[B]` of events at places `[B]`."""
     hist_item, seq_len = events.histories(place)
@@ -94,14 +105,15 @@ class SpectralSAS(Mixture):
     """`SpectralNet` and `SASRec`, which scores beside it, see `Mixture`. Ours, from no paper.
 
         y       = the last state of the transformer over rows g, [W]        `NextItem`
-        f(u, j) = v · b(j) E_j + c y · g_j                                  the first product as in `SpectralNet`
+        f(u, j) = v · b(j) E_j + c Σ y · g_j                                the first product as in `SpectralNet`
 
-    Counts say which items follow which, the transformer what the order of the last few says. With `spectral_epochs: 0`
-    the factors are as in `Spectral`, with no network on them.
+    Counts say which items follow which, the transformer what the order of the last few says. The sum is over
+    `sas_number` transformers, since chance leads each of them another way. With `spectral_epochs: 0` the factors are
+    as in `Spectral`, with no network on them.
     """
 
     name = "spectral_sas"
 
     def __init__(self, factors: Factors, network: Network, distillation: Distillation, transformer: Following):
-        super().__init__(factors, network, distillation, extra=transformer.sas_size)
-        self.extractor = NextItem(item_count=factors.item_count, seq_len=factors.maxlen, options=transformer)
+        super().__init__(factors, network, distillation, extra=transformer.sas_number * transformer.sas_size)
+        self.extractor, self.others = next_items(factors, transformer)

@@ -8,6 +8,8 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from paddle.jit.dy2static import convert_call_func
+from paddle.jit.dy2static.program_translator import FunctionCache
 
 from tools.common import progress
 from tools.config.load import Config
@@ -36,8 +38,31 @@ def pytest_configure(config):
         optional = pinned("extras") - pinned("dev")
         found = packages_distributions().items()
         sys.modules.update({module: None for module, owners in found if {plain(name) for name in owners} <= optional})
+    remember_translations()
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def remember_translations():
+    """Let Paddle translate a method's source once; it does so for each object and call, since its cache holds bound
+    methods weakly, and this was a fifth of the core suite's time."""
+    FunctionCache._convert = once_a_function(FunctionCache._convert)
+    convert_call_func.is_unsupported = once_a_function(convert_call_func.is_unsupported)
+
+
+def once_a_function(compute):
+    made = {}
+
+    def remembered(*arguments):
+        *before, given = arguments
+        function = getattr(given, "__func__", given)
+        if not hasattr(function, "__code__"):  # an object, which would be kept alive
+            return compute(*arguments)
+        if function not in made:
+            made[function] = compute(*before, function)
+        return made[function]
+
+    return remembered
 
 
 def pytest_collection_modifyitems(items):

@@ -56,7 +56,7 @@ class Mixture(NetworkModel):
     @property
     def beside(self) -> list[Beside]:
         """What scores beside the network."""
-        return [one for one in self.children() if isinstance(one, Beside)]
+        return [one for one in self.sublayers() if isinstance(one, Beside)]
 
     @property
     def sizes(self) -> list[int]:

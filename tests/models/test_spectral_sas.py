@@ -30,20 +30,27 @@ def scores(made):
 
 
 @pytest.mark.extras
-def test_the_transformer_adds_its_share():
-    found = {
-        share: scores(mix := model(sas_size=10, sas_epochs=1, sas_share=share, **UNCUT)) for share in (0.0, 0.5, 1)
-    }
+@pytest.mark.parametrize("number", [1, 2])
+def test_each_transformer_adds_its_share(number):
+    options = {"sas_size": 10 // number, "sas_number": number, "sas_epochs": 1, **UNCUT}
+    found = {share: scores(mix := model(sas_share=share, **options)) for share in (0.0, 0.5, 1)}
     hist_item, seq_len = map(paddle.to_tensor, HISTORY)
+    transformers = [mix.extractor, *mix.others]
+    assert len(transformers) == number
+    own = []
     with paddle.no_grad():
-        rows = mix.item_table(hist_item)[:, :, 12:]
-        state = mix.extractor(rows, (paddle.arange(T) < seq_len.unsqueeze(1)).astype("float32"))[:, 0]
-        own = paddle.matmul(state, mix.item_rows()[:, 12:], transpose_y=True)[:, 1:].numpy()
+        mask = (paddle.arange(T) < seq_len.unsqueeze(1)).astype("float32")
+        histories = mix.item_table(hist_item)[:, :, 12:].chunk(number, axis=2)
+        for one, history, rows in zip(transformers, histories, mix.item_rows()[:, 12:].chunk(number, 1), strict=True):
+            own.append(paddle.matmul(one(history, mask)[:, 0], rows, transpose_y=True)[:, 1:].numpy().ravel())
     first, second = found[0.5] - found[0.0], found[1] - found[0.5]
     np.testing.assert_allclose(first, second, atol=1e-3 * np.abs(second).max())
-    factor = (second * own).sum() / (own * own).sum()
-    assert factor > 0
-    np.testing.assert_allclose(second, factor * own, atol=1e-3 * np.abs(second).max())
+    parts = np.stack(own, 1)
+    factors = np.linalg.lstsq(parts, second.ravel(), rcond=None)[0]
+    assert (factors > 0).all()
+    np.testing.assert_allclose(second.ravel(), parts @ factors, atol=1e-3 * np.abs(second).max())
+    spread = factors * parts.std(axis=0)
+    assert spread.max() < 2 * spread.min()  # equal parts
 
 
 @pytest.mark.extras

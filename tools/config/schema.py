@@ -237,9 +237,8 @@ class HyperParameters:
     mix_dropout: float = key(0.6, "spectral_mix: dropout of the attention model", low=0, high=0.99, training=True)
     mix_epochs: int = key(5, "spectral_mix: passes of the attention over all events", low=1, training=True)
     sas_size: int = key(64, "spectral_sas: W, size of the transformer's vectors", low=1, high=65_536)
-    sas_share: float = key(
-        0.5, "spectral_sas: deviation of the transformer's scores relative to the factors'", low=0, training=True
-    )
+    sas_number: int = key(1, "spectral_sas: how many transformers, each from random vectors of its own", low=1, high=64)
+    sas_share: float = key(0.5, "spectral_sas: spread of transformers' scores; the factors' is 1", low=0, training=True)
     sas_dropout: float = key(0.4, "spectral_sas: dropout of the transformer", low=0, high=0.99, training=True)
     sas_epochs: int = key(30, "spectral_sas: passes of the transformer over all users", low=1, training=True)
     mix_student_epochs: int = key(

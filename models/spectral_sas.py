@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-from paddle import nn
-
 from models.base.keywords import flat_options, option
 from models.base.options import Common, Loss, Transformer
 from models.layers.transformer import CausalTransformer
 from models.sasrec import SASRec
-from models.spectral.beside import Beside
+from models.spectral.beside import Beside, several
 from models.spectral.descent import descend
 from models.spectral.events import passes
 from models.spectral.factors import Factors
@@ -87,13 +85,6 @@ class NextItem(CausalTransformer, Beside):
         return model.item_rows().detach()
 
 
-def next_items(factors: Factors, options: Following):
-    """As many transformers as there shall be, the first one and the others."""
-    sizes = {"item_count": factors.item_count, "seq_len": factors.maxlen}
-    first, *others = (NextItem(**sizes, options=options) for _ in range(options.sas_number))
-    return first, nn.LayerList(others)
-
-
 def sample(events, place):
     """Histories `[B, longest]`, the next item `[B]` and lengths `[B]` of events at places `[B]`."""
     hist_item, seq_len = events.histories(place)
@@ -116,4 +107,5 @@ class SpectralSAS(Mixture):
 
     def __init__(self, factors: Factors, network: Network, distillation: Distillation, transformer: Following):
         super().__init__(factors, network, distillation, extra=transformer.sas_number * transformer.sas_size)
-        self.extractor, self.others = next_items(factors, transformer)
+        sizes = {"item_count": factors.item_count, "seq_len": factors.maxlen}
+        self.extractor, self.others = several(NextItem, transformer.sas_number, **sizes, options=transformer)

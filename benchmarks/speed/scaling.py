@@ -39,6 +39,7 @@ def main(argv=None):
     parser.add_argument("--batch", type=positive, default=128)
     parser.add_argument("--negatives", type=positive, default=1280)
     parser.add_argument("--steps", type=positive, default=200, help="steps a run; the median of 3 runs counts")
+    parser.add_argument("--compiled", action="store_true", help="with runner.compiled; needs the extra speed")
     args = parser.parse_args(argv)
     for rows in args.item_count:
         # A process each, since the peak of one would hide those of the next.
@@ -50,7 +51,7 @@ def measure(args) -> dict:
     """The row of one size."""
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
-        settings = train_speed.write_data(Path(folder), args)
+        settings = train_speed.write_data(Path(folder), args, args.compiled)
         runtime.prepare(use_gpu=False, seed=settings.runner.seed)
         trainer = train_speed.open_trainer(settings, args.model, "dynamic")
         seconds = []
@@ -62,7 +63,7 @@ def measure(args) -> dict:
         dense = train_speed.dense_seconds(trainer) if args.item_count <= LARGEST_DENSE else None
     return {
         "model": args.model, "item_count": args.item_count, "batch": args.batch, "negatives": args.negatives,
-        "samples_per_s": round(args.batch / step), "ms_per_step": round(1e3 * step, 2),
+        "compiled": args.compiled, "samples_per_s": round(args.batch / step), "ms_per_step": round(1e3 * step, 2),
         "dense_ms": dense and round(1e3 * dense, 1), "peak_mb": round(peak),
         "table_mb": round(3 * 4 * args.item_count * settings.hyper_parameters.embedding_dim / 1e6),
         "steps": args.steps, "seed": Runner.seed, "paddle": paddle.__version__, "date": date.today().isoformat(),

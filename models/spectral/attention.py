@@ -27,7 +27,8 @@ class Attending:
     """How the attention is shaped and learned, and how much it counts."""
 
     mix_size: int = option("W, size of the attention's vectors", default=128)
-    mix_share: float = option("deviation of the attention's scores relative to the factors'", default=0.3)
+    mix_number: int = option("how many attention models, each from random vectors of its own", default=1)
+    mix_share: float = option("deviation of their scores relative to the factors', in equal parts", default=0.3)
     mix_dropout: float = option("dropout of the attention model", default=0.6)
     mix_epochs: int = option("passes of the attention over all events", default=5)
 
@@ -47,7 +48,7 @@ class Attention(SelfAttention, Beside):
     def __init__(self, *, item_count, seq_len, negatives, options: Attending):
         super().__init__(hidden_size=options.mix_size, seq_len=seq_len, interest_num=HEADS, units=UNITS)
         self.item_count, self.negatives = item_count, negatives
-        self.size, self.share = options.mix_size, options.mix_share
+        self.size, self.share = options.mix_size, options.mix_share / options.mix_number
         self.dropout, self.epochs = options.mix_dropout, options.mix_epochs
 
     def vector(self, interests):

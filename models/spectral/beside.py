@@ -1,5 +1,7 @@
 """What scores beside the factors of a `Mixture`."""
 
+from paddle import nn
+
 from models.layers.extractor import Extractor
 
 
@@ -23,3 +25,9 @@ class Beside(Extractor):
     def side(self, rows):
         """g of rows `[item_count, W]`: `[item_count, W]`."""
         raise NotImplementedError(f"{type(self).__name__} has no side")
+
+
+def several(kind, number, **options):
+    """So many of one kind, an heir of `Beside`: the first, and a list of the others; chance leads each another way."""
+    first, *others = (kind(**options) for _ in range(number))
+    return first, nn.LayerList(others)

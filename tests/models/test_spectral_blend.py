@@ -24,8 +24,10 @@ def scores(**options):
 
 
 @pytest.mark.extras
-def test_each_adds_its_share():
-    sizes = {"mix_size": 9, "sas_size": 11, "mix_epochs": 1, "sas_epochs": 1}
+@pytest.mark.parametrize("number", [1, 2])
+def test_each_adds_its_share(number):
+    sizes = {"mix_size": 9 // number, "sas_size": 11 // number, "mix_epochs": 1, "sas_epochs": 1}
+    sizes |= {"mix_number": number, "sas_number": number}
     none, attention, transformer, both = (
         scores(mix_share=mix, sas_share=sas, **sizes) for mix, sas in ((0, 0), (0.5, 0), (0, 0.7), (0.5, 0.7))
     )

@@ -231,9 +231,8 @@ class HyperParameters:
     )
     spectral_hidden: int = key(512, "spectral_net: size of the network's hidden layer", low=1, high=65_536)
     mix_size: int = key(128, "spectral_mix: W, size of the attention's vectors", low=1, high=65_536)
-    mix_share: float = key(
-        0.3, "spectral_mix: deviation of the attention's scores relative to the factors'", low=0, training=True
-    )
+    mix_number: int = key(1, "spectral_mix: how many attention models, each from random vectors", low=1, high=64)
+    mix_share: float = key(0.3, "spectral_mix: spread of attentions' scores; the factors' is 1", low=0, training=True)
     mix_dropout: float = key(0.6, "spectral_mix: dropout of the attention model", low=0, high=0.99, training=True)
     mix_epochs: int = key(5, "spectral_mix: passes of the attention over all events", low=1, training=True)
     sas_size: int = key(64, "spectral_sas: W, size of the transformer's vectors", low=1, high=65_536)

@@ -25,7 +25,7 @@ class Following(Transformer):
 
     sas_size: int = option("W, size of the transformer's vectors", default=64)
     sas_number: int = option("how many transformers, each from random vectors of its own", default=1)
-    sas_share: float = option("deviation of their scores relative to the factors', in equal parts", default=0.5)
+    sas_share: float = option("deviation of all their scores over the factors'", default=0.5)
     sas_dropout: float = option("dropout of the transformer", default=0.4)
     sas_epochs: int = option("passes of the transformer over all users", default=30)
 

@@ -27,8 +27,8 @@ class Attending:
     """How the attention is shaped and learned, and how much it counts."""
 
     mix_size: int = option("W, size of the attention's vectors", default=128)
-    mix_number: int = option("how many attention models, each from random vectors of its own", default=1)
-    mix_share: float = option("deviation of their scores relative to the factors', in equal parts", default=0.3)
+    mix_number: int = option("how many attention models, each from random vectors", default=1)
+    mix_share: float = option("deviation of all their scores over the factors'", default=0.3)
     mix_dropout: float = option("dropout of the attention model", default=0.6)
     mix_epochs: int = option("passes of the attention over all events", default=5)
 

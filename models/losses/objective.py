@@ -163,7 +163,7 @@ class HardNegativeSoftmax(SampledSoftmax):
         same = same_ids(target_item.unsqueeze(1), candidate_item)
         allowed = paddle.clip((~same).sum(axis=1).astype(user.dtype), min=1.0)  # [B]
         # Not -inf, whose multiples would be NaN in a row without any negative.
-        bias = paddle.masked_fill(paddle.zeros([1, 1]).expand_as(same), same, -1e30)
+        bias = paddle.masked_fill(paddle.zeros([1, 1], user.dtype).expand_as(same), same, -1e30)
         score = paddle.addmm(bias, user, candidate_eb.t())  # [B, n]
         # Both sums by hand, at least 1 after the shift: Paddle's logsumexp costs ten exponentials on a CPU.
         top = score.detach().max(axis=1, keepdim=True)

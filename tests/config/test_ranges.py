@@ -127,6 +127,7 @@ def test_a_number_at_an_end_of_its_range_works_or_is_too_large_for_the_machine(n
     (["encoder=transformer", "embedding_dim=1", "maxlen=1000000"], "batch × transformer_heads × maxlen"),
     (["model=two_tower", "tower_sizes=[1000000, 1000000]"], "towers of tower_sizes and embedding_dim"),
     (["model=item_knn", "item_count=100000000", "neighbors=1000"], "neighbours of item_count × neighbors"),
+    (["model=spectral_mix", "item_count=20000000", "mix_number=3"], "of mix_number, mix_size and item_count"),
 ])  # fmt: skip
 def test_sizes_that_are_too_much_together_say_so_before_anything_is_made(overrides, message, path, monkeypatch):
     monkeypatch.setattr(memory, "memory", lambda: 24 * 2**30)

@@ -91,9 +91,10 @@ def _of_one_model(hyper, options, batch, training):
         yield rows * rows * (1 + 3 * training), "weights of item_count × item_count"
     if "transformer_heads" in options and ("encoder" not in options or hyper.encoder == "transformer"):
         yield batch * hyper.transformer_heads * hyper.maxlen**2, "attention of a batch × transformer_heads × maxlen"
-    for key in sorted({"mix_size", "sas_size"} & set(options)):
-        size = getattr(hyper, key)
-        yield (rows + size) * size, f"vectors and matrices of {key} and item_count"
+    for kind in ("mix", "sas"):
+        if f"{kind}_size" in options:
+            size, number = getattr(hyper, f"{kind}_size"), getattr(hyper, f"{kind}_number")
+            yield number * (rows + size) * size, f"vectors and matrices of {kind}_number, {kind}_size and item_count"
 
 
 def _told(size):

@@ -8,8 +8,6 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-from paddle.jit.dy2static import convert_call_func
-from paddle.jit.dy2static.program_translator import FunctionCache
 
 from tools.common import progress
 from tools.config.load import Config
@@ -38,14 +36,17 @@ def pytest_configure(config):
         optional = pinned("extras") - pinned("dev")
         found = packages_distributions().items()
         sys.modules.update({module: None for module, owners in found if {plain(name) for name in owners} <= optional})
-    remember_translations()
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def remember_translations():
     """Let Paddle translate a method's source once; it does so for each object and call, since its cache holds bound
-    methods weakly, and this was a fifth of the core suite's time."""
+    methods weakly, and this was a fifth of the core suite's time. Imported here, since Paddle sets up logging where
+    pytest has not yet done so."""
+    from paddle.jit.dy2static import convert_call_func
+    from paddle.jit.dy2static.program_translator import FunctionCache
+
     FunctionCache._convert = once_a_function(FunctionCache._convert)
     convert_call_func.is_unsupported = once_a_function(convert_call_func.is_unsupported)
 
@@ -67,6 +68,7 @@ def once_a_function(compute):
 
 def pytest_collection_modifyitems(items):
     """Slow tests first: a worker that begins one last leaves the others with nothing to do."""
+    remember_translations()
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

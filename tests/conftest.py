@@ -41,9 +41,11 @@ def pytest_configure(config):
 
 
 def remember_translations():
-    """Let Paddle translate a method's source once; it does so for each object and call, since its cache holds bound
-    methods weakly, and this was a fifth of the core suite's time. Imported here, since Paddle sets up logging where
-    pytest has not yet done so."""
+    """Let Paddle translate a method's source once. Its cache holds bound methods weakly, so it does this for each object
+    and call, which took a fifth of the time of training's and serving's tests.
+
+    Paddle is imported here, not above: it sets up logging where pytest has not yet done so.
+    """
     from paddle.jit.dy2static import convert_call_func
     from paddle.jit.dy2static.program_translator import FunctionCache
 

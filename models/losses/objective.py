@@ -169,8 +169,8 @@ class HardNegativeSoftmax(SampledSoftmax):
         top = score.detach().max(axis=1, keepdim=True)
         boost = paddle.exp(score - top)
         weight = boost if self.beta == 1.0 else paddle.exp(self.beta * (score - top))
-        both = paddle.matmul(weight.unsqueeze(1), boost.unsqueeze(2)).flatten()  # [B], without a product of [B, n]
-        negative = paddle.log(both * allowed / weight.sum(axis=1)) + top.squeeze(1)
+        hard = paddle.matmul(weight.unsqueeze(1), boost.unsqueeze(2)).flatten()  # [B], without a product of [B, n]
+        negative = paddle.log(hard * allowed / weight.sum(axis=1)) + top.squeeze(1)
         return nn.functional.softplus(negative - positive)
 
     def constants(self, target_item, candidate_item):

@@ -28,6 +28,6 @@ class Beside(Extractor):
 
 
 def several(kind, number, **options):
-    """So many of one kind, an heir of `Beside`: the first, and a list of the others; chance leads each another way."""
+    """A number of one kind, an heir of `Beside`: the first, and a list of the others."""
     first, *others = (kind(**options) for _ in range(number))
     return first, nn.LayerList(others)

@@ -40,7 +40,7 @@ class Mixture(NetworkModel):
     to score as the whole does, and interest k is `(x B + MLP(x))_k` (`read`). It learns them without
     `spectral_strength`, which is best left at 0.
 
-    An heir makes those `Beside` attributes of its own, and gives the sum of their W.
+    An heir makes those `Beside` attributes of its own, or of a list, and gives the sum of their W.
 
     Args:
         factors, network, distillation: options.

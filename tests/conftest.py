@@ -41,8 +41,8 @@ def pytest_configure(config):
 
 
 def remember_translations():
-    """Let Paddle translate a method's source once. Its cache holds bound methods weakly, so it does this for each object
-    and call, which took a fifth of the time of training's and serving's tests.
+    """Let Paddle translate a method's source once. Its cache holds bound methods weakly, so it does so for each
+    object and call, which took a fifth of the time of training's and serving's tests.
 
     Paddle is imported here, not above: it sets up logging where pytest has not yet done so.
     """
